@@ -1,0 +1,91 @@
+# The course and its package. `make help` lists what can be done here.
+SHELL := bash
+PYTHON ?= python3
+VENV ?= .venv
+TORCH ?=
+TORCH_ARGS ?=
+export TORCH TORCH_ARGS
+
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+NOTEBOOKS := $(sort $(wildcard book/*.ipynb))
+STAMPS := $(NOTEBOOKS:book/%.ipynb=_build/stamps/%.nbval)
+PACKAGE := $(shell find minrm -name '*.py')
+DATA := $(shell find data -type f ! -name '*.md' ! -name '*.pyc' ! -path '*/.*' ! -path 'data/work/*' 2>/dev/null)
+PAGES := $(shell find book -type f ! -path '*/.*') _config.yml _toc.yml
+AGAIN := $(MAKE) --no-print-directory
+
+.PHONY: help env book test check gate html refresh data lint clean fork FORCE
+.DELETE_ON_ERROR:
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 18
+
+# ---- the environment: made once, again only when what it is made from changes, or another torch is asked for
+env: $(READY)  ## the environment in .venv (TORCH=2.11.0 chooses torch, TORCH_ARGS="…" tells pip where to get it)
+	@true
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) tools/make_env.py $(VENV)
+
+ifneq ($(TORCH),)
+ifneq ($(TORCH),$(shell cat $(READY) 2>/dev/null))
+$(READY): FORCE
+endif
+endif
+
+# ---- proof
+test: env  ## the tests with coverage, then every chapter against its stored outputs
+	@$(PY) -m pytest --cov=minrm --cov-report=term
+	@$(AGAIN) check gate
+
+check: env
+	@$(PY) tools/check_notebooks.py $(NOTEBOOKS)
+
+gate: $(STAMPS)
+	@echo "✓ $(words $(NOTEBOOKS)) notebooks come out as stored"
+
+_build/stamps/%.nbval: book/%.ipynb $(PACKAGE) $(DATA) requirements.txt tests/notebooks/sanitize.cfg tools/prove_notebook.py | $(READY)
+	@$(PY) tools/prove_notebook.py $< $@
+
+# ---- the book: proven, then rendered whatever the proof says
+book: env  ## every chapter executed and compared, then the book in _build/html
+	@status=0; \
+	$(AGAIN) check || status=1; \
+	$(AGAIN) -k gate || status=1; \
+	$(AGAIN) html || status=1; \
+	cat _build/stamps/*.failed 2>/dev/null; \
+	[ $$status = 0 ] || echo "✗ the book is not as it should be: see above"; \
+	exit $$status
+
+html: _build/stamps/html
+	@echo "The book: open _build/html/index.html in a browser (or: python3 -m http.server -d _build/html)"
+
+_build/stamps/html: $(PAGES) $(PACKAGE) requirements.txt tools/run_table.py | $(READY)
+	@rm -rf _build/html _build/.doctrees
+	@mkdir -p _build/stamps
+	@$(PY) tools/run_table.py > _build/run.md
+	@$(VENV)/bin/jupyter-book build . -W -n --keep-going > _build/html.log 2>&1 \
+	  || { tr -d '\033' < _build/html.log | sed -E 's/\[[0-9;]*m//g' \
+	    | grep -E 'WARNING|ERROR|^[A-Z]\w*(Error|Exception):'; echo "✗ the pages have warnings: _build/html.log"; exit 1; }
+	@touch $@
+
+# ---- making what is stored
+refresh: env  ## execute chapters in place and store their outputs (CHAPTER=01 for one)
+	@$(PY) tools/refresh.py $(CHAPTER)
+
+data: env  ## rebuild data/ from nothing (QUICK=1: the same way in 2 minutes; OUT=folder: elsewhere)
+	@$(PY) data/recipe.py $(if $(QUICK),--quick) $(if $(OUT),--out $(OUT))
+
+# ---- care
+lint: env  ## ruff and mypy
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+
+fork:  ## point every badge, install line and link at REPOSITORY=https://github.com/ORG/NAME
+	@$(PYTHON) tools/fork.py $(REPOSITORY)
+
+clean:  ## remove what was built (the environment stays)
+	@rm -rf _build build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	@find minrm data tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
