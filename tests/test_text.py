@@ -1,0 +1,145 @@
+"""Steps, answer blocks and the step token: what is written comes back, and nothing that a model writes breaks it."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from minrm.errors import InputError
+from minrm.text import (
+    CORRECT,
+    INCORRECT,
+    STEP_TOKEN,
+    check_text,
+    final_answer,
+    join_steps,
+    labels_until_first_error,
+    split_steps,
+    with_step_tokens,
+)
+
+STEPS = ["Mia has 3 fewer: 9 - 3 = 6", "6 + 5 = 11\n\n# Answer\n\n11"]
+SOLUTION = "Step: 1: Mia has 3 fewer: 9 - 3 = 6\nStep: 2: 6 + 5 = 11\n\n# Answer\n\n11"
+
+
+def test_a_solution_in_the_articles_format_is_written_and_read():
+    assert join_steps(STEPS) == SOLUTION
+    assert split_steps(SOLUTION) == STEPS
+
+
+def test_class_order_puts_correct_at_index_one():
+    assert (INCORRECT, CORRECT) == (0, 1)
+
+
+def test_step_tokens_end_each_step_and_the_answer_block_stands_before_the_last():
+    text = with_step_tokens(STEPS)
+    assert text.count(STEP_TOKEN) == 2
+    assert text.split("\n")[0] == f"Step: 1: Mia has 3 fewer: 9 - 3 = 6{STEP_TOKEN}"
+    assert text.endswith(f"# Answer\n\n11{STEP_TOKEN}")
+    assert text.replace(STEP_TOKEN, "") == SOLUTION
+
+
+@given(st.lists(st.text().filter(lambda step: "\nStep:" not in step)))
+@example(["a\n", "\nb", ""])
+@example(["Step: 2: a header inside a line is text"])
+@example(["1\r2", "3\x0b4", "\u2028"])
+def test_splitting_undoes_joining(steps):
+    assert split_steps(join_steps(steps)) == steps
+
+
+@given(st.text(alphabet="Step: 12\nA#nswer"))
+def test_splitting_any_text_gives_steps_that_hold_what_the_text_held(text):
+    steps = split_steps(text)
+    kept = "".join("".join(steps).split())
+    assert "\nStep: 1: " not in kept
+    letters = iter("".join(text.split()))
+    assert all(letter in letters for letter in kept)  # a subsequence: nothing invented, nothing reordered
+
+
+@pytest.mark.parametrize(
+    ("solution", "steps"),
+    [
+        ("He has 2.\n\nShe has 3.\n#### 5", ["He has 2.", "She has 3.\n#### 5"]),
+        ("He has 2.\nShe has 3.\nA: 5\n", ["He has 2.", "She has 3.\nA: 5"]),
+        ("He has 2.\nShe has 3.\n\n# Answer\n\n5", ["He has 2.", "She has 3.\n\n# Answer\n\n5"]),
+        ("A: she is right\nShe has 3.", ["A: she is right", "She has 3."]),  # an "A:" line before the end is a step
+        ("#### 5", ["#### 5"]),
+        ("Only this", ["Only this"]),
+        ("First I think.\nStep: 1: 2 + 3 = 5", ["First I think.", "2 + 3 = 5"]),
+        ("", []),
+        ("\n \n", []),
+    ],
+)
+def test_other_ways_to_write_steps(solution, steps):
+    assert split_steps(solution) == steps
+
+
+@pytest.mark.parametrize(
+    ("solution", "answer"),
+    [
+        (SOLUTION, "11"),
+        (with_step_tokens(STEPS), "11"),
+        ("Step: 1: so it is 4\nStep: 2: # Answer\n\n(x - 2y^2)/y", "(x - 2y^2)/y"),
+        ("# Answer\n\n17\nStep: 4: and so on", "17"),
+        ("# Answer\n\n\\begin{cases}\n1 \\\\\n2\n\\end{cases}\nmore", "\\begin{cases}\n1 \\\\\n2\n\\end{cases}"),
+        ("### Final Answer: 12", "12"),
+        ("It is 24.\n#### 1,200", "1,200"),
+        ("The sum is 24 #### 24", "24"),
+        ("So 3 * 6 = 18\nA: 18", "18"),
+        ("A: she eats 3.\nThe answer is 18.", "18"),
+        ("The answer is $18. That is a lot.", "$18"),
+        ("so \\boxed{\\frac{1}{2}}.", "\\frac{1}{2}"),
+        ("so \\boxed{\\{1, \\sqrt{2}\\}}", "\\{1, \\sqrt{2}\\}"),
+        ("so $\\boxed 7$.", "7"),
+        ("first \\boxed{1}, then \\boxed{2}", "2"),
+        ("\\boxed{1}\n\n# Answer\n\n2", "2"),
+        ("# Answer\n\n$\\boxed{3}$", "3"),
+        ("#### \\boxed{4}", "4"),
+        ("# Answer\n\n**18**.", "18"),
+        ("# Answer\n\n3\n\n# Answer\n\n4", "4"),
+        ("so \\boxed{12", None),  # cut off inside the answer
+        ("Step: 1: 2 + 3 = 5\n\n# Answer\n\n", None),
+        ("# Answer\n\nStep: 3: not yet", None),
+        ("#### ", None),
+        ("Then 32768 feet * 2 =", None),
+        ("The answer is not yet clear", None),
+        ("", None),
+    ],
+)
+def test_final_answers_of_every_known_form(solution, answer):
+    assert final_answer(solution) == answer
+
+
+@given(st.text() | st.text(alphabet="\\boxed{}# Answer:1\n$*."))
+def test_final_answer_never_raises_and_is_never_blank(text):
+    answer = final_answer(text)
+    assert answer is None or answer.strip() == answer != ""
+
+
+@given(st.lists(st.text(alphabet="abc 123=+"), max_size=4), st.integers(-999, 999))
+def test_the_answer_block_is_found_whatever_the_steps_are(steps, answer):
+    assert final_answer(join_steps([*steps, f"so\n\n# Answer\n\n{answer}"])) == str(answer)
+
+
+@pytest.mark.parametrize(
+    ("labels", "until"),
+    [
+        ([1, 0, 1, 0], [1, 0, None, None]),
+        ([1, None, 0, 1], [1, None, 0, None]),
+        ([1, 1], [1, 1]),
+        ([0.9, 0.5, 0.2, 0.9], [0.9, 0.5, 0.2, None]),
+        ([], []),
+    ],
+)
+def test_labels_stop_at_the_first_bad_step(labels, until):
+    assert labels_until_first_error(labels) == until
+
+
+def test_an_empty_text_is_refused_with_its_place():
+    with pytest.raises(InputError, match=r"^train\.jsonl, row 3: the solution is empty; give its text"):
+        check_text(" \n", "train.jsonl, row 3")
+
+
+def test_a_step_token_inside_a_text_is_refused_with_its_position():
+    with pytest.raises(InputError, match=r"row 3: the step 2 holds the step token <\|prm_label\|> at character 3; "):
+        check_text(f"ab{STEP_TOKEN}", "row 3", "step 2")
+    check_text("ab", "row 3")
