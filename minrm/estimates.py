@@ -1,0 +1,81 @@
+"""A mean over problems with its interval: what every measurement of the course returns.
+
+What selection and metrics find for each problem comes in; what tables print and plots draw goes out. Problems are the
+units that are independent of each other, the N samples of one problem are not: so intervals are over problems.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from minrm.errors import InputError
+
+Array = np.ndarray
+
+Z = 1.959963984540054  # the 97.5 % point of the normal distribution
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over problems with its 95 % interval: floats, or arrays [K] where n was an array of K counts.
+
+    draws: how many random subsets stand behind each value; None where the expectation is exact. per_problem: [P], or
+    [P, K], what was averaged; two of them over the same problems go into `paired_difference`.
+    """
+
+    mean: Any
+    low: Any
+    high: Any
+    draws: int | None = None
+    per_problem: Array = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
+
+    @property
+    def problems(self) -> int:
+        """How many problems were averaged over."""
+        return len(self.per_problem)
+
+    @classmethod
+    def over_problems(cls, values: Any, draws: int | None = None) -> Estimate:
+        """Average values in [0, 1] over problems, [P] or [P, K], with Wilson's interval (1927).
+
+        The variance observed between problems stands where Wilson has p(1 - p), its largest possible value. For values
+        that are all 0 or 1 it is Wilson's interval exactly; for expectations in between it is narrower. It never
+        leaves [0, 1], holds the mean, and keeps a width at means of 0 and 1. The N samples of a problem count as one
+        observation. Raises InputError if there is no problem, or a value is NaN or outside [0, 1].
+        """
+        values = np.asarray(values, dtype=np.float64)
+        if not len(values):
+            raise InputError("no problems to average over; give at least one")
+        if not ((values > -1e-9) & (values < 1 + 1e-9)).all():  # NaN fails both; rounding may pass 1 by a hair
+            raise InputError(f"per-problem values lie in {values.min()} … {values.max()}, but must lie in [0, 1]")
+        values = np.clip(values, 0.0, 1.0)
+        mean, spread = values.mean(axis=0), values.var(axis=0)
+        prior = Z**2 / len(values)  # Wilson's pull towards one half, in units of the sample
+        centre = (mean + prior / 2) / (1 + prior)
+        half = np.sqrt(prior * (spread + prior / 4)) / (1 + prior)
+        low, high = np.minimum(centre - half, mean).clip(0), np.maximum(centre + half, mean).clip(max=1)
+        return cls(_plain(mean), _plain(low), _plain(high), draws, values)
+
+
+def paired_difference(a_per_problem: Any, b_per_problem: Any) -> Estimate:
+    """Mean of a - b over the same problems, [P] or [P, K] values in [0, 1], with a 95 % interval within [-1, 1].
+
+    Bonett & Price (2012): the normal interval after two problems are added, one won and one lost by the whole. For
+    right-or-wrong values it is theirs exactly; it keeps a width where no problem differs. Pairing removes what the two
+    share (how hard each problem is). Raises InputError if the shapes differ, or values lie outside [0, 1].
+    """
+    a, b = np.asarray(a_per_problem, dtype=np.float64), np.asarray(b_per_problem, dtype=np.float64)
+    if a.shape != b.shape:
+        raise InputError(f"a {a.shape} and b {b.shape} must hold the same problems, one to one")
+    gap = Estimate.over_problems(a).per_problem - Estimate.over_problems(b).per_problem
+    added = np.concatenate([gap, np.ones_like(gap[:1]), -np.ones_like(gap[:1])])
+    centre, half = added.mean(axis=0), Z * np.sqrt(added.var(axis=0) / len(added))
+    mean = gap.mean(axis=0)
+    return Estimate(_plain(mean), _plain((centre - half).clip(-1)), _plain((centre + half).clip(max=1)), None, gap)
+
+
+def _plain(value: Any) -> Any:
+    return float(value) if np.ndim(value) == 0 else value

@@ -1,0 +1,201 @@
+"""Ways of choosing one of N sampled solutions, and how often each chooses a right one.
+
+Best-of-N takes the solution with the highest score (Cobbe et al. 2021), a vote the answer that most samples agree on
+(Wang et al. 2022), a weighted vote sums scores per answer (Li et al. 2022), pass@N asks whether any is right (Chen et
+al. 2021). Arrays [problems, samples] come in from sampling and from the models; estimates with intervals go out to
+tables and plots. For each n the result is an expectation over all subsets of n of the N samples, not the first n.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minrm.errors import InputError
+from minrm.estimates import Estimate, paired_difference
+from minrm.text import answer_key
+from minrm.votes import drawn_vote, halved_pascal, plurality
+
+__all__ = [
+    "Estimate", "best_of_n", "likelihood_scores", "majority_vote", "paired_difference", "pass_at_n", "weighted_vote",
+]
+
+Array = np.ndarray
+Count = int | Sequence[int] | Array
+
+EXACT_UP_TO = 512  # samples per problem: beyond it a plurality vote is estimated by draws
+DRAWS = 400  # subsets drawn for each problem and n where no closed form is affordable
+
+
+def best_of_n(scores: Any, correct: Any, n: Count) -> Estimate:
+    """How often the best-scored of n samples is right, exact for every n (PRM800K's curves draw 400 shuffles instead).
+
+    scores: [P, N], higher is better; ±inf is allowed, NaN is not. correct: [P, N], bool; any values in [0, 1] do, and
+    their expectation at the chosen sample comes out (with the scores themselves: how high the proxy rises). n: one
+    count or K counts in 1 … N. With scores ascending and ranks r = 1 … N, the sample at rank r is the best of
+    C(r-1, n-1) of the C(N, n) subsets; samples with tied scores share theirs evenly. Raises InputError if the shapes
+    differ, a score is NaN or n lies outside 1 … N.
+    """
+    ranked, good = _matrix("scores", scores), _outcomes(correct)
+    _same_shape("scores", ranked, "correct", good)
+    counts = _counts(n, ranked.shape[1])
+    order = np.argsort(ranked, axis=1, kind="stable")
+    ranked, good = np.take_along_axis(ranked, order, 1), np.take_along_axis(good, order, 1)
+    return _estimate(_tied_means(ranked, good) @ _chance_of_being_best(ranked.shape[1], counts).T, n)
+
+
+def pass_at_n(correct: Any, n: Count) -> Estimate:
+    """How often at least one of n samples is right: 1 - C(N-c, n) / C(N, n) for c right ones (Chen et al. 2021, eq. 1).
+
+    correct: [P, N], bool. It is best-of-N with the truth for a score: the ceiling of every way of choosing.
+    """
+    good = _outcomes(correct)
+    if not np.isin(good, (0, 1)).all():
+        raise InputError("correct must hold only true and false (1 and 0) for pass@N")
+    return best_of_n(good, good, n)
+
+
+def likelihood_scores(loglik: Any, tokens: Any, reduce: str = "mean") -> Array:
+    """Scores [P, N] that choose the likeliest solution with `best_of_n`: the mean log-likelihood per token, or the sum.
+
+    loglik: [P, N], the summed log-likelihood (nats) of each solution under the policy; tokens: [P, N], its length. The
+    mean does not punish long solutions, the sum does (Adiwardana et al. 2020 rank by the mean for that reason).
+    """
+    if reduce not in ("mean", "sum"):
+        raise InputError(f"reduce={reduce!r}, but it must be 'mean' (per token) or 'sum'")
+    total, length = _matrix("loglik", loglik), _matrix("tokens", tokens)
+    _same_shape("loglik", total, "tokens", length)
+    if (length < 1).any():
+        raise InputError(f"tokens{_first(length < 1)} is {length.min():g}, but a solution has at least one token")
+    return total / length if reduce == "mean" else total
+
+
+def majority_vote(answers: Any, truth: Sequence[str], n: Count, draws: int = DRAWS, seed: int = 0) -> Estimate:
+    """How often the answer given most often among n samples is the true one (Wang et al. 2022); ties are shared evenly.
+
+    answers: [P, N] strings, None where no answer could be read: such a sample takes a place among the n and casts no
+    vote, and a subset without any vote is wrong. truth: [P]. Answers agree when `minrm.text.answer_key` says so.
+    Exact up to `EXACT_UP_TO` = 512 samples per problem; beyond, from `draws` = 400 seeded subsets per problem and n,
+    told in `Estimate.draws`: the mean then has a standard error of at most 0.5 / sqrt(draws · P) on top.
+    """
+    keys, true = _grouped(answers, truth)
+    counts = _counts(n, keys.shape[1])
+    if keys.shape[1] > EXACT_UP_TO:
+        return _by_draws(keys, np.ones(keys.shape), true, n, draws, seed)
+    table = halved_pascal(keys.shape[1])
+    return _estimate(np.stack([plurality(row, key, counts, table) for row, key in zip(keys, true, strict=True)]), n)
+
+
+def weighted_vote(
+    answers: Any, scores: Any, truth: Sequence[str], n: Count, reward: bool = False, draws: int = DRAWS, seed: int = 0
+) -> Estimate:
+    """How often the answer with the largest sum of scores among n samples is the true one (Li et al. 2022).
+
+    answers, truth, n: as in `majority_vote`. scores: [P, N] probabilities, or with reward=True Bradley–Terry rewards,
+    of which the softmax within a problem is taken (a reward has no zero, so sums of raw ones mean nothing). There is
+    no affordable closed form: `draws` = 400 seeded subsets per problem and n (n = 1 is exact), the same ones for every
+    model, so that models compare in pairs. Raises InputError as `best_of_n` does, or if a weight is no probability.
+    """
+    weights = _matrix("scores", scores)
+    keys, true = _grouped(answers, truth)
+    _same_shape("answers", keys, "scores", weights)
+    if reward and np.isfinite(weights).all():
+        weights = np.exp(weights - weights.max(axis=1, keepdims=True))  # the common denominator changes no vote
+    elif ((weights < 0) | (weights > 1)).any():
+        place = _first((weights < 0) | (weights > 1))
+        raise InputError(f"scores{place} is no probability in [0, 1]; for Bradley–Terry rewards give reward=True")
+    return _by_draws(keys, weights, true, n, draws, seed)
+
+
+def _by_draws(keys: Array, weights: Array, true: Array, n: Count, draws: int, seed: int) -> Estimate:
+    counts = _counts(n, keys.shape[1])
+    if draws < 1:
+        raise InputError(f"draws={draws}, but at least one subset must be drawn")
+    problems = zip(keys, weights, true, strict=True)
+    values = [drawn_vote(*problem, counts, draws, (seed, index)) for index, problem in enumerate(problems)]
+    return _estimate(np.stack(values), n, draws)
+
+
+def _chance_of_being_best(size: int, n: Array) -> Array:
+    """C(r-1, n-1) / C(N, n) for ranks r = 1 … N (ascending), [K, N], by the ratios of neighbours: nothing overflows."""
+    below = np.arange(size, 1, -1) - 1.0  # r - 1, from the top rank down
+    ratios = np.maximum(below - (n[:, None] - 1), 0) / below
+    falling = np.cumprod(np.concatenate([n[:, None] / size, ratios], axis=1), axis=1)
+    return falling[:, ::-1]
+
+
+def _tied_means(ranked: Array, good: Array) -> Array:
+    """Each sample's outcome replaced by the mean over the samples of its problem that share its score, [P, N]."""
+    starts = np.ones(ranked.shape, dtype=bool)
+    starts[:, 1:] = ranked[:, 1:] != ranked[:, :-1]
+    group = np.cumsum(starts.ravel()) - 1
+    return (np.bincount(group, good.ravel()) / np.bincount(group))[group].reshape(good.shape)
+
+
+def _grouped(answers: Any, truth: Sequence[str]) -> tuple[Array, Array]:
+    """Answers as numbers [P, N], equal where their keys are, -1 for none; each problem's true one [P], -1 if absent."""
+    rows = [[None if _missing(answer) else str(answer) for answer in row] for row in answers]
+    lengths = {len(row) for row in rows}
+    if len(lengths) != 1 or 0 in lengths:
+        raise InputError(f"answers must be [problems, samples], equally many for each problem; here: {sorted(lengths)}")
+    if len(truth) != len(rows):
+        raise InputError(f"answers are of {len(rows)} problems, but truth of {len(truth)}; each problem needs one")
+    key_of = {answer: answer_key(answer) for answer in {answer for row in rows for answer in row}}  # once per string
+    if any(_missing(answer) for answer in truth):
+        raise InputError(f"truth[{[_missing(a) for a in truth].index(True)}] is missing; a vote needs the true answer")
+    keys, true = np.full((len(rows), len(rows[0])), -1), np.full(len(rows), -1)
+    for index, row in enumerate(rows):
+        number: dict[str | None, int] = {None: -1}
+        keys[index] = [number.setdefault(key_of[answer], len(number) - 1) for answer in row]
+        true[index] = number.get(answer_key(str(truth[index])), -1)
+    return keys, true
+
+
+def _missing(answer: Any) -> bool:
+    return answer is None or answer != answer  # a table read back from a file may hold NaN for None
+
+
+def _matrix(name: str, values: Any) -> Array:
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except ValueError:
+        raise InputError(f"{name} must be numbers [problems, samples], equally many for each problem") from None
+    if array.ndim != 2 or not array.size:
+        raise InputError(f"{name} has shape {array.shape}, but must be [problems, samples] with at least one of each")
+    if np.isnan(array).any():
+        raise InputError(f"{name}{_first(np.isnan(array))} is NaN; score that sample again, or leave its problem out")
+    return array
+
+
+def _outcomes(correct: Any) -> Array:
+    good = _matrix("correct", correct)
+    if ((good < 0) | (good > 1)).any():
+        place = _first((good < 0) | (good > 1))
+        raise InputError(f"correct{place} lies outside [0, 1]; it is 1 (true) for right and 0 (false) for wrong")
+    return good
+
+
+def _same_shape(name: str, values: Array, other: str, others: Array) -> None:
+    if values.shape != others.shape:
+        raise InputError(f"{name} {values.shape} and {other} {others.shape} must pair up: [problems, samples] each")
+
+
+def _first(where: Array) -> str:
+    problem, sample = np.argwhere(where)[0]
+    return f"[{problem}, {sample}] (problem {problem}, sample {sample}, counted from 0)"
+
+
+def _counts(n: Count, size: int) -> Array:
+    counts = np.atleast_1d(np.asarray(n))
+    if counts.ndim != 1 or not counts.size or counts.dtype.kind not in "iu":
+        raise InputError(f"n={n!r}, but it must be one whole number, or a list of them")
+    if counts.min() < 1 or counts.max() > size:
+        wrong = counts.min() if counts.min() < 1 else counts.max()
+        raise InputError(f"n={wrong}, but there are {size} samples per problem: n must lie in 1 … {size}")
+    return counts
+
+
+def _estimate(values: Array, n: Count, draws: int | None = None) -> Estimate:
+    return Estimate.over_problems(values if np.ndim(n) else values[:, 0], draws)
