@@ -1,0 +1,55 @@
+"""The palette of the course: one colour, marker and line for each way of choosing, on every page.
+
+The colours stay apart under simulated protanopia, deuteranopia and tritanopia (Machado et al. 2009), and reach 3:1
+against the panel; markers, lines and names say the same again. The panel is white on every page, because no grey reads
+at 4.5:1 on white and on #121212 alike, so that a transparent figure fails on one of the two. Lettering is large for the
+figure's width, to be legible on a telephone of 390 pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from minrm.errors import InputError
+
+PANEL, INK, QUIET, OTHER = "#ffffff", "#1a1a1a", "#5f5f5f", "#7d8da6"
+WIDTH, SMALLEST = 5.6, 11.0  # inches, points: 11 pt are 9.5 pixels where the figure is 350 pixels wide
+
+
+class Way(NamedTuple):
+    """How one way of choosing looks in every figure."""
+
+    colour: str
+    marker: str
+    line: Any
+
+
+WAYS = {
+    "direct": Way("#666666", "x", (0, (1, 2))),
+    "greedy": Way("#666666", "P", (0, (6, 3))),
+    "one sample": Way("#666666", "+", (0, (4, 2, 1, 2))),
+    "vote": Way("#1c51a9", "o", "-"),
+    "weighted vote": Way("#1672dc", "h", (0, (5, 1.5))),
+    "likelihood": Way("#ce7900", "v", (0, (1, 1))),
+    "ORM": Way("#b93f13", "s", "-"),
+    "PRM": Way("#00a874", "^", "-"),
+    "Bradley–Terry": Way("#af82c5", "D", "-"),
+    "pass@N": Way("#000000", "*", (0, (2, 1.5))),
+}
+
+STYLE: Any = {
+    "font.family": "DejaVu Sans", "font.size": SMALLEST, "axes.labelsize": SMALLEST, "xtick.labelsize": SMALLEST,
+    "ytick.labelsize": SMALLEST, "legend.fontsize": SMALLEST, "axes.titlesize": SMALLEST + 1, "text.color": INK,
+    "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.edgecolor": QUIET, "figure.facecolor": PANEL,
+    "axes.facecolor": PANEL, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
+    "axes.axisbelow": True, "grid.color": "#e2e2e2", "grid.linewidth": 0.8, "lines.linewidth": 1.8,
+    "lines.markersize": 6, "hatch.linewidth": 0.8, "figure.constrained_layout.w_pad": 0.09,
+}  # fmt: skip
+
+
+def way_of(name: str) -> Way:
+    """The look of a way of choosing; a longer name ("PRM, minimum") takes the look of the way that it begins with."""
+    known = [way for way in WAYS if name == way or name.startswith((way + " ", way + ","))]
+    if not known:
+        raise InputError(f"no way of choosing is called {name!r}; a name begins with one of: {', '.join(WAYS)}")
+    return WAYS[max(known, key=len)]
