@@ -104,7 +104,7 @@ def masked_tokens(pieces: Sequence[str], mask: Sequence[bool]) -> Page:
         for piece, marked in zip(pieces, mask, strict=True)
     ]
     count = f"{sum(map(bool, mask))} of {len(pieces)} tokens are supervised"
-    return _page(parts, f'{_token("like this", "supervised", look)} {count}', count)
+    return _page(parts, f"{_token('like this', 'supervised', look)} {count}", count)
 
 
 def _token(piece: str, title: str = "", style: str = "", below: str = "") -> str:

@@ -21,7 +21,12 @@ from minrm.labels import End, name_line_ends
 from minrm.palette import INK, OTHER, PANEL, QUIET, STYLE, WAYS, WIDTH, way_of
 
 __all__ = [
-    "WAYS", "answer_histogram", "bars_with_intervals", "calibration_plot", "selection_curves", "training_curve",
+    "WAYS",
+    "answer_histogram",
+    "bars_with_intervals",
+    "calibration_plot",
+    "selection_curves",
+    "training_curve",
     "way_of",
 ]
 
@@ -62,8 +67,9 @@ def selection_curves(table: Any, label: str = "problems solved (%)") -> Figure:
         axes.fill_between(x, low, high, color=way.colour, alpha=0.07 if level else shade, linewidth=0)
         face, line = (PANEL, ":") if again else (way.colour, way.line)
         marks = _marked(x) if not level else []
-        axes.plot(x, mean, color=way.colour, ls=line, marker=way.marker, markevery=marks, markerfacecolor=face,
-                  clip_on=False)
+        axes.plot(
+            x, mean, color=way.colour, ls=line, marker=way.marker, markevery=marks, markerfacecolor=face, clip_on=False
+        )
         ends.append(End(float(mean[-1]), name, way, face))
     axes.xaxis.set_major_locator(FixedLocator(_powers(counts)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -109,8 +115,9 @@ def calibration_plot(table: Any, way: str = "ORM", label: str = "observed: share
     look = way_of(way)
     figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
-    x, y, low, high, count = (np.array([row[k] for row in rows], dtype=float) for k in
-                              ("predicted", "observed", "low", "high", "count"))
+    x, y, low, high, count = (
+        np.array([row[k] for row in rows], dtype=float) for k in ("predicted", "observed", "low", "high", "count")
+    )
     top.plot([0, 1], [0, 1], color=QUIET, ls=(0, (6, 3)), lw=1.2)
     top.annotate("perfect", (0.12, 0.12), (0, 8), textcoords="offset points", rotation=38, color=QUIET, ha="center")
     spread_of = np.maximum([y - low, high - y], 0)
@@ -135,8 +142,16 @@ def training_curve(table: Any, y: str = "loss", label: str = "loss (nats per sup
         curve = sorted(curve, key=lambda row: row["step"])
         x, values = [row["step"] for row in curve], [row[y] for row in curve]
         checked = split not in (None, "train")
-        axes.plot(x, values, color=way.colour, ls="-", lw=1.8 if checked else 1.0, alpha=1 if checked else 0.75,
-                  marker=way.marker if checked else None, markevery=_marked(x))
+        axes.plot(
+            x,
+            values,
+            color=way.colour,
+            ls="-",
+            lw=1.8 if checked else 1.0,
+            alpha=1 if checked else 0.75,
+            marker=way.marker if checked else None,
+            markevery=_marked(x),
+        )
         ends.append(End(values[-1], f"{name}, {split}" if split else name, way, way.colour if checked else None))
     axes.set(xlabel="optimiser steps", ylabel=label)
     axes.set_xlim(left=0, right=max(row["step"] for row in rows))
@@ -162,8 +177,9 @@ def answer_histogram(table: Any, most: int = 10) -> Figure:
         look: Any = {"color": "#a5dcc9", "edgecolor": "#00704d", "hatch": "///"} if right else {"color": OTHER}
         axes.barh(place, count, height=0.68, **look)
         text = f"{_short(count)}  ✓ right answer" if right else _short(count)
-        axes.annotate(text, (count, place), (5, 0), textcoords="offset points", va="center",
-                      weight="bold" if right else "normal")
+        axes.annotate(
+            text, (count, place), (5, 0), textcoords="offset points", va="center", weight="bold" if right else "normal"
+        )
     axes.set_yticks(range(len(bars)), [name for name, _, _ in bars])
     axes.set_ylim(len(bars) - 0.45, -0.55)
     axes.grid(axis="y", visible=False)

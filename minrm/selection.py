@@ -19,7 +19,13 @@ from minrm.text import answer_key
 from minrm.votes import drawn_vote, halved_pascal, plurality
 
 __all__ = [
-    "Estimate", "best_of_n", "likelihood_scores", "majority_vote", "paired_difference", "pass_at_n", "weighted_vote",
+    "Estimate",
+    "best_of_n",
+    "likelihood_scores",
+    "majority_vote",
+    "paired_difference",
+    "pass_at_n",
+    "weighted_vote",
 ]
 
 Array = np.ndarray

@@ -115,8 +115,10 @@ def test_first_error_f1_by_hand():
     assert (result.erroneous.problems, result.correct.problems) == (2, 3)
 
 
-@given(st.lists(st.lists(st.tuples(st.floats(0, 1), st.sampled_from([0, 1])), min_size=1, max_size=5), min_size=1),
-       st.floats(0, 1))
+@given(
+    st.lists(st.lists(st.tuples(st.floats(0, 1), st.sampled_from([0, 1])), min_size=1, max_size=5), min_size=1),
+    st.floats(0, 1),
+)
 @settings(deadline=None)
 def test_first_error_f1_is_processbenchs(solutions, threshold):
     kinds: dict[bool, list[bool]] = {True: [], False: []}

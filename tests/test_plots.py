@@ -24,24 +24,36 @@ COUNTS = [1, 4, 16, 64]
 
 
 def curve(way, level, counts=COUNTS):
-    return [{"way": way, "n": n, "mean": level + 0.02 * i, "low": level - 0.05, "high": level + 0.1}
-            for i, n in enumerate(counts)]
+    return [
+        {"way": way, "n": n, "mean": level + 0.02 * i, "low": level - 0.05, "high": level + 0.1}
+        for i, n in enumerate(counts)
+    ]
 
 
 CURVES = [row for i, way in enumerate(WAYS) for row in curve(way, 0.4 + 0.011 * i)]
 CURVES += [{"way": "greedy, other model", "n": None, "mean": 0.3, "low": 0.25, "high": 0.35}]
-BARS = [{"name": name, "mean": mean, "low": mean - 0.1, "high": mean + 0.1} for name, mean in
-        (("greedy", 0.5), ("PRM", 0.9), ("a model", 0.2))]
-POINTS = [{"predicted": p, "observed": p**2, "low": p**2 - 0.05, "high": p**2 + 0.05, "count": 20_000}
-          for p in (0.2, 0.9)]
-STEPS = [{"step": s, "way": way, "split": split, "loss": 1 / (1 + s)} for s in range(0, 50, 5) for way in ("ORM", "PRM")
-         for split in ("train", "held out")]
+BARS = [
+    {"name": name, "mean": mean, "low": mean - 0.1, "high": mean + 0.1}
+    for name, mean in (("greedy", 0.5), ("PRM", 0.9), ("a model", 0.2))
+]
+POINTS = [
+    {"predicted": p, "observed": p**2, "low": p**2 - 0.05, "high": p**2 + 0.05, "count": 20_000} for p in (0.2, 0.9)
+]
+STEPS = [
+    {"step": s, "way": way, "split": split, "loss": 1 / (1 + s)}
+    for s in range(0, 50, 5)
+    for way in ("ORM", "PRM")
+    for split in ("train", "held out")
+]
 ANSWERS = [{"answer": str(i), "count": 50 - i, "right": i == 14} for i in range(20)] + [
-    {"answer": None, "count": 3, "right": False}]
+    {"answer": None, "count": 3, "right": False}
+]
 
 FIGURES = {
-    "curves": lambda: selection_curves(CURVES), "bars": lambda: bars_with_intervals(BARS),
-    "calibration": lambda: calibration_plot(POINTS), "training": lambda: training_curve(STEPS),
+    "curves": lambda: selection_curves(CURVES),
+    "bars": lambda: bars_with_intervals(BARS),
+    "calibration": lambda: calibration_plot(POINTS),
+    "training": lambda: training_curve(STEPS),
     "answers": lambda: answer_histogram(ANSWERS),
 }
 
@@ -111,8 +123,10 @@ def test_a_variant_of_a_way_has_open_markers_and_another_line():
 def test_data_frames_draw_like_lists():
     pandas = pytest.importorskip("pandas")
     rows = curve("vote", 0.6) + [{"way": "greedy", "n": None, "mean": 0.5, "low": 0.4, "high": 0.6}]
-    drawn = [[line.get_ydata().tolist() for line in selection_curves(table).axes[0].lines]
-             for table in (rows, pandas.DataFrame(rows))]
+    drawn = [
+        [line.get_ydata().tolist() for line in selection_curves(table).axes[0].lines]
+        for table in (rows, pandas.DataFrame(rows))
+    ]
     assert drawn[0] == drawn[1]
 
 
@@ -136,7 +150,8 @@ def test_the_right_answer_is_marked_by_more_than_colour_and_kept_when_rare():
 def test_training_tells_the_splits_apart_by_markers():
     lines = [line for line in training_curve(STEPS).axes[0].lines if len(line.get_xdata()) == 10]
     assert sorted((line.get_color(), line.get_marker()) for line in lines) == sorted(
-        (WAYS[way].colour, marker) for way in ("ORM", "PRM") for marker in ("None", WAYS[way].marker))
+        (WAYS[way].colour, marker) for way in ("ORM", "PRM") for marker in ("None", WAYS[way].marker)
+    )
 
 
 def test_the_readers_own_figures_keep_their_look():

@@ -116,7 +116,9 @@ def test_one_sample_is_chosen_alike_by_all():
     truth = ["1"] * len(answers)
     want = correct.mean()
     for estimate in (
-        best_of_n(scores, correct, 1), pass_at_n(correct, 1), majority_vote(answers, truth, 1),
+        best_of_n(scores, correct, 1),
+        pass_at_n(correct, 1),
+        majority_vote(answers, truth, 1),
         weighted_vote(answers, scores, truth, 1),
     ):
         assert estimate.mean == pytest.approx(want, abs=1e-12)

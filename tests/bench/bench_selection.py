@@ -36,7 +36,8 @@ def main() -> None:
         measure(f"majority_vote  {size}, {kind}", lambda a=answers, t=truth, n=counts: majority_vote(a, t, n), 1)
         measure(
             f"weighted_vote  {size}, 400 draws, powers of two",
-            lambda a=answers, s=scores, t=truth, n=few: weighted_vote(a, s, t, n), 1,
+            lambda a=answers, s=scores, t=truth, n=few: weighted_vote(a, s, t, n),
+            1,
         )
 
 

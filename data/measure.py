@@ -1,0 +1,140 @@
+"""The last unit of the recipe: what the policy and one verifier reach, printed and written beside the data."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minrm import best_of_n, majority_vote, pass_at_n
+from minrm.estimates import Estimate
+from minrm.metrics import pooled_auc, within_problem_auc
+from minrm.plots import selection_curves
+from minrm.problems import ERRORS, read_problem
+from minrm.rows import read_rows
+from minrm.selection import paired_difference
+from minrm.text import final_answer
+
+COUNTS = [1, 2, 4, 8, 16, 32, 64, 128, 256]
+BEGIN, END = "<!-- figures: written by the recipe -->", "<!-- end of figures -->"
+
+
+def measure(out: Path, scale: Any = None) -> None:
+    """What the policy and one verifier reach on problems that nothing was trained on."""
+    problems = [row for _, row in read_rows(out / "problems.parquet")]
+    samples = [row for _, row in read_rows(out / "evaluation.parquet")]
+    shape = (len(problems), len(samples) // len(problems))
+    truth = [row["answer"] for row in problems]
+    answers = np.array([final_answer(row["solution"]) for row in samples], dtype=object).reshape(shape)
+    correct = np.array([row["correct"] for row in samples]).reshape(shape)
+    valid = np.array([all(row["labels"]) for row in samples]).reshape(shape)
+    counts = [n for n in COUNTS if n <= shape[1]]
+    some = min(64, shape[1])
+
+    direct = np.array(
+        [row["direct"].strip() == row["answer"] for row in problems], dtype=float
+    )  # the prompt ends in "# Answer"
+    greedy = np.array([final_answer(row["greedy"]) == row["answer"] for row in problems], dtype=float)
+    vote, oracle = majority_vote(answers, truth, counts), pass_at_n(correct, counts)
+    at_some, at_all = (majority_vote(answers, truth, n).per_problem for n in (some, shape[1]))
+    steps = [row["step_scores"] for _, row in read_rows(out / "work" / "verifier.parquet")]
+    product = np.array([np.prod(scores) for scores in steps]).reshape(shape)
+    chosen = best_of_n(product, correct, counts)
+    curves = _curves({"vote": vote, "oracle": oracle}, counts, {"greedy": greedy, "direct": direct})
+    selection_curves(curves).savefig(out / "voting.png", dpi=110)
+    figures = {
+        "problems": shape[0],
+        "samples of each": shape[1],
+        "direct answer": _told(Estimate.over_problems(direct)),
+        "greedy chain of thought": _told(Estimate.over_problems(greedy)),
+        "one sample": _told(Estimate.over_problems(correct.mean(axis=1))),
+        "plurality vote": _by_count(vote, counts),
+        "pass@N": _by_count(oracle, counts),
+        "greedy - direct": _told(paired_difference(greedy, direct)),
+        f"vote at {some} - greedy": _told(paired_difference(at_some, greedy)),
+        "false positives among the right": round(float((correct & ~valid).sum() / max(correct.sum(), 1)), 4),
+        f"problems whose vote at {shape[1]} goes to a wrong answer": round(float(np.mean(at_all < 0.5)), 4),
+        "PRM: within-problem AUC": _told(within_problem_auc(product, correct)),
+        "PRM: pooled AUC": round(pooled_auc(product, correct), 4),
+        "PRM: accuracy on steps": _step_accuracy(steps, samples),
+        "PRM: best of N (product)": _by_count(chosen, counts),
+        "by trap": _by_trap(
+            problems, {"greedy": greedy, f"vote at {some}": at_some, "one sample": correct.mean(axis=1)}
+        ),
+        "share of solutions with a mistake, by kind": _mistakes(problems, samples),
+    }
+    text = json.dumps(figures, indent=1)
+    print(text)
+    (out / "measured.json").write_text(text + "\n")
+    _report(out, figures)
+
+
+def _told(estimate: Estimate) -> dict[str, float]:
+    return {name: round(float(getattr(estimate, name)), 4) for name in ("mean", "low", "high")}
+
+
+def _by_count(estimate: Estimate, counts: list[int]) -> dict[str, float]:
+    return {str(n): round(float(mean), 4) for n, mean in zip(counts, estimate.mean, strict=True)}
+
+
+def _curves(ways: dict[str, Estimate], counts: list[int], levels: dict[str, np.ndarray]) -> list[dict]:
+    rows = [
+        {"way": way, "n": n, "mean": mean, "low": low, "high": high}
+        for way, e in ways.items()
+        for n, mean, low, high in zip(counts, e.mean, e.low, e.high, strict=True)
+    ]
+    flat = {way: Estimate.over_problems(values) for way, values in levels.items()}
+    return rows + [{"way": way, "n": None, "mean": e.mean, "low": e.low, "high": e.high} for way, e in flat.items()]
+
+
+def _step_accuracy(scores: list, samples: list[dict]) -> float:
+    said = np.concatenate([np.asarray(steps) > 0.5 for steps in scores])
+    return round(float((said == np.concatenate([np.asarray(row["labels"], dtype=bool) for row in samples])).mean()), 4)
+
+
+def _by_trap(problems: list[dict], ways: dict[str, np.ndarray]) -> dict:
+    traps = np.array([" and ".join(read_problem(row["question"]).traps) or "none" for row in problems])
+    return {
+        trap: {"problems": int((traps == trap).sum())}
+        | {way: round(float(values[traps == trap].mean()), 4) for way, values in ways.items()}
+        for trap in sorted(set(traps))
+    }
+
+
+def _mistakes(problems: list[dict], samples: list[dict]) -> dict[str, float]:
+    known = [read_problem(row["question"]) for row in problems]
+    found: Counter = Counter()
+    for row in samples:
+        found.update(set(known[row["problem"]].errors(row["solution"])) - {None})
+    return {kind: round(found[kind] / len(samples), 4) for kind in ERRORS}
+
+
+def _report(out: Path, figures: dict) -> None:
+    """The figures and sizes as tables, between the marks in README.md (where there is one)."""
+    lines = ["| measured | |", "|---|---|"]
+    for name, value in figures.items():
+        if isinstance(value, dict) and "low" in value:
+            lines.append(f"| {name} | {value['mean']:.3f} ({value['low']:.3f} to {value['high']:.3f}) |")
+        elif isinstance(value, dict) and all(isinstance(v, dict) for v in value.values()):
+            lines += [
+                f"| {name}: {key} | {', '.join(f'{k} {v}' for k, v in inner.items())} |" for key, inner in value.items()
+            ]
+        elif isinstance(value, dict):
+            lines.append(f"| {name} | {', '.join(f'{key}: {v:.3f}' for key, v in value.items())} |")
+        else:
+            lines.append(f"| {name} | {value} |")
+    parts = [
+        path
+        for path in sorted(out.rglob("*"))
+        if path.is_file() and "work" not in path.parts and path.suffix not in (".py", ".pyc", ".md")
+    ]
+    lines += ["", "| file | kB |", "|---|---|"]
+    lines += [f"| `{path.relative_to(out)}` | {path.stat().st_size / 1000:.0f} |" for path in parts]
+    readme = out / "README.md"
+    if readme.exists():
+        before, _, rest = readme.read_text().partition(BEGIN)
+        after = rest.partition(END)[2]
+        readme.write_text(f"{before}{BEGIN}\n\n" + "\n".join(lines) + f"\n\n{END}{after}")

@@ -1,0 +1,248 @@
+"""What the three reward models share: loading, text to ids, padding, batches, and reading the last token.
+
+Plain functions around stock transformers models. A model comes in as a folder, a hub name or a built object, questions
+and solutions as strings; padded tensors and row numbers go out. The models add a head, a loss and what they read.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+from tqdm import tqdm
+from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from transformers.utils import logging as transformers_logging
+
+from minrm.errors import InputError
+from minrm.text import check_text
+
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back the bars and reports that transformers 5 prints when it loads and saves; errors still come through."""
+    level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()
+
+
+def progress_bar(total: int, name: str, unit: str, shown: bool, start: int = 0) -> tqdm:
+    """The one style of progress bar: plain text on stderr, gone when it ends."""
+    return tqdm(total=total, initial=start, desc=name, unit=unit, disable=not shown, leave=False, dynamic_ncols=True)
+
+
+def pick_device(device: str | torch.device | None) -> torch.device:
+    """The device asked for; without one the GPU, and where there is none the CPU."""
+    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def compute_dtype(device: torch.device) -> torch.dtype:
+    """The precision to compute in: float32 on CPUs; on GPUs bfloat16 where the hardware has it, else float16.
+
+    A T4 emulates bfloat16, slowly, and says that it supports it: hence `including_emulation=False`.
+    """
+    if device.type != "cuda":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+
+
+def load(
+    auto_class: Any, source: Any, *, tokenizer: Any, device: Any, dtype: Any, seed: int = 0, **changes: Any
+) -> tuple[PreTrainedModel, Any]:
+    """Load `source` as the stock class `auto_class`; returns (model in eval mode on its device, tokenizer).
+
+    source: a folder, a hub name, or a built transformers model, which is copied. tokenizer: likewise; by default what
+    lies beside the model. dtype is always explicit, since transformers 5 would take the checkpoint's. changes: fields
+    set in the config. A head that the checkpoint does not hold is drawn with `seed`. Raises InputError.
+    """
+    dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
+    tokenizer = _load_tokenizer(source if tokenizer is None else tokenizer)
+    with quiet(), torch.random.fork_rng(devices=[]), _explain(source):
+        torch.manual_seed(seed)
+        built = isinstance(source, PreTrainedModel)
+        config = copy.deepcopy(source.config) if built else AutoConfig.from_pretrained(source)
+        for name, value in {"pad_token_id": tokenizer.pad_token_id, **changes}.items():
+            setattr(config, name, value)
+        if built:
+            model = auto_class.from_config(config, dtype=dtype)
+            model.base_model.load_state_dict(source.base_model.state_dict())
+            if type(model) is type(source):
+                model.load_state_dict(source.state_dict())
+        else:
+            model = auto_class.from_pretrained(source, config=config, dtype=dtype)
+    return model.to(pick_device(device)).eval(), tokenizer
+
+
+def check_kind(auto_class: Any, source: str | Path, kind: str) -> Any:
+    """Read the config of a checkpoint and make sure that it holds the head of `auto_class`; returns the config.
+
+    Without this check transformers would load the backbone of any checkpoint and draw a new head at random.
+    """
+    with quiet(), _explain(source):
+        config = AutoConfig.from_pretrained(source)
+    wanted = auto_class._model_mapping.get(type(config), None)
+    found = (getattr(config, "architectures", None) or ["an unknown class"])[0]
+    if wanted is None or found != wanted.__name__:
+        raise InputError(f"{source} is not {kind}: it holds {found}; from_base starts a new one from it")
+    return config
+
+
+def save(model: PreTrainedModel, tokenizer: Any, path: str | Path) -> None:
+    """Write the model (safetensors) and its tokenizer into one folder that stock Auto classes load."""
+    with quiet():
+        model.save_pretrained(path)
+        tokenizer.save_pretrained(path)
+
+
+def _load_tokenizer(source: Any) -> Any:
+    """A tokenizer of our own (a copy if one was given) that has a pad token; without one, its end token serves."""
+    if isinstance(source, PreTrainedModel):
+        raise InputError("a model that is already built needs its tokenizer: pass tokenizer=…")
+    if isinstance(source, str | Path):
+        with quiet(), _explain(source):
+            tokenizer = _tokenizer_class(Path(source)).from_pretrained(source)
+    else:
+        tokenizer = copy.deepcopy(source)
+    if tokenizer.pad_token_id is None:  # padding is masked everywhere, so any token will do
+        if tokenizer.eos_token is None:
+            raise InputError("the tokenizer has no pad and no end token; set tokenizer.pad_token to any token it knows")
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def _tokenizer_class(folder: Path) -> Any:
+    """AutoTokenizer, except where a folder says that its tokenizer.json is the whole of it.
+
+    For some architectures (Qwen 2) transformers 5 would put rules of its own in place of what that file says.
+    """
+    if folder.is_dir() and not any((folder / name).exists() for name in TOKENIZER_FILES):
+        raise InputError(f"{folder} holds no tokenizer; save it there (tokenizer.save_pretrained) or pass tokenizer=…")
+    config = folder / "tokenizer_config.json"
+    named = json.loads(config.read_text(encoding="utf-8")).get("tokenizer_class") if config.exists() else None
+    return PreTrainedTokenizerFast if named in ("TokenizersBackend", "PreTrainedTokenizerFast") else AutoTokenizer
+
+
+@contextmanager
+def _explain(source: Any) -> Iterator[None]:
+    """Turn what transformers raises for a model that cannot be had into one line with a remedy."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        if isinstance(error, InputError) or isinstance(source, PreTrainedModel):
+            raise
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if Path(source).is_dir():
+            raise InputError(f"{source} cannot be loaded as a model: {reason}") from error
+        raise InputError(
+            f"{source} is neither a folder nor a model within reach on the hub ({reason}); "
+            'without a network, minrm.shipped("policy") is a small one that comes with the package'
+        ) from error
+
+
+def encode(
+    tokenizer: Any, questions: Sequence[str], solutions: Sequence[str], rewrite: Callable[[str], str] = str
+) -> list[tuple[list[int], list[bool]]]:
+    """Ids and solution mask of each pair: the one place where text becomes ids, in training and in scoring.
+
+    The text is question, newline, solution. The two parts are tokenised apart and joined, so the boundary is exact
+    whatever the tokenizer merges. A start token comes first where the tokenizer itself adds one; no end token follows,
+    so that the last token of the solution is the last token there is. rewrite: applied to each solution once it is
+    checked (the process reward model sets its step tokens). Raises InputError, with row numbers from 1.
+    """
+    if isinstance(questions, str) or isinstance(solutions, str):
+        raise InputError("wanted two lists of texts, got a single text; put it into a list")
+    if len(questions) != len(solutions):
+        raise InputError(f"{len(questions)} questions but {len(solutions)} solutions; each solution needs its question")
+    for row, (question, solution) in enumerate(zip(questions, solutions, strict=True), start=1):
+        check_text(question, f"row {row}", "question")
+        check_text(solution, f"row {row}")
+    if len(questions) == 0:
+        return []
+    options = {"add_special_tokens": False, "verbose": False}
+    bos = tokenizer.bos_token_id
+    start = [bos] if bos is not None and tokenizer("a")["input_ids"][:1] == [bos] else []
+    distinct = list(dict.fromkeys(questions))  # candidates share their question
+    ids = tokenizer([question + "\n" for question in distinct], **options)["input_ids"]
+    prefix = {question: start + part for question, part in zip(distinct, ids, strict=True)}
+    parts = tokenizer([rewrite(solution) for solution in solutions], **options)["input_ids"]
+    return [
+        (prefix[question] + part, [False] * len(prefix[question]) + [True] * len(part))
+        for question, part in zip(questions, parts, strict=True)
+    ]
+
+
+def token_batches(lengths: Sequence[int], budget: int, window: int = 8192) -> Iterator[list[int]]:
+    """Row numbers in batches whose padded size (rows × longest) stays within `budget` tokens; a longer row goes alone.
+
+    Rows are sorted by length within a window, longest first, so that little is padding and memory peaks at the start.
+    Each row number comes exactly once: writing results to `out[batch]` restores the caller's order.
+    """
+    for start in range(0, len(lengths), window):
+        rows = range(start, min(start + window, len(lengths)))
+        batch: list[int] = []
+        for row in sorted(rows, key=lambda row: -lengths[row]):
+            if batch and lengths[batch[0]] * (len(batch) + 1) > budget:
+                yield batch
+                batch = []
+            batch.append(row)
+        yield batch
+
+
+def batches(
+    rows: Sequence[Sequence[int]], tokenizer: Any, device: torch.device, budget: int, name: str = ""
+) -> Iterator[tuple[list[int], dict[str, Tensor]]]:
+    """The same with the rows' ids, padded and on the device; a progress bar is shown where it has a name."""
+    with progress_bar(len(rows), name, " rows", shown=bool(name)) as bar:
+        for batch in token_batches([len(row) for row in rows], budget):
+            inputs = pad([rows[i] for i in batch], tokenizer)
+            yield batch, {key: tensor.to(device) for key, tensor in inputs.items()}
+            bar.update(len(batch))
+
+
+def pad(rows: Sequence[Sequence[int] | Tensor], tokenizer: Any) -> dict[str, Tensor]:
+    """Ids of different lengths → input_ids and attention_mask [B, T] int64, padded on the tokenizer's side."""
+    ids = [torch.as_tensor(row) for row in rows]
+    ones = [torch.ones_like(row) for row in ids]
+    return {"input_ids": pad_as(ids, tokenizer.pad_token_id, tokenizer), "attention_mask": pad_as(ones, 0, tokenizer)}
+
+
+def pad_as(rows: list[Tensor], value: float, tokenizer: Any) -> Tensor:
+    """Stack 1-d tensors into [B, T], filled with `value` on the side on which the tokenizer pads."""
+    return pad_sequence(rows, batch_first=True, padding_value=value, padding_side=tokenizer.padding_side)
+
+
+def positions(attention_mask: Tensor) -> Tensor:
+    """Position ids [B, T] that count real tokens only, so that padding on the left moves nothing."""
+    return (attention_mask.cumsum(dim=1) - 1).clamp(min=0)
+
+
+def last_token(attention_mask: Tensor) -> Tensor:
+    """Index [B] of the last real token. By the mask, not by the pad id: pad and end token may be the same."""
+    return (attention_mask * torch.arange(attention_mask.shape[1], device=attention_mask.device)).argmax(dim=1)
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Eval mode without gradients; afterwards the module is as it was."""
+    training = module.training
+    module.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        module.train(training)

@@ -1,0 +1,141 @@
+"""The Bradley–Terry reward model: one number for a response, learnt from which of two people preferred.
+
+A language model with a scalar head on the last token, trained so that the difference of two rewards is the log-odds of
+the preference (Bradley & Terry 1952; Ouyang et al. 2022). In come *pair* rows; out comes a raw reward, which means
+something only against another reward for the same prompt. A checkpoint is a stock `AutoModelForSequenceClassification`
+with one label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import AutoModelForSequenceClassification
+
+from minrm import backbone
+from minrm.errors import InputError
+from minrm.rows import check_rows
+
+
+def bradley_terry_loss(
+    chosen: Tensor, rejected: Tensor, margin: Tensor | None = None, reduction: str = "mean"
+) -> Tensor:
+    """Negative log-likelihood that `chosen` beats `rejected` (Bradley & Terry 1952; Ouyang et al. 2022, eq. 1).
+
+    chosen, rejected: rewards [B], any float dtype. margin: [B], how far apart they should be (Touvron et al. 2023).
+    reduction: "mean" over pairs or "sum". Returns a scalar of at least float32. Raises ValueError if the shapes differ.
+    """
+    if chosen.shape != rejected.shape or (margin is not None and margin.shape != chosen.shape):
+        shapes = [tuple(x.shape) for x in (chosen, rejected, margin) if x is not None]
+        raise ValueError(f"chosen, rejected (and margin) must pair up one to one, not {', '.join(map(str, shapes))}")
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f"reduction is {reduction!r}; it can be 'mean' or 'sum'")
+    dtype = torch.promote_types(chosen.dtype, torch.float32)  # half precision underflows in the tail
+    gap = chosen.to(dtype) - rejected.to(dtype)
+    if margin is not None:
+        gap = gap - margin
+    losses = -F.logsigmoid(gap)
+    return losses.mean() if reduction == "mean" else losses.sum()
+
+
+class BradleyTerryRewardModel(nn.Module):
+    """A stock sequence classifier with one label, and its tokenizer. `.model` is the transformers module."""
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        super().__init__()
+        self.model, self.tokenizer = model, tokenizer
+
+    @classmethod
+    def from_base(
+        cls, base: Any, *, tokenizer: Any = None, device: Any = None, dtype: Any = torch.float32, seed: int = 0
+    ) -> BradleyTerryRewardModel:
+        """A language model (folder, hub name, or built model with its tokenizer) with a new head, drawn with `seed`."""
+        options = {"tokenizer": tokenizer, "device": device, "dtype": dtype, "seed": seed}
+        head = {"num_labels": 1, "classifier_dropout": 0.0}
+        return cls(*backbone.load(AutoModelForSequenceClassification, base, **options, **head))
+
+    @classmethod
+    def from_pretrained(
+        cls, path: Any, *, tokenizer: Any = None, device: Any = None, dtype: Any = None
+    ) -> BradleyTerryRewardModel:
+        """A trained checkpoint: folder or hub name. dtype: by default what the device computes best in."""
+        config = backbone.check_kind(AutoModelForSequenceClassification, path, "a Bradley–Terry reward model")
+        if config.num_labels != 1:
+            raise InputError(f"{path} has {config.num_labels} labels; a Bradley–Terry reward model has one, the reward")
+        dtype = dtype or backbone.compute_dtype(backbone.pick_device(device))
+        options = {"tokenizer": tokenizer, "device": device, "dtype": dtype}
+        return cls(*backbone.load(AutoModelForSequenceClassification, path, **options))
+
+    def save_pretrained(self, path: str | Path) -> None:
+        """Write a folder that `from_pretrained` and stock transformers load."""
+        backbone.save(self.model, self.tokenizer, path)
+
+    def tokenize(self, prompt: str, response: str) -> tuple[list[int], list[bool]]:
+        """Input ids, and a mask that is true on the response's tokens."""
+        return backbone.encode(self.tokenizer, [prompt], [response])[0]
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """[B, T] ids and mask → rewards [B], read at the last real token.
+
+        The stock module finds that token by the pad id. We find it by the mask, which stays right where a text itself
+        holds the pad token; where it does not, both read the same token.
+        """
+        where = {"attention_mask": attention_mask, "position_ids": backbone.positions(attention_mask)}
+        states = self.model.base_model(input_ids, **where, use_cache=False)
+        rows = torch.arange(len(input_ids), device=input_ids.device)
+        return self.model.score(states.last_hidden_state[rows, backbone.last_token(attention_mask)]).squeeze(-1)
+
+    # Scoring
+
+    def score(
+        self, prompts: Sequence[str], responses: Sequence[str], *, batch_tokens: int = 16384, progress: bool = False
+    ) -> np.ndarray:
+        """The raw reward of each response: float64 [N], in the order given."""
+        rows = [ids for ids, _ in backbone.encode(self.tokenizer, prompts, responses)]
+        rewards = np.empty(len(rows))
+        name = "scoring" if progress else ""
+        with backbone.evaluating(self):
+            for batch, inputs in backbone.batches(rows, self.tokenizer, self.model.device, batch_tokens, name):
+                rewards[batch] = self(**inputs).double().cpu().numpy()
+        return rewards
+
+    def preference(self, prompt: str, a: str, b: str) -> float:
+        """P(a ≻ b): the probability that `a` is preferred, the logistic function of the difference of rewards."""
+        reward_a, reward_b = torch.from_numpy(self.score([prompt, prompt], [a, b]))
+        return float(torch.sigmoid(reward_a - reward_b))
+
+    # Training
+
+    def prepare(
+        self, rows: Iterable[dict[str, Any]], max_length: int | None = None, place: str = "dataset"
+    ) -> list[dict[str, Any] | None]:
+        """Check and tokenise *pair* rows, cut after max_length tokens; None where that leaves nothing to tell apart."""
+        rows = list(check_rows(rows, "pair", place))
+        sides = [
+            [ids[:max_length] for ids, _ in backbone.encode(self.tokenizer, [row["prompt"] for row in rows], texts)]
+            for texts in ([row["chosen"] for row in rows], [row["rejected"] for row in rows])
+        ]
+        return [
+            {"chosen": torch.tensor(chosen), "rejected": torch.tensor(rejected)} if chosen != rejected else None
+            for chosen, rejected in zip(*sides, strict=True)
+        ]
+
+    def collate(self, rows: list[dict[str, Tensor]]) -> dict[str, Any]:
+        """Prepared pairs → one padded batch for one forward pass: first all chosen, then all rejected [2B, T]."""
+        texts = [row["chosen"] for row in rows] + [row["rejected"] for row in rows]
+        return {"inputs": backbone.pad(texts, self.tokenizer), "targets": {}, "count": len(rows)}
+
+    def loss_sum(self, rewards: Tensor, targets: dict[str, Tensor]) -> Tensor:
+        """The sum of the losses of all pairs of a batch; rewards [2B] as `collate` orders them."""
+        return bradley_terry_loss(*rewards.chunk(2), reduction="sum")
+
+    def hits(self, rewards: Tensor, targets: dict[str, Tensor]) -> Tensor:
+        """[B] bool: is the chosen response rewarded more?"""
+        chosen, rejected = rewards.chunk(2)
+        return chosen > rejected

@@ -1,0 +1,226 @@
+"""The command line: `minrm sample · prepare · train · score · evaluate`, the steps of the course for files.
+
+Files come in, files go out (jsonl, parquet), so that big runs need no notebook. An error is one line and exit code 2;
+`minrm --debug …` shows where it arose. Heavy imports wait inside the commands: `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="The file (jsonl, parquet) or folder to write.")]
+Progress = Annotated[bool, typer.Option(help="Show a progress bar.")]
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False) -> None:
+    """Reward models: sample solutions, prepare rows, train, score, evaluate.
+
+    The whole way, on the embedded world, without a download:
+
+    \b
+      minrm sample --world 100 --n 16 -o samples.jsonl
+      minrm sample --world 1000 --split train --n 4 --temperature 1 -o more.jsonl
+      minrm prepare samples more.jsonl --schema process -o train.jsonl
+      minrm train train.jsonl -o prm
+      minrm prepare samples samples.jsonl -o test.jsonl
+      minrm score prm test.jsonl -o scored.jsonl
+      minrm evaluate scored.jsonl --figure curves.png
+    """
+
+
+@app.command()
+def sample(
+    out: Out,
+    questions: Annotated[Optional[Path], typer.Argument(help="Rows with a field `question`.")] = None,  # noqa: UP045
+    model: Annotated[str, typer.Option(help="A folder or hub name; `policy` is the shipped one.")] = "policy",
+    n: Annotated[int, typer.Option(help="Solutions for each question.")] = 16,
+    world: Annotated[int, typer.Option(help="Instead of a file: so many problems of the embedded world.")] = 0,
+    split: Annotated[str, typer.Option(help="Of the world: policy, train or evaluation.")] = "evaluation",
+    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.7,
+    max_new_tokens: Annotated[int, typer.Option(help="Longest solution, in tokens.")] = 256,
+    prompt: Annotated[str, typer.Option(help="What the model is given; \\n is a newline.")] = "{question}\\n",
+    seed: Annotated[int, typer.Option()] = 0,
+    batch_size: Annotated[int, typer.Option(help="Solutions at a time.")] = 256,
+    progress: Progress = True,
+) -> None:
+    """Sample N solutions for each question. Stopped and called again, it goes on where it was.
+
+    \b
+      minrm sample --world 100 --n 64 -o samples.jsonl
+      minrm sample problems.jsonl --model Qwen/Qwen2.5-0.5B --n 16 -o samples.jsonl
+    """
+    from minrm.errors import InputError
+    from minrm.files import find_model
+    from minrm.problems import generate
+    from minrm.rows import read_rows
+    from minrm.sampling import sample as draw
+
+    if (questions is None) == (world == 0):
+        raise InputError("give a file of questions or --world 100, one of the two")
+    if out.suffix != ".jsonl":
+        raise InputError(f"{out}: samples are appended as they come, which needs a file that ends in .jsonl")
+    if questions:
+        rows = list(read_rows(questions))
+        missing = [number for number, row in rows if not isinstance(row.get("question"), str)]
+        if missing:
+            raise InputError(f"{questions}, row {missing[0]}: no text in the field `question`; each row needs one")
+        texts = [row["question"] for _, row in rows]
+    else:
+        texts = [problem.question for problem in generate(world, seed, split)]
+    given = {"temperature": temperature, "max_new_tokens": max_new_tokens, "seed": seed, "batch_size": batch_size}
+    prompt = prompt.replace("\\n", "\n")
+    found = draw(find_model(model), texts, n, path=out, prompt=prompt, progress=progress, **given)
+    print(f"{out}: {len(found)} solutions of {len(texts)} problems")
+
+
+@app.command()
+def prepare(
+    source: Annotated[str, typer.Argument(help="samples, rows, gsm8k, gsm8k_solutions, prm800k or hh_rlhf.")],
+    path: Annotated[Path, typer.Argument(help="The publisher's file, or what `minrm sample` wrote.")],
+    out: Out,
+    schema: Annotated[Optional[str], typer.Option(help="Of samples: outcome or process.")] = None,  # noqa: UP045
+    problems: Annotated[Optional[Path], typer.Option(help="Question and answer, to judge samples by.")] = None,  # noqa: UP045
+    first_error: Annotated[bool, typer.Option("--until-first-error", help="Labels stop at the first error.")] = False,
+    tokenizer: Annotated[str, typer.Option(help="Whose tokens the shown row is in.")] = "policy",
+) -> None:
+    """Turn data into training rows, and show the first with what a model learns from in ⟦brackets⟧.
+
+    \b
+      minrm prepare prm800k phase2_train.jsonl -o process.jsonl
+      minrm prepare hh_rlhf train.jsonl.gz -o pairs.parquet
+      minrm prepare samples samples.jsonl --schema process -o process.jsonl
+    """
+    from minrm import files
+    from minrm.errors import InputError
+    from minrm.rows import write_rows
+
+    rows = files.prepare(source, path, schema, problems)
+    if not rows:
+        raise InputError(f"{path}: no row is left; the counts above say why")
+    kind = files.schema_of(rows, path)
+    rows = files.until_first_error(rows) if first_error and kind == "process" else rows
+    write_rows(rows, out)
+    if kind != "problem":
+        print(files.preview(rows[0], kind, tokenizer) + "\n")
+    print(f"{out}: {len(rows)} {kind} rows")
+
+
+@app.command()
+def train(
+    rows: Annotated[
+        Path, typer.Argument(help="Outcome rows train an ORM, process rows a PRM, pairs a Bradley-Terry model.")
+    ],
+    out: Out,
+    base: Annotated[str, typer.Option(help="The language model to start from: a folder or hub name.")] = "policy",
+    evaluation: Annotated[Optional[Path], typer.Option("--eval", help="Rows to measure on while training.")] = None,  # noqa: UP045
+    epochs: Annotated[float, typer.Option()] = 1,
+    batch_size: Annotated[int, typer.Option(help="Rows in one pass.")] = 32,
+    accumulate: Annotated[int, typer.Option(help="Passes in one update.")] = 1,
+    learning_rate: Annotated[float, typer.Option(help="1e-3 for a million parameters, 1e-5 for billions.")] = 1e-3,
+    max_length: Annotated[Optional[int], typer.Option(help="Longer rows are dropped and counted.")] = None,  # noqa: UP045
+    save_steps: Annotated[Optional[int], typer.Option(help="Updates between saved states.")] = None,  # noqa: UP045
+    seed: Annotated[int, typer.Option()] = 0,
+    progress: Progress = True,
+) -> None:
+    """Train the reward model that fits the rows. Stopped (Ctrl-C) and called again, it goes on where it was.
+
+    \b
+      minrm train outcome.jsonl -o orm --epochs 2
+      minrm train process.jsonl -o prm --base Qwen/Qwen2.5-0.5B --learning-rate 1e-5
+    """
+    from minrm import files
+    from minrm.rows import read_rows
+    from minrm.training import train as run
+
+    found = [row for _, row in read_rows(rows)]
+    kind = files.schema_of(found, rows)
+    held_out = [row for _, row in read_rows(evaluation)] if evaluation else None
+    model = files.new_model(kind, base, seed=seed)
+    given = {"epochs": epochs, "batch_size": batch_size, "accumulate": accumulate, "learning_rate": learning_rate}
+    steps = {"max_length": max_length, "save_steps": save_steps, "seed": seed, "progress": progress}
+    result = run(model, found, out, eval_dataset=held_out, **given, **steps)
+    last = {
+        key: value for entry in result.history for key, value in entry.items() if "loss" in key or "accuracy" in key
+    }
+    told = ", ".join(f"{key} {value:.3f}" for key, value in last.items())
+    print(f"{out}: {type(model).__name__} of {len(found) - result.dropped} rows ({result.dropped} dropped): {told}")
+
+
+@app.command()
+def score(
+    model: Annotated[str, typer.Argument(help="A trained checkpoint; its kind is found out.")],
+    rows: Annotated[Path, typer.Argument(help="Rows with question and solution (or steps), or pairs.")],
+    out: Out,
+    aggregate: Annotated[str, typer.Option(help="Of a PRM's steps: product, min, last or mean.")] = "product",
+    progress: Progress = True,
+) -> None:
+    """Add scores to rows.
+
+    \b
+      minrm score prm test.jsonl -o scored.jsonl --aggregate min
+    """
+    from minrm import files
+    from minrm.rows import read_rows, write_rows
+
+    found = [row for _, row in read_rows(rows)]
+    scored = files.score(files.load_model(model), found, rows, aggregate, progress)
+    write_rows(scored, out)
+    print(f"{out}: {len(scored)} rows scored by {model}")
+
+
+@app.command()
+def evaluate(
+    rows: Annotated[Path, typer.Argument(help="What `minrm score` wrote.")],
+    figure: Annotated[Optional[Path], typer.Option(help="Write the figure there (png, svg, pdf).")] = None,  # noqa: UP045
+    name: Annotated[str, typer.Option(help="What the scorer is called: ORM, PRM, Bradley–Terry …")] = "verifier",
+    reward: Annotated[bool, typer.Option("--reward", help="Scores are Bradley–Terry rewards.")] = False,
+) -> None:
+    """Print how often each way of choosing is right, and draw it.
+
+    \b
+      minrm evaluate scored.jsonl --figure curves.png --name PRM
+    """
+    from minrm.evaluation import as_text
+    from minrm.evaluation import evaluate as measure
+    from minrm.rows import read_rows
+
+    table, notes = measure([row for _, row in read_rows(rows)], rows, name, reward)
+    print("\n".join([as_text(table), *notes]))
+    if figure:
+        from minrm.plots import bars_with_intervals, selection_curves
+
+        curves = all(row["n"] is not None for row in table)
+        bars = [{"name": row["way"], **row} for row in table]
+        drawn = selection_curves(table) if curves else bars_with_intervals(bars, "share (%)")
+        drawn.savefig(figure, dpi=150)
+        print(f"{figure}: the figure")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; what a user can mend is one line on stderr and exit code 2."""
+    import logging
+
+    arguments = sys.argv[1:] if arguments is None else arguments
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.getLogger("minrm").setLevel(logging.INFO)
+    try:
+        code: Any = app(arguments, standalone_mode=False)
+    except KeyboardInterrupt as stop:
+        print(f"minrm: {stop or 'stopped'}", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        if "--debug" in arguments:
+            raise
+        told = error.format_message() if hasattr(error, "format_message") else str(error)  # typer's, or ours
+        if not isinstance(error, ValueError) and not hasattr(error, "format_message"):
+            told = f"{type(error).__name__}: {told}"
+        print("minrm: " + " ".join(told.split()), file=sys.stderr)
+        sys.exit(2)
+    sys.exit(code or 0)

@@ -1,0 +1,202 @@
+"""The steps of the course on files: rows come in and go out as jsonl or parquet. `minrm.cli` puts commands around it.
+
+prepare turns what publishers (or `minrm sample`) wrote into rows of a schema, train and score choose the model that the
+schema or the checkpoint asks for, evaluate turns scored rows into a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minrm.embedded import shipped
+from minrm.errors import InputError
+from minrm.rows import SCHEMAS, check_rows, read_rows
+from minrm.text import (
+    STEP_TOKEN,
+    final_answer,
+    join_steps,
+    labels_until_first_error,
+    same_answer,
+    split_steps,
+    with_step_tokens,
+)
+
+Row = dict[str, Any]
+SOURCES = ("samples", "rows", "gsm8k", "gsm8k_solutions", "prm800k", "hh_rlhf")
+
+
+def find_model(name: str) -> str:
+    """`policy` is the shipped language model unless a folder of that name lies here; any other name stays as it is."""
+    return str(shipped(name)) if name == "policy" and not Path(name).exists() else name
+
+
+def prepare(source: str, path: Path, schema: str | None = None, problems: Path | None = None) -> list[Row]:
+    """Rows of one schema from a publisher's file, from sampled solutions, or from rows to be checked.
+
+    source: one of SOURCES. schema: for samples "outcome" (default) or "process"; elsewhere it follows from the source.
+    problems: a file with question and answer, which judges the outcome of samples; without it the questions must be
+    the embedded world's, whose exact checker also labels steps. Raises InputError.
+    """
+    if source == "samples":
+        return list(check_rows(_judge(path, schema or "outcome", problems), schema or "outcome", path))
+    if source == "rows":
+        rows = [row for _, row in read_rows(path)]
+        return list(check_rows(rows, schema or schema_of(rows, path), path))
+    if source not in SOURCES:
+        raise InputError(f"no source {source!r}; the sources are {', '.join(SOURCES)}")
+    from minrm import sources
+
+    return list(getattr(sources, source)(path))
+
+
+def _judge(path: Path, schema: str, problems: Path | None) -> Iterator[Row]:
+    """Sampled solutions with their outcome or step labels. A step is judged only in the embedded world."""
+    from minrm.problems import read_problem
+    from minrm.sampling import read_samples
+
+    if schema not in ("outcome", "process") or (schema == "process" and problems):
+        raise InputError(
+            f"samples cannot become {schema} rows here; without --problems, outcome and process rows can be made"
+        )
+    truth = {row["question"]: row["answer"] for _, row in read_rows(problems)} if problems else {}
+    for number, row in enumerate(read_samples(path)[1], start=2):
+        question, solution = row["question"], row["solution"]
+        if problems and question not in truth:
+            raise InputError(
+                f"{path}, row {number}: its question is not in {problems}; give the file that was sampled from"
+            )
+        if not solution.strip():
+            continue  # nothing was written, so there is nothing to judge
+        if schema == "process":
+            labels = [int(good) for good in read_problem(question).check_steps(solution)]
+            yield {"question": question, "steps": split_steps(solution), "labels": labels}
+        else:
+            answer = truth[question] if problems else read_problem(question).answer
+            correct = bool(same_answer(final_answer(solution) or "", answer))
+            yield {"question": question, "solution": solution, "answer": answer, "correct": correct}
+
+
+def schema_of(rows: list[Row], path: str | Path) -> str:
+    """Which schema the first row has. Raises InputError if none fits."""
+    fields = set(rows[0]) if rows else set()
+    for name, wanted in SCHEMAS.items():
+        if fields == set(wanted):
+            return name
+    known = "; ".join(f"{name}: {', '.join(fields)}" for name, fields in SCHEMAS.items())
+    raise InputError(
+        f"{path}, row 1: fields {', '.join(sorted(fields)) or 'none'} fit no schema ({known}); see minrm prepare"
+    )
+
+
+def preview(row: Row, schema: str, base: str) -> str:
+    """One row as a model sees it, with what it learns from in ⟦brackets⟧."""
+    from transformers import AutoTokenizer
+
+    from minrm import backbone
+
+    with backbone.quiet():
+        tokenizer = AutoTokenizer.from_pretrained(find_model(base))
+    if schema == "process":
+        tokenizer.add_special_tokens({"additional_special_tokens": [STEP_TOKEN]})
+        texts = [(row["question"], join_steps(row["steps"]))]
+    elif schema == "pair":
+        texts = [(row["prompt"], row["chosen"]), (row["prompt"], row["rejected"])]
+    else:
+        texts = [(row["question"], row["solution"])]
+    shown = []
+    for question, solution in texts:
+        rewrite = (lambda text: with_step_tokens(split_steps(text))) if schema == "process" else str
+        ids, mask = backbone.encode(tokenizer, [question], [solution], rewrite)[0]
+        if schema == "process":
+            step = tokenizer.convert_tokens_to_ids(STEP_TOKEN)
+            labels = iter(row["labels"])
+            mask = [token == step and next(labels) is not None for token in ids]
+        elif schema == "pair":
+            mask = [False] * (len(ids) - 1) + [True]
+        shown.append(f"{_bracketed(tokenizer, ids, mask)}\n({sum(mask)} of {len(ids)} tokens are supervised)")
+    return "\n\n".join(shown)
+
+
+def _bracketed(tokenizer: Any, ids: list[int], mask: list[bool]) -> str:
+    """The decoded text, runs of supervised tokens in brackets."""
+    text, start = "", 0
+    for end in range(1, len(ids) + 1):
+        if end == len(ids) or mask[end] != mask[start]:
+            piece = tokenizer.decode(ids[start:end])
+            text, start = text + (f"⟦{piece}⟧" if mask[start] else piece), end
+    return text
+
+
+def new_model(schema: str, base: str, **options: Any) -> Any:
+    """The untrained reward model that learns from rows of `schema`."""
+    return _model_of(schema).from_base(find_model(base), **options)
+
+
+def load_model(path: str, **options: Any) -> Any:
+    """The reward model that a checkpoint holds, whichever of the three it is. Raises InputError if it is none."""
+    complaints = []
+    for schema in ("outcome", "process", "pair"):
+        try:
+            return _model_of(schema).from_pretrained(path, **options)
+        except InputError as error:
+            complaints.append(error)
+    missing = [error for error in complaints if "neither" in str(error) or "tokenizer" in str(error)]
+    raise missing[0] if missing else InputError(f"{path} holds none of the three reward models ({complaints[1]})")
+
+
+def _model_of(schema: str) -> Any:
+    import minrm
+
+    models = {
+        "outcome": minrm.OutcomeRewardModel,
+        "process": minrm.ProcessRewardModel,
+        "pair": minrm.BradleyTerryRewardModel,
+    }
+    if schema not in models:
+        raise InputError(f"no reward model learns from {schema} rows; the schemas to train on are {', '.join(models)}")
+    return models[schema]
+
+
+def score(
+    model: Any, rows: list[Row], path: str | Path, aggregate: str = "product", progress: bool = True
+) -> list[Row]:
+    """The rows with their scores added: score (and step_scores from a PRM), or chosen_score and rejected_score.
+
+    rows: with question and solution, or question and steps, or prompt, chosen and rejected. Raises InputError.
+    """
+    import minrm
+
+    if not rows:
+        raise InputError(f"{path}: no rows to score")
+    if {"prompt", "chosen", "rejected"} <= set(rows[0]):
+        prompts = [row["prompt"] for row in rows]
+        both = [model.score(prompts, [row[name] for row in rows], progress=progress) for name in ("chosen", "rejected")]
+        return [
+            row | {"chosen_score": float(a), "rejected_score": float(b)} for row, a, b in zip(rows, *both, strict=True)
+        ]
+    for number, row in enumerate(rows, start=1):
+        if "question" not in row or not ("solution" in row or "steps" in row):
+            raise InputError(
+                f"{path}, row {number}: has {', '.join(row)}; to be scored it needs question and solution (or steps)"
+            )
+    questions = [row["question"] for row in rows]
+    solutions = [row["solution"] if "solution" in row else join_steps(row["steps"]) for row in rows]
+    if not isinstance(model, minrm.ProcessRewardModel):
+        found = model.score(questions, solutions, progress=progress)
+        return [row | {"score": float(value)} for row, value in zip(rows, found, strict=True)]
+    from minrm.prm import aggregate_steps
+
+    steps = model.step_scores(questions, solutions, progress=progress)
+    return [
+        row | {"score": aggregate_steps(np.log(values), aggregate), "step_scores": values.tolist()}
+        for row, values in zip(rows, steps, strict=True)
+    ]
+
+
+def until_first_error(rows: Iterable[Row]) -> list[Row]:
+    """Process rows whose labels stop at the first error, PRM800K's way."""
+    return [row | {"labels": labels_until_first_error(row["labels"])} for row in rows]

@@ -1,0 +1,157 @@
+"""The outcome reward model (ORM): is this solution going to be right? Answered at every token of it.
+
+A language model with a two-class head on each token, trained with one label for a whole solution: whether its final
+answer is right (Cobbe et al. 2021; Lightman et al. 2023, appendix E). In come *outcome* rows; out comes P(correct),
+read at the last token. A checkpoint is a stock `AutoModelForTokenClassification` with two labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import AutoModelForTokenClassification
+
+from minrm import backbone
+from minrm.errors import InputError
+from minrm.rows import check_rows
+from minrm.text import CORRECT, INCORRECT
+
+
+def every_token(solution_mask: Tensor) -> Tensor:
+    """Every token of the solution: [B, T] bool, true on the solution → [B, T] bool, true where the loss looks.
+
+    The question is left out: no solution exists yet at its tokens, so the label would only teach how hard it is.
+    """
+    return solution_mask.clone()
+
+
+def orm_loss(logits: Tensor, labels: Tensor, supervised: Tensor, reduction: str = "mean") -> Tensor:
+    """Cross-entropy between each supervised token and its solution's label (Cobbe et al. 2021, section 4.2).
+
+    logits: [B, T, 2], any float dtype. labels: [B], 1 where the final answer is right. supervised: [B, T] bool.
+    reduction: "mean" over all supervised tokens of the batch, or "sum". The mean over tokens gives a solution weight in
+    proportion to its length; a mean per solution first would weigh solutions alike, and the tokens of long ones less.
+    Returns a scalar of at least float32. Raises ValueError if the shapes do not fit or nothing is supervised.
+    """
+    if logits.shape != (*supervised.shape, 2) or labels.shape != supervised.shape[:1] or supervised.dtype != torch.bool:
+        raise ValueError(
+            f"logits {tuple(logits.shape)}, labels {tuple(labels.shape)}, supervised {tuple(supervised.shape)} "
+            f"{supervised.dtype}; wanted [B, T, 2], [B] and [B, T] bool"
+        )
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f"reduction is {reduction!r}; it can be 'mean' or 'sum'")
+    targets = labels.long()[:, None].expand_as(supervised)[supervised]  # [tokens]
+    if reduction == "mean" and len(targets) == 0:
+        raise ValueError("no token is supervised, so there is no mean")
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    return F.cross_entropy(logits[supervised].to(dtype), targets, reduction=reduction)
+
+
+class OutcomeRewardModel(nn.Module):
+    """A stock token classifier and its tokenizer. `.model` is the transformers module."""
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        super().__init__()
+        self.model, self.tokenizer = model, tokenizer
+
+    @classmethod
+    def from_base(
+        cls, base: Any, *, tokenizer: Any = None, device: Any = None, dtype: Any = torch.float32, seed: int = 0
+    ) -> OutcomeRewardModel:
+        """A language model (folder, hub name, or built model with its tokenizer) with a new head, drawn with `seed`."""
+        names = {INCORRECT: "incorrect", CORRECT: "correct"}
+        labels = {name: label for label, name in names.items()}
+        head = {"id2label": names, "label2id": labels, "classifier_dropout": 0.0}
+        options = {"tokenizer": tokenizer, "device": device, "dtype": dtype, "seed": seed}
+        return cls(*backbone.load(AutoModelForTokenClassification, base, **options, **head))
+
+    @classmethod
+    def from_pretrained(
+        cls, path: Any, *, tokenizer: Any = None, device: Any = None, dtype: Any = None
+    ) -> OutcomeRewardModel:
+        """A trained checkpoint: folder or hub name. dtype: by default what the device computes best in."""
+        config = backbone.check_kind(AutoModelForTokenClassification, path, "an outcome reward model")
+        if config.num_labels != 2:
+            raise InputError(f"{path} has {config.num_labels} labels; an outcome reward model has two")
+        dtype = dtype or backbone.compute_dtype(backbone.pick_device(device))
+        options = {"tokenizer": tokenizer, "device": device, "dtype": dtype}
+        return cls(*backbone.load(AutoModelForTokenClassification, path, **options))
+
+    def save_pretrained(self, path: str | Path) -> None:
+        """Write a folder that `from_pretrained` and stock transformers load."""
+        backbone.save(self.model, self.tokenizer, path)
+
+    def tokenize(self, question: str, solution: str) -> tuple[list[int], list[bool]]:
+        """Input ids, and a mask that is true on the solution's tokens."""
+        return backbone.encode(self.tokenizer, [question], [solution])[0]
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """[B, T] ids and mask → logits [B, T, 2]."""
+        positions = backbone.positions(attention_mask)
+        return self.model(input_ids, attention_mask=attention_mask, position_ids=positions, use_cache=False).logits
+
+    # Scoring
+
+    def score(
+        self, questions: Sequence[str], solutions: Sequence[str], *, batch_tokens: int = 16384, progress: bool = False
+    ) -> np.ndarray:
+        """P(correct) of each solution, read at its final token: float64 [N], in the order given."""
+        rows = [ids for ids, _ in backbone.encode(self.tokenizer, questions, solutions)]
+        scores = np.empty(len(rows))
+        name = "scoring" if progress else ""
+        with backbone.evaluating(self):
+            for batch, inputs in backbone.batches(rows, self.tokenizer, self.model.device, batch_tokens, name):
+                last = backbone.last_token(inputs["attention_mask"])
+                scores[batch] = _probability(self(**inputs)[torch.arange(len(batch)), last])  # [B, T, 2] → [B, 2] → [B]
+        return scores
+
+    def token_scores(self, question: str, solution: str) -> np.ndarray:
+        """P(correct) as it stands after each token of the solution: float64 [solution tokens]."""
+        ids, mask = self.tokenize(question, solution)
+        (_, inputs), *_ = backbone.batches([ids], self.tokenizer, self.model.device, budget=len(ids))
+        with backbone.evaluating(self):
+            return _probability(self(**inputs)[0])[mask]
+
+    # Training
+
+    def prepare(
+        self, rows: Iterable[dict[str, Any]], max_length: int | None = None, place: str = "dataset"
+    ) -> list[dict[str, Any] | None]:
+        """Check and tokenise *outcome* rows; None for one longer than max_length (cut short, it has no final token)."""
+        rows = list(check_rows(rows, "outcome", place))
+        pairs = backbone.encode(self.tokenizer, [row["question"] for row in rows], [row["solution"] for row in rows])
+        return [
+            {"input_ids": torch.tensor(ids), "solution_mask": torch.tensor(mask), "label": int(row["correct"])}
+            if max_length is None or len(ids) <= max_length
+            else None
+            for (ids, mask), row in zip(pairs, rows, strict=True)
+        ]
+
+    def collate(
+        self, rows: list[dict[str, Any]], supervised: Callable[[Tensor], Tensor] = every_token
+    ) -> dict[str, Any]:
+        """Prepared rows → one padded batch. count: how many terms its loss sums."""
+        inputs = backbone.pad([row["input_ids"] for row in rows], self.tokenizer)
+        mask = supervised(backbone.pad_as([row["solution_mask"] for row in rows], False, self.tokenizer))
+        labels = torch.tensor([row["label"] for row in rows])
+        targets = {"labels": labels, "supervised": mask, "last": backbone.last_token(inputs["attention_mask"])}
+        return {"inputs": inputs, "targets": targets, "count": int(mask.sum())}
+
+    def loss_sum(self, logits: Tensor, targets: dict[str, Tensor]) -> Tensor:
+        """The sum of the losses of all supervised tokens of a batch."""
+        return orm_loss(logits, targets["labels"], targets["supervised"], reduction="sum")
+
+    def hits(self, logits: Tensor, targets: dict[str, Tensor]) -> Tensor:
+        """[B] bool: does the final token say what the label says?"""
+        final = logits[torch.arange(len(logits), device=logits.device), targets["last"]]
+        return final.argmax(dim=-1) == targets["labels"]
+
+
+def _probability(logits: Tensor) -> np.ndarray:
+    return logits.double().softmax(dim=-1)[..., CORRECT].cpu().numpy()

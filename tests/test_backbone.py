@@ -1,0 +1,178 @@
+"""Loading, text to ids, padding and batches: the ground the three models stand on."""
+
+import logging
+
+import pytest
+import torch
+import transformers
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny import QUESTION, SOLUTION, TOKENIZERS, byte_bpe, causal, sentencepiece_like, word_level
+from transformers import AutoModelForCausalLM
+
+from minrm import backbone
+from minrm.errors import InputError
+
+
+@pytest.fixture(params=TOKENIZERS)
+def tokenizer(request):
+    return TOKENIZERS[request.param]()
+
+
+@pytest.mark.parametrize("solution", [SOLUTION, "= 6", "6", "\nStep: 1: 6 + 5 = 11"])
+def test_mask_begins_exactly_where_the_solution_begins(tokenizer, solution):
+    (ids, mask), *_ = backbone.encode(tokenizer, [QUESTION], [solution])
+    first = mask.index(True)
+    assert mask == [False] * first + [True] * (len(ids) - first)
+    alone = tokenizer(solution, add_special_tokens=False, return_offsets_mapping=True)
+    assert ids[first:] == alone["input_ids"]
+    covered = {place for start, end in alone["offset_mapping"] for place in range(start, end)}
+    assert covered == set(range(len(solution)))  # the offsets of the masked tokens cover the solution, and nothing else
+    assert tokenizer.decode(ids[first:]).strip() == solution.strip()
+    assert QUESTION in tokenizer.decode(ids[:first])
+
+
+def test_start_token_comes_only_from_tokenizers_that_add_one_and_no_end_token_ever(tokenizer):
+    (ids, _), *_ = backbone.encode(tokenizer, [QUESTION], [SOLUTION])
+    assert (ids[0] == tokenizer.bos_token_id) == (tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id)
+    assert ids[-1] != tokenizer.eos_token_id
+
+
+def test_many_rows_are_encoded_as_each_alone(tokenizer):
+    questions, solutions = [QUESTION, "What is 1 + 1?", QUESTION], [SOLUTION, "2", "11"]
+    together = backbone.encode(tokenizer, questions, solutions)
+    assert together == [backbone.encode(tokenizer, [q], [s])[0] for q, s in zip(questions, solutions, strict=True)]
+    assert backbone.encode(tokenizer, [], []) == []
+
+
+@pytest.mark.parametrize(
+    ("questions", "solutions", "message"),
+    [
+        (["a"], ["b", "c"], "1 questions but 2 solutions"),
+        ("a", "b", "lists of texts"),
+        (["a", "a"], ["b", " \n"], "row 2: the solution is empty"),
+        (["a<|prm_label|>"], ["b"], "row 1: the question holds the step token"),
+        (["a"], ["b<|prm_label|>"], "row 1: the solution holds the step token"),
+    ],
+)
+def test_texts_that_cannot_be_encoded_are_refused_by_row(questions, solutions, message):
+    with pytest.raises(InputError, match=message.replace("<|", r"<\|")):
+        backbone.encode(word_level(), questions, solutions)
+
+
+@given(lengths=st.lists(st.integers(1, 40), max_size=60), budget=st.integers(1, 120), window=st.integers(1, 30))
+def test_batches_hold_every_row_once_within_the_budget(lengths, budget, window):
+    batches = list(backbone.token_batches(lengths, budget, window))
+    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
+    for batch in batches:
+        assert len(batch) == 1 or max(lengths[row] for row in batch) * len(batch) <= budget
+        assert [lengths[row] for row in batch] == sorted((lengths[row] for row in batch), reverse=True)
+
+
+@given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=6), side=st.sampled_from(["left", "right"]))
+def test_last_token_and_positions_follow_the_mask_on_either_side(lengths, side):
+    tokenizer = byte_bpe_padded(side)
+    rows = [list(range(10, 10 + length)) for length in lengths]
+    batch = backbone.pad(rows, tokenizer)
+    last, where = backbone.last_token(batch["attention_mask"]), backbone.positions(batch["attention_mask"])
+    for row, ids in enumerate(rows):
+        real = batch["attention_mask"][row].bool()
+        assert batch["input_ids"][row][real].tolist() == ids
+        assert batch["input_ids"][row, last[row]] == ids[-1]
+        assert where[row][real].tolist() == list(range(len(ids)))
+
+
+def byte_bpe_padded(side, made={}):  # noqa: B006  one tokenizer for all examples
+    if not made:
+        made["tokenizer"] = byte_bpe()
+        made["tokenizer"].pad_token = made["tokenizer"].eos_token
+    made["tokenizer"].padding_side = side
+    return made["tokenizer"]
+
+
+def test_pad_falls_back_to_the_end_token_and_leaves_the_given_tokenizer_alone():
+    given_tokenizer = byte_bpe()
+    model, tokenizer = backbone.load(
+        AutoModelForCausalLM, causal(), tokenizer=given_tokenizer, device="cpu", dtype="float32"
+    )
+    assert tokenizer.pad_token_id == tokenizer.eos_token_id == model.config.pad_token_id
+    assert given_tokenizer.pad_token is None
+    bare = word_level(pad=None)
+    bare.eos_token = None
+    with pytest.raises(InputError, match="no pad and no end token"):
+        backbone.load(AutoModelForCausalLM, causal(), tokenizer=bare, device="cpu", dtype="float32")
+
+
+def test_dtype_is_what_was_asked_for_not_what_the_checkpoint_holds(tmp_path):
+    backbone.save(causal().half(), word_level(), tmp_path)
+    for dtype in (torch.float32, "bfloat16"):
+        model, _ = backbone.load(AutoModelForCausalLM, tmp_path, tokenizer=None, device="cpu", dtype=dtype)
+        assert model.dtype == (getattr(torch, dtype) if isinstance(dtype, str) else dtype)
+        assert not model.training
+
+
+def test_precision_is_bfloat16_only_where_the_hardware_has_it(monkeypatch):
+    assert backbone.compute_dtype(torch.device("cpu")) == torch.float32
+    for real in (True, False):  # a T4 says yes only with emulation
+        monkeypatch.setattr(
+            torch.cuda, "is_bf16_supported", lambda including_emulation=True, real=real: real or including_emulation
+        )
+        expected = torch.bfloat16 if real else torch.float16
+        assert backbone.compute_dtype(torch.device("cuda")) == expected
+
+
+def test_a_built_model_is_copied_and_needs_a_tokenizer():
+    base = causal()
+    model, _ = backbone.load(AutoModelForCausalLM, base, tokenizer=word_level(), device="cpu", dtype="float32")
+    with torch.no_grad():
+        model.lm_head.weight.zero_()
+    assert base.lm_head.weight.abs().sum() > 0
+    with pytest.raises(InputError, match="tokenizer="):
+        backbone.load(AutoModelForCausalLM, base, tokenizer=None, device="cpu", dtype="float32")
+
+
+def test_a_model_out_of_reach_names_the_shipped_one(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(InputError, match=r'no-such-org/no-such-model.*minrm.shipped\("policy"\)') as caught:
+        backbone.load(AutoModelForCausalLM, "no-such-org/no-such-model", tokenizer=None, device="cpu", dtype="float32")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_without_tokenizer_or_with_broken_weights_is_refused(tmp_path):
+    causal().save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="holds no tokenizer"):
+        backbone.load(AutoModelForCausalLM, tmp_path, tokenizer=None, device="cpu", dtype="float32")
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(InputError, match="cannot be loaded"):
+        backbone.load(AutoModelForCausalLM, tmp_path, tokenizer=word_level(), device="cpu", dtype="float32")
+
+
+def test_loading_and_saving_print_nothing_and_restore_the_verbosity(tmp_path, capfd):
+    level = transformers.utils.logging.get_verbosity()
+    backbone.save(causal(), sentencepiece_like(), tmp_path)
+    classifier = transformers.AutoModelForTokenClassification  # a new head: transformers would report it
+    backbone.load(classifier, tmp_path, tokenizer=None, device="cpu", dtype="float32", num_labels=2)
+    assert capfd.readouterr() == ("", "")
+    assert transformers.utils.logging.get_verbosity() == level
+    assert transformers.utils.logging.is_progress_bar_enabled()
+    assert logging.getLogger("minrm").level == logging.NOTSET
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen2"])
+def test_a_saved_tokenizer_comes_back_with_its_own_rules(tokenizer, architecture, tmp_path):
+    """For Qwen 2 AutoTokenizer would split texts by that model's rules, whatever was saved."""
+    backbone.save(causal(architecture), tokenizer, tmp_path)
+    _, again = backbone.load(AutoModelForCausalLM, tmp_path, tokenizer=None, device="cpu", dtype="float32")
+    texts = [QUESTION], [SOLUTION]
+    assert backbone.encode(again, *texts) == backbone.encode(tokenizer, *texts)
+    assert again.padding_side == tokenizer.padding_side
+
+
+def test_evaluating_leaves_the_module_as_it_was():
+    module = torch.nn.Linear(1, 1).train()
+    with backbone.evaluating(module):
+        assert not module.training
+        assert not module(torch.ones(1)).requires_grad
+    assert module.training

@@ -1,0 +1,99 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from minrm import cli
+from minrm.rows import read_rows
+
+
+def run(*arguments, code=0, capsys=None):
+    with pytest.raises(SystemExit) as end:
+        cli.main([str(argument) for argument in arguments])
+    said = capsys.readouterr() if capsys else None
+    assert end.value.code == code, said
+    return said
+
+
+def test_the_whole_way_from_sampling_to_the_figure(tmp_path, capsys):
+    common = ["--no-progress", "--max-new-tokens", "60"]
+    run("sample", "--world", "12", "--n", "4", "-o", tmp_path / "s.jsonl", *common, capsys=capsys)
+    for schema, model in (("outcome", "orm"), ("process", "prm")):
+        rows, folder, scored = tmp_path / f"{schema}.jsonl", tmp_path / model, tmp_path / f"{model}.jsonl"
+        said = run("prepare", "samples", tmp_path / "s.jsonl", "--schema", schema, "-o", rows, capsys=capsys)
+        assert "⟦" in said.out and f"{schema} rows" in said.out
+        said = run("train", rows, "-o", folder, "--eval", rows, "--no-progress", "--batch-size", "8", capsys=capsys)
+        assert "eval_accuracy" in said.out
+        test = tmp_path / "outcome.jsonl"
+        run("score", folder, test, "-o", scored, "--no-progress", capsys=capsys)
+        said = run("evaluate", scored, "--figure", tmp_path / f"{model}.png", "--name", model.upper(), capsys=capsys)
+        assert (
+            f"\n{model.upper()} " in said.out
+            and "oracle" in said.out
+            and (tmp_path / f"{model}.png").stat().st_size > 5000
+        )
+    run(
+        "score",
+        tmp_path / "prm",
+        tmp_path / "process.jsonl",
+        "-o",
+        tmp_path / "steps.parquet",
+        "--no-progress",
+        capsys=capsys,
+    )
+    said = run("evaluate", tmp_path / "steps.parquet", "--figure", tmp_path / "steps.png", capsys=capsys)
+    assert "steps judged rightly" in said.out
+
+
+def test_pairs_train_a_bradley_terry_model(tmp_path, capsys):
+    pairs = [{"prompt": "1 + 1", "chosen": f"Yes, {k}", "rejected": f"No, {k}"} for k in range(12)]
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in pairs))
+    run("prepare", "rows", tmp_path / "p.jsonl", "-o", tmp_path / "p.parquet", capsys=capsys)
+    run("train", tmp_path / "p.parquet", "-o", tmp_path / "bt", "--no-progress", "--batch-size", "4", capsys=capsys)
+    run("score", tmp_path / "bt", tmp_path / "p.parquet", "-o", tmp_path / "ps.jsonl", "--no-progress", capsys=capsys)
+    assert {"chosen_score", "rejected_score"} <= dict(read_rows(tmp_path / "ps.jsonl"))[1].keys()
+    assert "chosen above rejected" in run("evaluate", tmp_path / "ps.jsonl", capsys=capsys).out
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (["evaluate", "nowhere.jsonl"], "nowhere.jsonl: no such file"),
+        (["train", "bad.jsonl", "-o", "m"], "bad.jsonl, row 2: broken JSON"),
+        (["train", "odd.jsonl", "-o", "m"], "fit no schema"),
+        (["score", "no-such-model", "good.jsonl", "-o", "s.jsonl"], 'shipped("policy")'),
+        (["score", "policy-folder", "good.jsonl", "-o", "s.jsonl"], "neither a model folder"),
+        (["sample", "-o", "s.jsonl"], "give a file of questions or --world"),
+        (["sample", "--world", "2", "-o", "s.parquet"], "needs a file that ends in .jsonl"),
+        (["sample", "odd.jsonl", "-o", "s.jsonl"], "odd.jsonl, row 1: no text in the field `question`"),
+        (["evaluate"], "Missing argument"),
+        (["fly"], "No such command"),
+    ],
+)
+def test_an_error_is_one_line_and_exit_code_2(arguments, told, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.jsonl").write_text('{"question": "?"}\n{"quest')
+    (tmp_path / "odd.jsonl").write_text('{"text": "?"}\n')
+    (tmp_path / "good.jsonl").write_text('{"question": "?", "solution": "!"}\n')
+    said = run(*arguments, code=2, capsys=capsys)
+    assert told in said.err and said.err.startswith("minrm: ") and said.err.count("\n") == 1
+
+
+def test_debug_shows_where_an_error_arose(capsys):
+    with pytest.raises(ValueError, match="no such file"):
+        cli.main(["--debug", "evaluate", "nowhere.jsonl"])
+
+
+def test_help_teaches_by_example_and_loads_nothing_heavy():
+    code = (
+        "import sys; from minrm import cli\n"
+        "try: cli.main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "assert not {'torch', 'transformers', 'datasets', 'matplotlib', 'numpy'} & set(sys.modules), 'slow'"
+    )
+    for command in ([], ["sample"], ["prepare"], ["train"], ["score"], ["evaluate"]):
+        said = subprocess.run(
+            [sys.executable, "-c", code, *command, "--help"], capture_output=True, text=True, check=True
+        )
+        assert "minrm " in said.stdout.split("Options")[0].partition("\n\n")[2] and "Usage" in said.stdout

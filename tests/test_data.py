@@ -1,0 +1,99 @@
+"""What `data/` ships: what its README says of it, and that nothing is measured on what something was trained on."""
+
+import json
+import random
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from minrm import shipped
+from minrm.policy import END, corpus
+from minrm.problems import read_problem
+from minrm.rows import read_rows
+from minrm.sampling import log_likelihood, sample
+from minrm.text import STEP_TOKEN, final_answer
+
+DATA = shipped("policy").parent
+PROBLEMS = [row for _, row in read_rows(shipped("problems.parquet"))]
+SAMPLES = [row for _, row in read_rows(shipped("evaluation.parquet"))]
+TRAINING = [row for _, row in read_rows(shipped("training.parquet"))]
+
+
+def test_there_are_at_least_200_problems_with_256_samples_each():
+    counts = {}
+    for row in SAMPLES:
+        counts[row["problem"]] = counts.get(row["problem"], 0) + 1
+    assert len(PROBLEMS) >= 200 and set(counts.values()) == {256} and len(counts) == len(PROBLEMS)
+
+
+def test_what_is_measured_on_was_not_trained_on():
+    def numbers(question):
+        p = read_problem(question)
+        return (p.base, p.wording, p.difference, p.more, p.events)
+
+    evaluated = {numbers(row["question"]) for row in PROBLEMS}
+    trained = {numbers(row["question"]) for row in TRAINING}
+    read = {numbers(question.rstrip("\n")) for question, _ in corpus(3000, seed=0) if question}
+    assert not evaluated & trained and not evaluated & read and not trained & read
+
+
+@pytest.mark.parametrize("rows", [SAMPLES, TRAINING], ids=["evaluation", "training"])
+def test_the_recorded_labels_are_the_exact_checkers(rows):
+    for row in random.Random(0).sample(rows, 2000):
+        problem = read_problem(row.get("question") or PROBLEMS[row["problem"]]["question"])
+        assert row["labels"] == [int(good) for good in problem.check_steps(row["solution"])]
+        assert row["correct"] == (final_answer(row["solution"]) == problem.answer)
+
+
+def test_the_policy_loads_with_stock_classes_and_knows_no_step_token():
+    tokenizer = AutoTokenizer.from_pretrained(shipped("policy"))
+    model = AutoModelForCausalLM.from_pretrained(shipped("policy"))
+    assert STEP_TOKEN not in tokenizer.get_vocab() and model.config.model_type == "llama"
+    assert sum(p.numel() for p in model.parameters()) < 2e6
+
+
+def test_half_precision_on_disk_changes_nothing_measurable():
+    """The recorded log-likelihoods are those of the shipped weights, computed again."""
+    tokenizer = AutoTokenizer.from_pretrained(shipped("policy"))
+    model = AutoModelForCausalLM.from_pretrained(shipped("policy"), dtype=torch.float32).eval()
+    for row in random.Random(1).sample(SAMPLES, 20):
+        asked = tokenizer(PROBLEMS[row["problem"]]["question"] + "\n")["input_ids"]
+        ids = torch.tensor([asked + tokenizer(row["solution"] + END)["input_ids"]])
+        counted = torch.arange(ids.shape[1])[None] >= len(asked)
+        with torch.no_grad():
+            found = log_likelihood(model, ids, torch.ones_like(ids), counted).item()
+        if counted.sum() == row["tokens"]:  # the solution was sampled in the tokens that it is encoded in
+            assert found == pytest.approx(row["log_likelihood"], abs=2e-2)
+
+
+def test_greedy_solutions_are_what_the_shipped_policy_writes():
+    some = PROBLEMS[:20]
+    rows = sample(
+        shipped("policy"), [row["question"] for row in some], 1, temperature=0, max_new_tokens=80, progress=False
+    )
+    same = sum(found["solution"] == row["greedy"] for found, row in zip(rows, some, strict=True))
+    assert same >= 19  # a near tie may fall the other way on another machine
+
+
+def test_the_readme_names_every_file_and_all_stay_below_25_megabytes():
+    files = [
+        path
+        for path in DATA.rglob("*")
+        if path.is_file() and "work" not in path.parts and "__pycache__" not in path.parts
+    ]
+    readme = (DATA / "README.md").read_text()
+    for path in files:
+        if path.suffix not in (".py", ".md"):
+            assert f"`{path.relative_to(DATA)}`" in readme
+    assert sum(path.stat().st_size for path in files) < 25e6
+    assert {path.suffix for path in files} <= {".py", ".md", ".parquet", ".json", ".safetensors", ".png", ".jinja"}
+
+
+def test_the_world_is_what_the_course_says_of_it():
+    """The figures that the chapters stand on, as the recipe measured them."""
+    found = json.loads(shipped("measured.json").read_text())
+    assert found["greedy - direct"]["low"] > 0.2 - 0.05
+    assert found["vote at 64 - greedy"]["low"] > 0
+    assert 0.03 <= found["false positives among the right"] <= 0.15
+    assert found["PRM: within-problem AUC"]["mean"] >= 0.85

@@ -1,0 +1,194 @@
+"""The outcome reward model: its loss against the formula, its scores against the stock module, its rows and errors."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny import ARCHITECTURES, QUESTION, SOLUTION, TOKENIZERS, causal, word_level
+from transformers import AutoModelForTokenClassification, AutoTokenizer
+
+from minrm.errors import InputError
+from minrm.orm import OutcomeRewardModel, every_token, orm_loss
+from minrm.prm import ProcessRewardModel
+
+QUESTIONS = [QUESTION, "What is 1 + 1?", QUESTION, "Mia has 2 pens. Mia buys 3 pens. How many pens now?"]
+SOLUTIONS = [SOLUTION, "2", "Step: 1: 9 + 3 = 12\n\n# Answer\n\n12", "Step: 1: 2 + 3 = 5"]
+
+
+@pytest.fixture(scope="module")
+def model():
+    return OutcomeRewardModel.from_base(causal(), tokenizer=word_level())
+
+
+def reference(logits, labels, supervised):
+    """The plain formula in float64, token by token."""
+    losses = []
+    for b, t in supervised.nonzero().tolist():
+        right, wrong = logits[b, t, int(labels[b])].double(), logits[b, t, 1 - int(labels[b])].double()
+        losses.append(math.log1p(math.exp(wrong - right)))
+    return losses
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_loss_is_the_formula_in_at_least_float32(dtype):
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(3, 5, 2, generator=generator).to(dtype)
+    labels, supervised = torch.tensor([1, 0, 1]), torch.rand(3, 5, generator=generator) < 0.6
+    losses = reference(logits, labels, supervised)
+    assert orm_loss(logits, labels, supervised).dtype == torch.promote_types(dtype, torch.float32)
+    assert orm_loss(logits, labels, supervised).item() == pytest.approx(np.mean(losses), rel=1e-5)
+    assert orm_loss(logits, labels.bool(), supervised, reduction="sum").item() == pytest.approx(sum(losses), rel=1e-5)
+
+
+def test_gradient_of_the_loss():
+    logits = torch.randn(2, 4, 2, dtype=torch.float64, requires_grad=True)
+    supervised = torch.tensor([[0, 1, 1, 0], [0, 0, 1, 1]]).bool()
+    for reduction in ("mean", "sum"):
+        assert torch.autograd.gradcheck(lambda x, r=reduction: orm_loss(x, torch.tensor([1, 0]), supervised, r), logits)
+
+
+def test_equal_logits_cost_log_two_and_far_ones_stay_finite():
+    supervised = torch.ones(1, 1).bool()
+    assert orm_loss(torch.zeros(1, 1, 2), torch.tensor([1]), supervised).item() == pytest.approx(math.log(2))
+    far = torch.tensor([[[1e4, -1e4]]])
+    assert orm_loss(far, torch.tensor([1]), supervised).item() == 2e4
+
+
+def test_the_mean_is_over_tokens_so_a_long_solution_weighs_more():
+    logits = torch.zeros(2, 3, 2)
+    logits[0, :, 1] = 5.0  # the long solution is right and known to be
+    labels, supervised = torch.tensor([1, 1]), torch.tensor([[1, 1, 1], [1, 0, 0]]).bool()
+    known, unknown = math.log1p(math.exp(-5)), math.log(2)
+    assert orm_loss(logits, labels, supervised).item() == pytest.approx((3 * known + unknown) / 4)
+
+
+@pytest.mark.parametrize(
+    ("logits", "labels", "supervised"),
+    [
+        (torch.zeros(2, 3, 2), torch.zeros(3), torch.ones(2, 3).bool()),
+        (torch.zeros(2, 3, 1), torch.zeros(2), torch.ones(2, 3).bool()),
+        (torch.zeros(2, 3, 2), torch.zeros(2), torch.ones(2, 4).bool()),
+        (torch.zeros(2, 3, 2), torch.zeros(2), torch.ones(2, 3)),
+        (torch.zeros(2, 3, 2), torch.zeros(2), torch.zeros(2, 3).bool()),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(logits, labels, supervised):
+    with pytest.raises(ValueError, match="supervised"):
+        orm_loss(logits, labels, supervised)
+
+
+def test_every_token_is_the_solution_and_a_copy():
+    mask = torch.tensor([[False, True, True], [False, False, True]])
+    supervised = every_token(mask)
+    assert torch.equal(supervised, mask)
+    supervised[0] = False
+    assert mask[0].any()
+
+
+def test_score_is_the_stock_modules_last_token(model, tmp_path):
+    model.save_pretrained(tmp_path)
+    stock = AutoModelForTokenClassification.from_pretrained(tmp_path, dtype=torch.float32).eval()
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    assert stock.config.id2label == {0: "incorrect", 1: "correct"}
+    assert stock.dropout.p == 0
+    scores, again = model.score(QUESTIONS, SOLUTIONS), OutcomeRewardModel.from_pretrained(tmp_path)
+    assert scores.dtype == np.float64
+    np.testing.assert_allclose(again.score(QUESTIONS, SOLUTIONS), scores, atol=1e-6)
+    for question, solution, score in zip(QUESTIONS, SOLUTIONS, scores, strict=True):
+        ids = [*tokenizer(question + "\n")["input_ids"], *tokenizer(solution)["input_ids"]]
+        expected = stock(torch.tensor([ids])).logits[0, -1].double().softmax(-1)[1].item()
+        assert score == pytest.approx(expected, abs=1e-5)
+        tokens = model.token_scores(question, solution)
+        assert len(tokens) == sum(model.tokenize(question, solution)[1])
+        assert tokens[-1] == pytest.approx(score, abs=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("kind", TOKENIZERS)
+def test_scores_depend_neither_on_batch_nor_order_nor_padding_side(architecture, kind):
+    model = OutcomeRewardModel.from_base(causal(architecture), tokenizer=TOKENIZERS[kind]())
+    alone = np.concatenate([model.score([q], [s]) for q, s in zip(QUESTIONS, SOLUTIONS, strict=True)])
+    assert np.ptp(alone) > 1e-3  # they differ, so a mixed-up order would show
+    for side in ("left", "right"):
+        model.tokenizer.padding_side = side
+        np.testing.assert_allclose(model.score(QUESTIONS, SOLUTIONS), alone, atol=1e-4)
+        np.testing.assert_allclose(
+            model.score(QUESTIONS[::-1], SOLUTIONS[::-1], batch_tokens=100)[::-1], alone, atol=1e-4
+        )
+
+
+@settings(max_examples=15, deadline=None)
+@given(rows=st.lists(st.sampled_from(range(4)), min_size=1, max_size=7), budget=st.integers(1, 400))
+def test_any_batch_gives_each_solution_its_own_score(model, rows, budget):
+    alone = model.score(QUESTIONS, SOLUTIONS, batch_tokens=1)
+    scores = model.score([QUESTIONS[i] for i in rows], [SOLUTIONS[i] for i in rows], batch_tokens=budget)
+    np.testing.assert_allclose(scores, alone[rows], atol=1e-4)
+
+
+def test_the_new_head_depends_on_the_seed_alone():
+    def head(seed):
+        torch.rand(1)  # the global state moves and must not matter
+        return OutcomeRewardModel.from_base(causal(), tokenizer=word_level(), seed=seed).model.score.weight
+
+    assert torch.equal(head(1), head(1))
+    assert not torch.equal(head(1), head(2))
+
+
+def test_prepared_rows_carry_mask_and_label_and_long_ones_are_none(model):
+    labels = [True, False, True, False]
+    rows = [
+        {"question": question, "solution": solution, "answer": "11", "correct": label}
+        for question, solution, label in zip(QUESTIONS, SOLUTIONS, labels, strict=True)
+    ]
+    lengths = [len(model.tokenize(row["question"], row["solution"])[0]) for row in rows]
+    assert min(lengths) <= 60 < max(lengths)
+    assert [row is None for row in model.prepare(rows, max_length=60)] == [length > 60 for length in lengths]
+    prepared = model.prepare(rows)
+    batch = model.collate(prepared)
+    assert batch["count"] == sum(int(row["solution_mask"].sum()) for row in prepared)
+    logits, targets = model(**batch["inputs"]), batch["targets"]
+    assert logits.shape == (*batch["inputs"]["input_ids"].shape, 2)
+    expected = reference(logits.detach(), targets["labels"], targets["supervised"])
+    assert model.loss_sum(logits, targets).item() == pytest.approx(sum(expected), rel=1e-5)
+    assert model.hits(logits, targets).tolist() == ((model.score(QUESTIONS, SOLUTIONS) > 0.5) == labels).tolist()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"correct": None}, "dataset, row 2: correct is None"),
+        ({"solution": " "}, "dataset, row 2: the solution is empty"),
+        ({"solution": "a<|prm_label|>"}, "dataset, row 2: the solution holds the step token"),
+        ({"more": 1}, "dataset, row 2: unknown field 'more'"),
+    ],
+)
+def test_bad_rows_are_refused_by_number(model, change, message):
+    row = {"question": QUESTION, "solution": SOLUTION, "answer": "11", "correct": True}
+    with pytest.raises(InputError, match=message):
+        model.prepare([row, row | change])
+
+
+def test_a_checkpoint_of_another_kind_is_refused(tmp_path):
+    ProcessRewardModel.from_base(causal(), tokenizer=word_level()).save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="not an outcome reward model: it holds LlamaForCausalLM"):
+        OutcomeRewardModel.from_pretrained(tmp_path)
+    three = AutoModelForTokenClassification.from_pretrained(tmp_path, num_labels=3)
+    three.save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="3 labels"):
+        OutcomeRewardModel.from_pretrained(tmp_path)
+
+
+def test_the_package_has_no_other_supervision():
+    import minrm.orm
+
+    masks = torch.tensor([[False, True, True]])
+    for name, thing in vars(minrm.orm).items():
+        if callable(thing) and getattr(thing, "__module__", "") == "minrm.orm" and name != "every_token":
+            try:
+                made = thing(masks)
+            except (TypeError, AttributeError, ValueError, IndexError):
+                continue
+            assert not (isinstance(made, torch.Tensor) and made.shape == masks.shape), name

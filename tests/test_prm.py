@@ -1,0 +1,247 @@
+"""The process reward model: its loss, its step token, its scores against the stock module, its rows and errors."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny import ARCHITECTURES, QUESTION, SOLUTION, STEPS, TOKENIZERS, causal, word_level
+from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+
+from minrm.errors import InputError
+from minrm.prm import ProcessRewardModel, prm_loss
+from minrm.text import STEP_TOKEN, join_steps
+
+QUESTIONS = [QUESTION, "What is 1 + 1?", QUESTION, "Mia has 2 pens. Mia buys 3 pens. How many pens now?"]
+SOLUTIONS = [
+    SOLUTION,
+    "Step: 1: 2",
+    join_steps(["9 + 3 = 12", "12 + 5 = 17", "so 17\n\n# Answer\n\n17"]),
+    "2 + 3 = 5\n#### 5",
+]
+COUNTS = [2, 1, 3, 1]
+
+
+@pytest.fixture(scope="module")
+def model():
+    return ProcessRewardModel.from_base(causal(), tokenizer=word_level())
+
+
+def reference(logits, labels):
+    """The plain formula in float64, step by step: the cross-entropy with a label that may be soft."""
+    losses = []
+    for (minus, plus), label in zip(logits.double().tolist(), labels.double().tolist(), strict=True):
+        top = max(minus, plus)
+        norm = top + math.log(math.exp(minus - top) + math.exp(plus - top))
+        losses.append(-label * (plus - norm) - (1 - label) * (minus - norm))
+    return losses
+
+
+@given(
+    steps=st.lists(st.tuples(st.floats(-30, 30), st.floats(-30, 30), st.floats(0, 1)), min_size=1, max_size=6),
+    dtype=st.sampled_from([torch.float64, torch.float32, torch.bfloat16]),
+)
+def test_loss_is_the_formula_for_hard_and_soft_labels(steps, dtype):
+    values = torch.tensor(steps, dtype=torch.float64)
+    logits, labels = values[:, :2].to(dtype), values[:, 2]
+    losses = reference(logits, labels)
+    assert prm_loss(logits, labels).dtype == torch.promote_types(dtype, torch.float32)
+    assert prm_loss(logits, labels).item() == pytest.approx(np.mean(losses), rel=1e-4, abs=1e-5)
+    assert prm_loss(logits, labels, reduction="sum").item() == pytest.approx(sum(losses), rel=1e-4, abs=1e-5)
+
+
+def test_hard_labels_give_the_ordinary_cross_entropy_and_its_gradient():
+    logits = torch.randn(5, 2, dtype=torch.float64, requires_grad=True)
+    labels = torch.tensor([1, 0, 1, 1, 0])
+    torch.testing.assert_close(prm_loss(logits, labels), torch.nn.functional.cross_entropy(logits, labels))
+    soft = torch.tensor([0.2, 0.5, 1.0, 0.0, 0.9], dtype=torch.float64)
+    for reduction in ("mean", "sum"):
+        assert torch.autograd.gradcheck(lambda x, r=reduction: prm_loss(x, soft, r), logits)
+
+
+@pytest.mark.parametrize(
+    ("logits", "labels", "message"),
+    [
+        (torch.zeros(3, 2), torch.zeros(2), r"wanted \[S, 2\]"),
+        (torch.zeros(3), torch.zeros(3), r"wanted \[S, 2\]"),
+        (torch.zeros(1, 2), torch.tensor([1.5]), "0 .bad. to 1"),
+        (torch.zeros(1, 2), torch.tensor([float("nan")]), "0 .bad. to 1"),
+        (torch.zeros(0, 2), torch.zeros(0), "no step"),
+    ],
+)
+def test_shapes_and_labels_that_do_not_fit_are_refused(logits, labels, message):
+    with pytest.raises(ValueError, match=message):
+        prm_loss(logits, labels)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_new_row_starts_at_the_mean_and_the_rest_stays(tied):
+    base, tokenizer = causal(vocabulary=len(word_level()), tie_word_embeddings=tied), word_level()
+    model = ProcessRewardModel.from_base(base, tokenizer=tokenizer)
+    assert len(model.tokenizer) == len(tokenizer) + 1
+    assert model.step_id == len(tokenizer)
+    for new, old in (
+        (model.model.get_input_embeddings().weight, base.get_input_embeddings().weight),
+        (model.model.get_output_embeddings().weight, base.get_output_embeddings().weight),
+    ):
+        assert len(new) == len(old) + 1
+        torch.testing.assert_close(new[:-1], old)
+        torch.testing.assert_close(new[-1], old.mean(0))
+    assert base.get_input_embeddings().weight.shape[0] == len(tokenizer)  # the given model is left alone
+
+
+def test_an_embedding_with_spare_rows_keeps_them_and_a_second_time_adds_nothing(model):
+    assert model.model.get_input_embeddings().weight.shape[0] == 600 > len(model.tokenizer)
+    known = len(word_level())
+    weight = model.model.get_input_embeddings().weight
+    torch.testing.assert_close(weight[model.step_id], weight[:known].mean(0))
+    again = ProcessRewardModel.from_base(model.model, tokenizer=model.tokenizer)
+    assert len(again.tokenizer) == len(model.tokenizer)
+    torch.testing.assert_close(again.model.state_dict(), model.model.state_dict())
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+def test_each_step_ends_in_one_step_token_inside_the_solution(kind):
+    model = ProcessRewardModel.from_base(causal(), tokenizer=TOKENIZERS[kind]())
+    for question, solution, count in zip(QUESTIONS, SOLUTIONS, COUNTS, strict=True):
+        ids, mask = model.tokenize(question, solution)
+        steps = [i for i, token in enumerate(ids) if token == model.step_id]
+        assert len(steps) == count
+        assert steps[-1] == len(ids) - 1
+        assert all(mask[i] for i in steps)
+    for sign, token in (("+", model.plus_id), ("-", model.minus_id)):
+        assert model.tokenizer(STEP_TOKEN + sign, add_special_tokens=False)["input_ids"] == [model.step_id, token]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_step_scores_are_the_stock_modules_whole_softmax_reduced_to_two(architecture, tmp_path):
+    model = ProcessRewardModel.from_base(causal(architecture), tokenizer=word_level())
+    model.save_pretrained(tmp_path)
+    stock = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32).eval()
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    saved = json.loads((tmp_path / "config.json").read_text())["minrm"]
+    assert saved["step_token"] == STEP_TOKEN
+    assert tokenizer.convert_tokens_to_ids(STEP_TOKEN) == saved["step_id"]
+    again = ProcessRewardModel.from_pretrained(tmp_path)
+    for question, solution, ours, reloaded in zip(
+        QUESTIONS,
+        SOLUTIONS,
+        model.step_scores(QUESTIONS, SOLUTIONS),
+        again.step_scores(QUESTIONS, SOLUTIONS),
+        strict=True,
+    ):
+        ids = torch.tensor([model.tokenize(question, solution)[0]])
+        probabilities = stock(ids).logits.double().softmax(-1)[ids == saved["step_id"]]
+        plus, minus = probabilities[:, saved["plus_id"]], probabilities[:, saved["minus_id"]]
+        np.testing.assert_allclose(ours, (plus / (plus + minus)).detach(), atol=1e-4)
+        np.testing.assert_allclose(reloaded, ours, atol=1e-5)
+        assert ours.dtype == np.float64
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("kind", TOKENIZERS)
+def test_scores_depend_neither_on_batch_nor_order_nor_padding_side(architecture, kind):
+    model = ProcessRewardModel.from_base(causal(architecture), tokenizer=TOKENIZERS[kind]())
+    alone = [model.step_scores([q], [s])[0] for q, s in zip(QUESTIONS, SOLUTIONS, strict=True)]
+    assert [len(steps) for steps in alone] == COUNTS
+    for side in ("left", "right"):
+        model.tokenizer.padding_side = side
+        for budget in (16384, 100):
+            together = model.step_scores(QUESTIONS[::-1], SOLUTIONS[::-1], batch_tokens=budget)[::-1]
+            np.testing.assert_allclose(np.concatenate(together), np.concatenate(alone), atol=1e-4)
+
+
+@settings(max_examples=15, deadline=None)
+@given(rows=st.lists(st.sampled_from(range(4)), min_size=1, max_size=7), budget=st.integers(1, 400))
+def test_any_batch_gives_each_solution_its_own_steps(model, rows, budget):
+    alone = model.step_scores(QUESTIONS, SOLUTIONS, batch_tokens=1)
+    scores = model.step_scores([QUESTIONS[i] for i in rows], [SOLUTIONS[i] for i in rows], batch_tokens=budget)
+    for row, steps in zip(rows, scores, strict=True):
+        np.testing.assert_allclose(steps, alone[row], atol=1e-4)
+
+
+def test_the_aggregates_are_product_minimum_last_and_mean(model):
+    steps = model.step_scores(QUESTIONS, SOLUTIONS)
+    for name, function in {"product": np.prod, "min": np.min, "last": lambda p: p[-1], "mean": np.mean}.items():
+        expected = [function(p) for p in steps]
+        np.testing.assert_allclose(model.score(QUESTIONS, SOLUTIONS, name), expected, rtol=1e-4)
+    np.testing.assert_allclose(model.score(QUESTIONS, SOLUTIONS), [np.prod(p) for p in steps], rtol=1e-4)
+    with pytest.raises(InputError, match="'median'; it can be product, min, last, mean"):
+        model.score(QUESTIONS, SOLUTIONS, "median")
+
+
+def test_a_step_does_not_see_the_steps_after_it(model):
+    short, long = join_steps(["9 - 3 = 6"]), join_steps(["9 - 3 = 6", "6 + 5 = 12"])
+    assert model.step_scores([QUESTION], [short])[0][0] == pytest.approx(
+        model.step_scores([QUESTION], [long])[0][0], abs=1e-5
+    )
+
+
+def test_prepared_rows_read_only_labelled_steps(model):
+    rows = [
+        {"question": QUESTION, "steps": STEPS, "labels": [0.25, None]},
+        {"question": QUESTION, "steps": [*STEPS[:1], *STEPS], "labels": [None, 1, 0]},
+        {"question": QUESTION, "steps": STEPS, "labels": [None, None]},
+    ]
+    first, second, nothing = model.prepare(rows)
+    assert nothing is None
+    batch = model.collate([first, second])
+    assert batch["count"] == 3
+    assert batch["targets"]["labels"].tolist() == [0.25, 1, 0]
+    logits = model(**batch["inputs"])
+    scores = model.step_scores([QUESTION] * 2, [join_steps(row["steps"]) for row in rows[:2]])
+    read = np.array([scores[0][0], *scores[1][1:]])
+    np.testing.assert_allclose(logits.softmax(-1)[:, 1].detach(), read, atol=1e-4)
+    assert model.loss_sum(logits, batch["targets"]).item() == pytest.approx(
+        sum(reference(logits.detach(), batch["targets"]["labels"])), rel=1e-4
+    )
+    assert model.hits(logits, batch["targets"]).tolist() == ((read > 0.5) == [False, True, False]).tolist()
+
+
+def test_a_row_whose_last_step_would_be_cut_off_is_none(model):
+    length = len(model.tokenize(QUESTION, SOLUTION)[0])
+    row = {"question": QUESTION, "steps": STEPS, "labels": [1, 1]}
+    assert model.prepare([row], max_length=length)[0] is not None
+    assert model.prepare([row], max_length=length - 1) == [None]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": [1]}, "dataset, row 2: 2 steps but 1 labels"),
+        ({"labels": [1, 2]}, "dataset, row 2: the label of step 2 is 2"),
+        ({"steps": ["a " + STEP_TOKEN, "b"]}, "dataset, row 2: the step 1 holds the step token"),
+        ({"steps": ["a\nStep: 7: b", "c"]}, "dataset, row 2: 3 step tokens but 2 labels"),
+        ({"steps": ["a", ""]}, "dataset, row 2: the step 2 is empty"),
+    ],
+)
+def test_bad_rows_are_refused_by_number(model, change, message):
+    row = {"question": QUESTION, "steps": STEPS, "labels": [1, 0]}
+    with pytest.raises(InputError, match=message):
+        model.prepare([row, row | change])
+
+
+def test_signs_that_are_not_one_token_and_a_step_token_that_splits_are_refused(tmp_path):
+    poor = Tokenizer(models.WordLevel({"[UNK]": 0, "a": 1, "+": 2}, unk_token="[UNK]"))
+    poor.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=poor, unk_token="[UNK]", pad_token="[UNK]")
+    with pytest.raises(InputError, match="'-' must be one known token"):
+        ProcessRewardModel.from_base(causal(), tokenizer=tokenizer)
+    with pytest.raises(InputError, match="splits"):
+        ProcessRewardModel(causal(), word_level())
+
+
+def test_checkpoints_of_another_kind_or_with_another_tokenizer_are_refused(model, tmp_path):
+    causal().save_pretrained(tmp_path / "plain")
+    word_level().save_pretrained(tmp_path / "plain")
+    with pytest.raises(InputError, match="without a step token"):
+        ProcessRewardModel.from_pretrained(tmp_path / "plain")
+    model.save_pretrained(tmp_path / "prm")
+    other = word_level()
+    other.add_tokens([AddedToken("<|more|>", special=True), AddedToken(STEP_TOKEN, special=True)])
+    with pytest.raises(InputError, match="step_id"):
+        ProcessRewardModel.from_pretrained(tmp_path / "prm", tokenizer=other)

@@ -1,0 +1,88 @@
+import hashlib
+import itertools
+import json
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from minrm.errors import InputError
+from minrm.problems import LIMIT, SPLITS, Event, Problem, generate, read_problem
+
+TOM_AND_MIA = Problem("Mia", "Tom", "pens", 9, (Event("buys", 5), Event("gives", 2, 4)), "inconsistent", 3, True)
+
+
+def test_a_problem_reads_as_english_and_knows_its_answer():
+    assert TOM_AND_MIA.question == (
+        "Tom has 9 pens. That is 3 more than Mia has. Mia buys 5 pens. "
+        "Mia gives 2 pens to each of 4 friends. How many pens does Mia have now?"
+    )
+    assert TOM_AND_MIA.answer == str(9 - 3 + 5 - 2 * 4)
+    assert TOM_AND_MIA.traps == ("inversion", "once")
+
+
+@pytest.mark.parametrize(
+    "more, wording, start",
+    [(True, "consistent", 12), (False, "consistent", 6), (True, "inconsistent", 6), (False, "inconsistent", 12)],
+)
+def test_a_comparison_means_what_it_says(more, wording, start):
+    assert Problem("Mia", "Tom", "pens", 9, (Event("buys", 5),), wording, 3, more).start == start
+
+
+def test_generate_gives_the_same_problems_on_every_machine_and_python():
+    text = json.dumps([problem.question for problem in generate(500, seed=1)])
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "7acf7849066d3bc9"
+    code = "from minrm.problems import generate; print([p.question for p in generate(20, 5)])"
+    runs = {
+        subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": h}, capture_output=True, text=True).stdout
+        for h in "12"
+    }
+    assert runs == {f"{[p.question for p in generate(20, 5)]}\n"}
+
+
+def test_no_problem_is_ambiguous_or_leaves_the_range():
+    for problem in generate(3000, seed=2):
+        assert len(set(problem.quantities)) == len(problem.quantities)
+        assert all(0 < quantity <= LIMIT for quantity in problem.quantities)
+        assert 0 <= int(problem.answer) <= LIMIT
+
+
+def test_every_expression_over_the_quantities_of_a_problem_is_read_in_one_way_only():
+    """Brute force: whatever step is written first, at most one event explains it."""
+    for problem in generate(60, seed=3):
+        for b, sign in itertools.product(problem.quantities, "+-"):
+            explained = [e for e in problem.events if e.sign == sign and b in (e.total, e.amount)]
+            assert len(explained) <= 1
+
+
+def test_the_splits_share_no_problem_even_up_to_the_names():
+    def numbers(split):
+        return {(p.base, p.wording, p.difference, p.more, p.events) for p in generate(2000, seed=4, split=split)}
+
+    parts = [numbers(split) for split in SPLITS]
+    assert not any(a & b for a, b in itertools.combinations(parts, 2))
+
+
+def test_the_traps_are_as_frequent_as_the_story_says():
+    counts = Counter(trap for problem in generate(4000, seed=5) for trap in problem.traps)
+    assert counts["inversion"] / 4000 == pytest.approx(0.25, abs=0.03)
+    assert counts["once"] / 4000 == pytest.approx(0.30, abs=0.03)
+
+
+def test_an_unknown_split_is_an_error_that_lists_the_splits():
+    with pytest.raises(InputError, match="policy, train, evaluation"):
+        generate(1, 0, split="test")
+
+
+def test_a_question_reads_back_into_its_problem():
+    for problem in generate(500, seed=6):
+        again = read_problem(problem.question)
+        assert (again.question, again.answer, again.traps, again.split) == (
+            problem.question,
+            problem.answer,
+            problem.traps,
+            problem.split,
+        )
+    with pytest.raises(InputError, match="not a question of the embedded world"):
+        read_problem("What is love?")
