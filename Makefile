@@ -50,7 +50,7 @@ _build/stamps/%.nbval: book/%.ipynb $(PACKAGE) $(DATA) requirements.txt tests/no
 
 # ---- the book: proven, then rendered whatever the proof says
 book: env  ## every chapter executed and compared, then the book in _build/html
-	@status=0; \
+	@rm -f _build/stamps/*.failed; status=0; \
 	$(AGAIN) check || status=1; \
 	$(AGAIN) -k gate || status=1; \
 	$(AGAIN) html || status=1; \

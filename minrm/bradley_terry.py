@@ -57,7 +57,7 @@ class BradleyTerryRewardModel(nn.Module):
     ) -> BradleyTerryRewardModel:
         """A language model (folder, hub name, or built model with its tokenizer) with a new head, drawn with `seed`."""
         options = {"tokenizer": tokenizer, "device": device, "dtype": dtype, "seed": seed}
-        head = {"num_labels": 1, "classifier_dropout": 0.0}
+        head: dict[str, Any] = {"num_labels": 1, "classifier_dropout": 0.0}
         return cls(*backbone.load(AutoModelForSequenceClassification, base, **options, **head))
 
     @classmethod
@@ -133,7 +133,8 @@ class BradleyTerryRewardModel(nn.Module):
 
     def loss_sum(self, rewards: Tensor, targets: dict[str, Tensor]) -> Tensor:
         """The sum of the losses of all pairs of a batch; rewards [2B] as `collate` orders them."""
-        return bradley_terry_loss(*rewards.chunk(2), reduction="sum")
+        chosen, rejected = rewards.chunk(2)
+        return bradley_terry_loss(chosen, rejected, reduction="sum")
 
     def hits(self, rewards: Tensor, targets: dict[str, Tensor]) -> Tensor:
         """[B] bool: is the chosen response rewarded more?"""

@@ -60,7 +60,7 @@ def write_direct(problem: Problem, rng: random.Random, habits: Habits = CLASS) -
 
 def write_drill(rng: random.Random, lines: int = 7) -> str:
     """A page of true-or-false drills, half of them false by 1, 2 or 10."""
-    page = []
+    page: list[str] = []
     while len(page) < lines:
         sign = pick(rng, ("+", "+", "-", "-", "*"))
         a, b = (

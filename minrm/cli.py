@@ -74,7 +74,12 @@ def sample(
         texts = [row["question"] for _, row in rows]
     else:
         texts = [problem.question for problem in generate(world, seed, split)]
-    given = {"temperature": temperature, "max_new_tokens": max_new_tokens, "seed": seed, "batch_size": batch_size}
+    given: dict[str, Any] = {
+        "temperature": temperature,
+        "max_new_tokens": max_new_tokens,
+        "seed": seed,
+        "batch_size": batch_size,
+    }
     prompt = prompt.replace("\\n", "\n")
     found = draw(find_model(model), texts, n, path=out, prompt=prompt, progress=progress, **given)
     print(f"{out}: {len(found)} solutions of {len(texts)} problems")
@@ -143,8 +148,13 @@ def train(
     kind = files.schema_of(found, rows)
     held_out = [row for _, row in read_rows(evaluation)] if evaluation else None
     model = files.new_model(kind, base, seed=seed)
-    given = {"epochs": epochs, "batch_size": batch_size, "accumulate": accumulate, "learning_rate": learning_rate}
-    steps = {"max_length": max_length, "save_steps": save_steps, "seed": seed, "progress": progress}
+    given: dict[str, Any] = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "accumulate": accumulate,
+        "learning_rate": learning_rate,
+    }
+    steps: dict[str, Any] = {"max_length": max_length, "save_steps": save_steps, "seed": seed, "progress": progress}
     result = run(model, found, out, eval_dataset=held_out, **given, **steps)
     last = {
         key: value for entry in result.history for key, value in entry.items() if "loss" in key or "accuracy" in key
@@ -179,19 +189,17 @@ def score(
 def evaluate(
     rows: Annotated[Path, typer.Argument(help="What `minrm score` wrote.")],
     figure: Annotated[Optional[Path], typer.Option(help="Write the figure there (png, svg, pdf).")] = None,  # noqa: UP045
-    name: Annotated[str, typer.Option(help="What the scorer is called: ORM, PRM, Bradley–Terry …")] = "verifier",
-    reward: Annotated[bool, typer.Option("--reward", help="Scores are Bradley–Terry rewards.")] = False,
 ) -> None:
     """Print how often each way of choosing is right, and draw it.
 
     \b
-      minrm evaluate scored.jsonl --figure curves.png --name PRM
+      minrm evaluate scored.jsonl --figure curves.png
     """
     from minrm.evaluation import as_text
     from minrm.evaluation import evaluate as measure
     from minrm.rows import read_rows
 
-    table, notes = measure([row for _, row in read_rows(rows)], rows, name, reward)
+    table, notes = measure([row for _, row in read_rows(rows)], rows)
     print("\n".join([as_text(table), *notes]))
     if figure:
         from minrm.plots import bars_with_intervals, selection_curves

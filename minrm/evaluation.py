@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from minrm.errors import InputError
+from minrm.estimates import Estimate
 from minrm.metrics import first_error_f1, pooled_auc, preference_accuracy, within_problem_auc
 from minrm.selection import best_of_n, majority_vote, pass_at_n, weighted_vote
 from minrm.text import final_answer
@@ -20,26 +21,26 @@ from minrm.text import final_answer
 Row = dict[str, Any]
 
 
-def evaluate(rows: list[Row], path: Any, way: str = "verifier", reward: bool = False) -> tuple[list[Row], list[str]]:
+def evaluate(rows: list[Row], path: Any) -> tuple[list[Row], list[str]]:
     """A table (way, n, mean, low, high; shares from 0 to 1) and sentences about what is not in it.
 
-    way: what best-of-N is called in the table. reward: scores are Bradley–Terry rewards, not probabilities. Raises
-    InputError for rows without the fields that an evaluation needs.
+    Best-of-N is called after the model that scored. Raises InputError for rows without the fields that are needed.
     """
     fields = set(rows[0]) if rows else set()
     if {"chosen_score", "rejected_score"} <= fields:
         return _preferences(rows)
     if {"labels", "step_scores"} <= fields:
         return _steps(rows)
-    if {"question", "solution", "answer", "correct", "score"} <= fields:
-        return _choices(rows, path, way, reward)
+    if {"question", "solution", "answer", "correct", "score", "scored_by"} <= fields:
+        return _choices(rows)
     raise InputError(
         f"{path}: has {', '.join(sorted(fields)) or 'no rows'}; to evaluate, score outcome rows (question, solution, "
         "answer, correct), process rows or pairs with minrm score"
     )
 
 
-def _choices(rows: list[Row], path: Any, way: str, reward: bool) -> tuple[list[Row], list[str]]:
+def _choices(rows: list[Row]) -> tuple[list[Row], list[str]]:
+    way = rows[0]["scored_by"]
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         groups[row["question"]].append(row)
@@ -58,8 +59,8 @@ def _choices(rows: list[Row], path: Any, way: str, reward: bool) -> tuple[list[R
         "one sample": best_of_n(np.zeros_like(scores), correct, counts),
         "vote": majority_vote(answers, truth, counts),
         way: best_of_n(scores, correct, counts),
-        "weighted vote": weighted_vote(answers, scores, truth, counts, reward=reward),
-        "oracle": pass_at_n(correct, counts),
+        "weighted vote": weighted_vote(answers, scores, truth, counts, reward=way == "Bradley–Terry"),
+        "pass@N": pass_at_n(correct, counts),
     }
     table = [
         {"way": name, "n": n, "mean": mean, "low": low, "high": high}
@@ -100,8 +101,6 @@ def _steps(rows: list[Row]) -> tuple[list[Row], list[str]]:
         ]
         if judged:
             shares.append(float(np.mean(judged)))
-    from minrm.estimates import Estimate
-
     accuracy = Estimate.over_problems(np.array(shares))
     table = [
         {

@@ -166,33 +166,35 @@ def score(
 ) -> list[Row]:
     """The rows with their scores added: score (and step_scores from a PRM), or chosen_score and rejected_score.
 
-    rows: with question and solution, or question and steps, or prompt, chosen and rejected. Raises InputError.
+    rows: with question and solution, or question and steps, or prompt, chosen and rejected. scored_by tells `evaluate`
+    which kind of model it was. Raises InputError.
     """
     import minrm
+    from minrm.prm import AGGREGATES, aggregate_steps
 
     if not rows:
         raise InputError(f"{path}: no rows to score")
+    if aggregate not in AGGREGATES:
+        raise InputError(f"aggregate is {aggregate!r}; it can be {', '.join(AGGREGATES)}")
+    kinds = {minrm.OutcomeRewardModel: "ORM", minrm.ProcessRewardModel: "PRM"}
+    by = {"scored_by": kinds.get(type(model), "Bradley–Terry")}
     if {"prompt", "chosen", "rejected"} <= set(rows[0]):
         prompts = [row["prompt"] for row in rows]
         both = [model.score(prompts, [row[name] for row in rows], progress=progress) for name in ("chosen", "rejected")]
-        return [
-            row | {"chosen_score": float(a), "rejected_score": float(b)} for row, a, b in zip(rows, *both, strict=True)
-        ]
+        pairs = zip(rows, *both, strict=True)
+        return [row | {"chosen_score": float(a), "rejected_score": float(b)} | by for row, a, b in pairs]
     for number, row in enumerate(rows, start=1):
         if "question" not in row or not ("solution" in row or "steps" in row):
-            raise InputError(
-                f"{path}, row {number}: has {', '.join(row)}; to be scored it needs question and solution (or steps)"
-            )
+            needed = "to be scored it needs question and solution (or steps)"
+            raise InputError(f"{path}, row {number}: has {', '.join(row)}; {needed}")
     questions = [row["question"] for row in rows]
     solutions = [row["solution"] if "solution" in row else join_steps(row["steps"]) for row in rows]
     if not isinstance(model, minrm.ProcessRewardModel):
         found = model.score(questions, solutions, progress=progress)
-        return [row | {"score": float(value)} for row, value in zip(rows, found, strict=True)]
-    from minrm.prm import aggregate_steps
-
+        return [row | {"score": float(value)} | by for row, value in zip(rows, found, strict=True)]
     steps = model.step_scores(questions, solutions, progress=progress)
     return [
-        row | {"score": aggregate_steps(np.log(values), aggregate), "step_scores": values.tolist()}
+        row | {"score": aggregate_steps(np.log(values), aggregate), "step_scores": values.tolist()} | by
         for row, values in zip(rows, steps, strict=True)
     ]
 

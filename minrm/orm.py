@@ -67,7 +67,7 @@ class OutcomeRewardModel(nn.Module):
         """A language model (folder, hub name, or built model with its tokenizer) with a new head, drawn with `seed`."""
         names = {INCORRECT: "incorrect", CORRECT: "correct"}
         labels = {name: label for label, name in names.items()}
-        head = {"id2label": names, "label2id": labels, "classifier_dropout": 0.0}
+        head: dict[str, Any] = {"id2label": names, "label2id": labels, "classifier_dropout": 0.0}
         options = {"tokenizer": tokenizer, "device": device, "dtype": dtype, "seed": seed}
         return cls(*backbone.load(AutoModelForTokenClassification, base, **options, **head))
 

@@ -119,16 +119,10 @@ def train_policy(
         seed=seed,
         use_cpu=not torch.cuda.is_available(),
     )
-    trainer = Trainer(
-        model=new_policy(tokenizer, seed, layers),
-        args=arguments,
-        train_dataset=rows,
-        data_collator=_collate,
-    )
-    checkpoints = list((folder / "checkpoints").glob("checkpoint-*"))
-    trainer.train(resume_from_checkpoint=bool(checkpoints))
-    model = trainer.model.to(torch.float16)
-    model.save_pretrained(folder)
+    model = new_policy(tokenizer, seed, layers)
+    trainer = Trainer(model=model, args=arguments, train_dataset=rows, data_collator=_collate)
+    trainer.train(resume_from_checkpoint=any((folder / "checkpoints").glob("checkpoint-*")))
+    model.half().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return model.float()
 

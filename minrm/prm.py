@@ -128,7 +128,7 @@ class ProcessRewardModel(nn.Module):
         if aggregate not in AGGREGATES:
             raise InputError(f"aggregate is {aggregate!r}; it can be {', '.join(AGGREGATES)}")
         steps = self._step_log_scores(questions, solutions, batch_tokens, progress)
-        return np.array([_aggregate(log_p, aggregate) for log_p in steps])
+        return np.array([aggregate_steps(log_p, aggregate) for log_p in steps])
 
     def _step_log_scores(
         self, questions: Sequence[str], solutions: Sequence[str], batch_tokens: int, progress: bool
@@ -226,7 +226,7 @@ def _end_steps(solution: str) -> str:
     return with_step_tokens(split_steps(solution))
 
 
-def _aggregate(log_p: np.ndarray, how: str) -> float:
+def aggregate_steps(log_p: np.ndarray, how: str) -> float:
     """log P(+) of each step [steps] → one probability."""
     if how == "mean":
         return float(np.exp(log_p).mean())

@@ -138,6 +138,9 @@ def _arguments(device: torch.device, folder: str, settings: dict[str, Any], step
 class _Trainer(Trainer):
     """Trainer with our loss, our count, an order of batches that a resumed run repeats, and stock checkpoints."""
 
+    model: Any  # a reward model
+    train_dataset: Any
+    eval_dataset: Any
     loss_is_scaled_for_ga = True  # by our count, over the whole accumulated batch
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -157,12 +160,12 @@ class _Trainer(Trainer):
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Loss per term and accuracy over eval_dataset, each row once, whatever the number of processes."""
-        rows = sorted(self.eval_dataset, key=_length)
-        size, here, processes = self.args.train_batch_size, self.args.process_index, self.args.world_size
+        rows, size = sorted(self.eval_dataset, key=_length), self.args.train_batch_size
+        here, processes = self.args.process_index, self.args.world_size
         sums = torch.zeros(4, device=self.args.device)  # loss, terms, hits, judged
         with backbone.evaluating(self.model):
             for start in range(here * size, len(rows), processes * size):
-                batch = self._prepare_inputs(self.data_collator(rows[start : start + size]))
+                batch: Any = self._prepare_inputs(self.data_collator(rows[start : start + size]))
                 outputs = self.model(**batch["inputs"])
                 hits = self.model.hits(outputs, batch["targets"])
                 loss = self.model.loss_sum(outputs, batch["targets"])
@@ -189,7 +192,7 @@ class _Trainer(Trainer):
         super()._save_checkpoint(model, trial)
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
-            seal(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
+            seal(Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}")
 
 
 class _Watch(TrainerCallback):

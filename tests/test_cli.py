@@ -27,10 +27,10 @@ def test_the_whole_way_from_sampling_to_the_figure(tmp_path, capsys):
         assert "eval_accuracy" in said.out
         test = tmp_path / "outcome.jsonl"
         run("score", folder, test, "-o", scored, "--no-progress", capsys=capsys)
-        said = run("evaluate", scored, "--figure", tmp_path / f"{model}.png", "--name", model.upper(), capsys=capsys)
+        said = run("evaluate", scored, "--figure", tmp_path / f"{model}.png", capsys=capsys)
         assert (
             f"\n{model.upper()} " in said.out
-            and "oracle" in said.out
+            and "pass@N" in said.out
             and (tmp_path / f"{model}.png").stat().st_size > 5000
         )
     run(
@@ -63,7 +63,7 @@ def test_pairs_train_a_bradley_terry_model(tmp_path, capsys):
         (["train", "bad.jsonl", "-o", "m"], "bad.jsonl, row 2: broken JSON"),
         (["train", "odd.jsonl", "-o", "m"], "fit no schema"),
         (["score", "no-such-model", "good.jsonl", "-o", "s.jsonl"], 'shipped("policy")'),
-        (["score", "policy-folder", "good.jsonl", "-o", "s.jsonl"], "neither a model folder"),
+        (["score", "policy-folder", "good.jsonl", "-o", "s.jsonl"], "neither a folder"),
         (["sample", "-o", "s.jsonl"], "give a file of questions or --world"),
         (["sample", "--world", "2", "-o", "s.parquet"], "needs a file that ends in .jsonl"),
         (["sample", "odd.jsonl", "-o", "s.jsonl"], "odd.jsonl, row 1: no text in the field `question`"),

@@ -19,6 +19,7 @@ def outcome_rows(problems=4, samples=8, seed=0):
                     "answer": "2",
                     "correct": answer == "2",
                     "score": rng.random(),
+                    "scored_by": "ORM",
                 }
             )
     return rows
@@ -26,7 +27,7 @@ def outcome_rows(problems=4, samples=8, seed=0):
 
 def test_the_table_holds_what_selection_computes():
     rows = outcome_rows()
-    table, notes = evaluate(rows, "r", way="ORM")
+    table, notes = evaluate(rows, "r")
     scores = np.array([row["score"] for row in rows]).reshape(4, 8)
     correct = np.array([row["correct"] for row in rows]).reshape(4, 8)
     answers = [[row["solution"][-1] for row in rows[8 * p : 8 * p + 8]] for p in range(4)]

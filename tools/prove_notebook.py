@@ -59,7 +59,8 @@ def prove(chapter: Path) -> tuple[list[str], str]:
 def main(chapter: Path, stamp: Path) -> int:
     failed = stamp.with_suffix(".failed")
     stamp.parent.mkdir(parents=True, exist_ok=True)
-    failed.unlink(missing_ok=True)
+    for before in (stamp, failed):
+        before.unlink(missing_ok=True)
     began = time.monotonic()
     failing, report = prove(chapter)
     minutes = (time.monotonic() - began) / 60
