@@ -41,9 +41,9 @@ def measure(out: Path, scale: Any = None) -> None:
     vote, oracle = majority_vote(answers, truth, counts), pass_at_n(correct, counts)
     at_some, at_all = (majority_vote(answers, truth, n).per_problem for n in (some, shape[1]))
     steps = [row["step_scores"] for _, row in read_rows(out / "work" / "verifier.parquet")]
-    product = np.array([np.prod(scores) for scores in steps]).reshape(shape)
+    product = np.array([np.prod(scores) if scores else 0.0 for scores in steps]).reshape(shape)
     chosen = best_of_n(product, correct, counts)
-    curves = _curves({"vote": vote, "oracle": oracle}, counts, {"greedy": greedy, "direct": direct})
+    curves = _curves({"vote": vote, "pass@N": oracle}, counts, {"greedy": greedy, "direct": direct})
     selection_curves(curves).savefig(out / "voting.png", dpi=110)
     figures = {
         "problems": shape[0],

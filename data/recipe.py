@@ -78,15 +78,19 @@ def verifier(out: Path, scale: Scale) -> None:
         {"question": row["question"], "steps": split_steps(row["solution"]), "labels": row["labels"]}
         for _, row in read_rows(out / "training.parquet")
     ]
+    sampled = len(rows)
+    rows = [row for row in rows if row["steps"] and all(step.strip() for step in row["steps"])]
+    print(f"{sampled - len(rows)} of {sampled} sampled solutions have a step without text and are left out")
     rows += corrupted(len(rows), seed=6)
     model = ProcessRewardModel.from_base(out / "policy")
     train(model, rows, out / "work" / "verifier", epochs=scale.epochs, batch_size=64, learning_rate=1e-3)
     questions = [row["question"] for _, row in read_rows(out / "problems.parquet")]
     samples = [row for _, row in read_rows(out / "evaluation.parquet")]
-    scores = model.step_scores(
-        [questions[row["problem"]] for row in samples], [row["solution"] for row in samples], progress=True
-    )
-    write_rows(({"step_scores": np.float32(score).tolist()} for score in scores), out / "work" / "verifier.parquet")
+    written = [row for row in samples if row["solution"].strip()]  # the others have no step to score
+    asked = [questions[row["problem"]] for row in written]
+    scores = iter(model.step_scores(asked, [row["solution"] for row in written], progress=True))
+    found = [np.float32(next(scores)).tolist() if row["solution"].strip() else [] for row in samples]
+    write_rows(({"step_scores": steps} for steps in found), out / "work" / "verifier.parquet")
 
 
 def corrupted(n: int, seed: int) -> list[dict]:

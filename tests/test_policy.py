@@ -17,7 +17,7 @@ def test_any_text_decodes_to_itself(text):
 
 
 def test_the_corpus_decodes_to_itself_and_is_spelt_nowhere():
-    for text in map("".join, corpus(300, seed=1)):
+    for text in map("".join, corpus(100, seed=1)):
         ids = TOKENIZER(text)["input_ids"]
         assert TOKENIZER.decode(ids) == text
         assert all(len(word) > 1 or word in "\n.?:0123456789" for word in TOKENIZER.convert_ids_to_tokens(ids))
