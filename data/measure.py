@@ -126,11 +126,8 @@ def _report(out: Path, figures: dict) -> None:
             lines.append(f"| {name} | {', '.join(f'{key}: {v:.3f}' for key, v in value.items())} |")
         else:
             lines.append(f"| {name} | {value} |")
-    parts = [
-        path
-        for path in sorted(out.rglob("*"))
-        if path.is_file() and "work" not in path.parts and path.suffix not in (".py", ".pyc", ".md")
-    ]
+    built = [path for path in sorted(out.rglob("*")) if path.suffix in (".parquet", ".json", ".safetensors", ".png")]
+    parts = [path for path in built if path.relative_to(out).parts[0] != "work"]
     lines += ["", "| file | kB |", "|---|---|"]
     lines += [f"| `{path.relative_to(out)}` | {path.stat().st_size / 1000:.0f} |" for path in parts]
     readme = out / "README.md"

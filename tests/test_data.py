@@ -77,11 +77,8 @@ def test_greedy_solutions_are_what_the_shipped_policy_writes():
 
 
 def test_the_readme_names_every_file_and_all_stay_below_25_megabytes():
-    files = [
-        path
-        for path in DATA.rglob("*")
-        if path.is_file() and "work" not in path.parts and "__pycache__" not in path.parts
-    ]
+    files = [path for path in DATA.rglob("*") if path.is_file()]
+    files = [path for path in files if not {"work", "__pycache__"} & set(path.relative_to(DATA).parts)]
     readme = (DATA / "README.md").read_text()
     for path in files:
         if path.suffix not in (".py", ".md"):
@@ -93,7 +90,6 @@ def test_the_readme_names_every_file_and_all_stay_below_25_megabytes():
 def test_the_world_is_what_the_course_says_of_it():
     """The figures that the chapters stand on, as the recipe measured them."""
     found = json.loads(shipped("measured.json").read_text())
-    assert found["greedy - direct"]["low"] > 0.2 - 0.05
+    assert found["greedy - direct"]["low"] > 0.2
     assert found["vote at 64 - greedy"]["low"] > 0
     assert 0.03 <= found["false positives among the right"] <= 0.15
-    assert found["PRM: within-problem AUC"]["mean"] >= 0.85
