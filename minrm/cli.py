@@ -7,6 +7,8 @@ Files come in, files go out (jsonl, parquet), so that big runs need no notebook.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -81,7 +83,8 @@ def sample(
         "batch_size": batch_size,
     }
     prompt = prompt.replace("\\n", "\n")
-    found = draw(find_model(model), texts, n, path=out, prompt=prompt, progress=progress, **given)
+    with _stoppable():
+        found = draw(find_model(model), texts, n, path=out, prompt=prompt, progress=progress, **given)
     print(f"{out}: {len(found)} solutions of {len(texts)} problems")
 
 
@@ -155,7 +158,8 @@ def train(
         "learning_rate": learning_rate,
     }
     steps: dict[str, Any] = {"max_length": max_length, "save_steps": save_steps, "seed": seed, "progress": progress}
-    result = run(model, found, out, eval_dataset=held_out, **given, **steps)
+    with _stoppable():
+        result = run(model, found, out, eval_dataset=held_out, **given, **steps)
     last = {
         key: value for entry in result.history for key, value in entry.items() if "loss" in key or "accuracy" in key
     }
@@ -211,6 +215,16 @@ def evaluate(
         print(f"{figure}: the figure")
 
 
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Ctrl-C in long work: one line that says how it goes on, and the exit code of an interrupted program."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        print(f"minrm: {str(stop) or 'stopped; the same command goes on from there'}", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; what a user can mend is one line on stderr and exit code 2."""
     import logging
@@ -220,9 +234,6 @@ def main(arguments: list[str] | None = None) -> None:
     logging.getLogger("minrm").setLevel(logging.INFO)
     try:
         code: Any = app(arguments, standalone_mode=False)
-    except KeyboardInterrupt as stop:
-        print(f"minrm: {stop or 'stopped'}", file=sys.stderr)
-        sys.exit(130)
     except Exception as error:
         if "--debug" in arguments:
             raise

@@ -97,3 +97,17 @@ def test_help_teaches_by_example_and_loads_nothing_heavy():
             [sys.executable, "-c", code, *command, "--help"], capture_output=True, text=True, check=True
         )
         assert "minrm " in said.stdout.split("Options")[0].partition("\n\n")[2] and "Usage" in said.stdout
+
+
+@pytest.mark.parametrize(
+    "told", ["stopped after update 3 of 9, saved in m; the same call of train goes on from there", ""]
+)
+def test_ctrl_c_is_one_line_that_says_how_to_go_on(told, tmp_path, monkeypatch, capsys):
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt(told)
+
+    monkeypatch.setattr("minrm.training.train", interrupted)
+    rows = tmp_path / "p.jsonl"
+    rows.write_text('{"prompt": "?", "chosen": "a", "rejected": "b"}\n')
+    said = run("train", rows, "-o", tmp_path / "m", code=130, capsys=capsys)
+    assert said.err.startswith("minrm: stopped") and "goes on from there" in said.err and said.err.count("\n") == 1
