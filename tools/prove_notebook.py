@@ -18,9 +18,12 @@ SANITIZE = ROOT / "tests" / "notebooks" / "sanitize.cfg"
 CELL_TIMEOUT = 1800  # seconds
 
 # What must be the same where outputs are stored and where they are compared. A deprecation says something about a
-# version, not about the chapter; every other warning shows. The default world needs no download: the gate proves it.
+# version, not about the chapter, and tqdm that widgets are missing, which no page shows; every other warning shows.
+# The default world needs no download: the gate proves it. Waiting threads sleep, so that a busy machine stays usable.
+QUIET = ["ignore::DeprecationWarning", "ignore::PendingDeprecationWarning", "ignore::FutureWarning"]
 ENVIRONMENT = {
-    "PYTHONWARNINGS": "ignore::DeprecationWarning,ignore::PendingDeprecationWarning,ignore::FutureWarning",
+    "PYTHONWARNINGS": ",".join([*QUIET, "ignore:IProgress not found"]),
+    "OMP_WAIT_POLICY": "PASSIVE",
     "HF_HUB_OFFLINE": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
