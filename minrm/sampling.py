@@ -154,6 +154,7 @@ def _generate(
             max_new_tokens=options["max_new_tokens"],
             pad_token_id=end,
             eos_token_id=end,
+            use_cache=True,  # a model fresh from training has it switched off
             **heat,
         )
         new = out[:, longest:]  # [B, S]
