@@ -19,7 +19,7 @@ AGAIN := $(MAKE) --no-print-directory
 .DELETE_ON_ERROR:
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 18
+	@awk -F ':[^#]*## ' '/^[a-z]+:.*##/ { printf "  make %-11s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # ---- the environment: made once, again only when what it is made from changes, or another torch is asked for
 env: $(READY)  ## the environment in .venv (TORCH=2.11.0 chooses torch, TORCH_ARGS="…" tells pip where to get it)
@@ -67,7 +67,7 @@ _build/stamps/html: $(PAGES) $(PACKAGE) requirements.txt tools/run_table.py | $(
 	@$(PY) tools/run_table.py > _build/run.md
 	@$(VENV)/bin/jupyter-book build . -W -n --keep-going > _build/html.log 2>&1 \
 	  || { tr -d '\033' < _build/html.log | sed -E 's/\[[0-9;]*m//g' \
-	    | grep -E 'WARNING|ERROR|^[A-Z]\w*(Error|Exception):'; echo "✗ the pages have warnings: _build/html.log"; exit 1; }
+	    | grep -E 'WARNING|ERROR|CRITICAL|^[A-Z]\w*(Error|Exception):'; echo "✗ the pages have warnings: _build/html.log"; exit 1; }
 	@touch $@
 
 # ---- making what is stored

@@ -29,8 +29,8 @@ from minrm.text import final_answer, split_steps
 class Scale:
     """How much of everything."""
 
-    steps: int = 6000  # of the policy's training, 32 texts each
-    layers: int = 6
+    steps: int = 14000  # of the policy's training, 32 texts each
+    layers: int = 4
     problems: int = 300  # for evaluation …
     samples: int = 256  # … each with so many solutions
     training_problems: int = 6000
@@ -65,11 +65,16 @@ def evaluation(out: Path, scale: Scale) -> None:
 
 
 def training(out: Path, scale: Scale) -> None:
-    """Problems that the policy has not read, with a few samples each: what verifiers are trained on."""
+    """Problems that the policy has not read, with a few samples each: what verifiers are trained on.
+
+    The few solutions in which a step has no text are left out: there would be nothing to supervise.
+    """
     questions = [problem.question for problem in generate(scale.training_problems, seed=4, split="train")]
     options = {"temperature": 1.0, "max_new_tokens": 80, "seed": 5, "batch_size": 512}
     rows = sample(out / "policy", questions, scale.training_samples, path=out / "work" / "training.jsonl", **options)
-    write_rows(({"question": row["question"]} | _judged(row) for row in rows), out / "training.parquet")
+    whole = [row for row in rows if row["solution"].strip() and all(map(str.strip, split_steps(row["solution"])))]
+    print(f"{len(rows) - len(whole)} of {len(rows)} solutions have a step without text and are left out")
+    write_rows(({"question": row["question"]} | _judged(row) for row in whole), out / "training.parquet")
 
 
 def verifier(out: Path, scale: Scale) -> None:
@@ -78,9 +83,6 @@ def verifier(out: Path, scale: Scale) -> None:
         {"question": row["question"], "steps": split_steps(row["solution"]), "labels": row["labels"]}
         for _, row in read_rows(out / "training.parquet")
     ]
-    sampled = len(rows)
-    rows = [row for row in rows if row["steps"] and all(step.strip() for step in row["steps"])]
-    print(f"{sampled - len(rows)} of {sampled} sampled solutions have a step without text and are left out")
     rows += corrupted(len(rows), seed=6)
     model = ProcessRewardModel.from_base(out / "policy")
     train(model, rows, out / "work" / "verifier", epochs=scale.epochs, batch_size=64, learning_rate=1e-3)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,9 +41,9 @@ def quiet() -> Iterator[None]:
             transformers_logging.enable_progress_bar()
 
 
-def progress_bar(total: int, name: str, unit: str, shown: bool, start: int = 0) -> tqdm:
-    """The one style of progress bar: plain text on stderr, gone when it ends."""
-    return tqdm(total=total, initial=start, desc=name, unit=unit, disable=not shown, leave=False, dynamic_ncols=True)
+def progress_bar(total: int, name: str, unit: str, shown: bool, start: int = 0, over: Iterable | None = None) -> tqdm:
+    """The one style of progress bar: plain text on stderr, gone when it ends. over: what it counts when iterated."""
+    return tqdm(over, name, total, leave=False, initial=start, unit=unit, disable=not shown, dynamic_ncols=True)
 
 
 def pick_device(device: str | torch.device | None) -> torch.device:
@@ -71,7 +71,7 @@ def load(
     set in the config. A head that the checkpoint does not hold is drawn with `seed`. Raises InputError.
     """
     dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
-    tokenizer = _load_tokenizer(source if tokenizer is None else tokenizer)
+    tokenizer = load_tokenizer(source if tokenizer is None else tokenizer)
     with quiet(), torch.random.fork_rng(devices=[]), _explain(source):
         torch.manual_seed(seed)
         built = isinstance(source, PreTrainedModel)
@@ -85,6 +85,8 @@ def load(
                 model.load_state_dict(source.state_dict())
         else:
             model = auto_class.from_pretrained(source, config=config, dtype=dtype)
+    name = (source.name_or_path or type(source).__name__) if built else str(source)
+    model.origin = {"base": name, "head_seed": seed}  # what tells one run from another, beside its settings
     return model.to(pick_device(device)).eval(), tokenizer
 
 
@@ -109,7 +111,7 @@ def save(model: PreTrainedModel, tokenizer: Any, path: str | Path) -> None:
         tokenizer.save_pretrained(path)
 
 
-def _load_tokenizer(source: Any) -> Any:
+def load_tokenizer(source: Any) -> Any:
     """A tokenizer of our own (a copy if one was given) that has a pad token; without one, its end token serves."""
     if isinstance(source, PreTrainedModel):
         raise InputError("a model that is already built needs its tokenizer: pass tokenizer=…")
@@ -184,34 +186,6 @@ def encode(
         (prefix[question] + part, [False] * len(prefix[question]) + [True] * len(part))
         for question, part in zip(questions, parts, strict=True)
     ]
-
-
-def token_batches(lengths: Sequence[int], budget: int, window: int = 8192) -> Iterator[list[int]]:
-    """Row numbers in batches whose padded size (rows × longest) stays within `budget` tokens; a longer row goes alone.
-
-    Rows are sorted by length within a window, longest first, so that little is padding and memory peaks at the start.
-    Each row number comes exactly once: writing results to `out[batch]` restores the caller's order.
-    """
-    for start in range(0, len(lengths), window):
-        rows = range(start, min(start + window, len(lengths)))
-        batch: list[int] = []
-        for row in sorted(rows, key=lambda row: -lengths[row]):
-            if batch and lengths[batch[0]] * (len(batch) + 1) > budget:
-                yield batch
-                batch = []
-            batch.append(row)
-        yield batch
-
-
-def batches(
-    rows: Sequence[Sequence[int]], tokenizer: Any, device: torch.device, budget: int, name: str = ""
-) -> Iterator[tuple[list[int], dict[str, Tensor]]]:
-    """The same with the rows' ids, padded and on the device; a progress bar is shown where it has a name."""
-    with progress_bar(len(rows), name, " rows", shown=bool(name)) as bar:
-        for batch in token_batches([len(row) for row in rows], budget):
-            inputs = pad([rows[i] for i in batch], tokenizer)
-            yield batch, {key: tensor.to(device) for key, tensor in inputs.items()}
-            bar.update(len(batch))
 
 
 def pad(rows: Sequence[Sequence[int] | Tensor], tokenizer: Any) -> dict[str, Tensor]:

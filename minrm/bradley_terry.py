@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
 from minrm import backbone
+from minrm.batches import batches
 from minrm.errors import InputError
 from minrm.rows import check_rows
 
@@ -101,8 +102,8 @@ class BradleyTerryRewardModel(nn.Module):
         rewards = np.empty(len(rows))
         name = "scoring" if progress else ""
         with backbone.evaluating(self):
-            for batch, inputs in backbone.batches(rows, self.tokenizer, self.model.device, batch_tokens, name):
-                rewards[batch] = self(**inputs).double().cpu().numpy()
+            for batch, inputs in batches(rows, self.tokenizer, self.model, batch_tokens, name):
+                rewards[batch] = self(**inputs).cpu().double().numpy()
         return rewards
 
     def preference(self, prompt: str, a: str, b: str) -> float:

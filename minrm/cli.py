@@ -59,21 +59,14 @@ def sample(
       minrm sample problems.jsonl --model Qwen/Qwen2.5-0.5B --n 16 -o samples.jsonl
     """
     from minrm.errors import InputError
-    from minrm.files import find_model
+    from minrm.files import find_model, with_fields
     from minrm.problems import generate
-    from minrm.rows import read_rows
     from minrm.sampling import sample as draw
 
     if (questions is None) == (world == 0):
         raise InputError("give a file of questions or --world 100, one of the two")
-    if out.suffix != ".jsonl":
-        raise InputError(f"{out}: samples are appended as they come, which needs a file that ends in .jsonl")
     if questions:
-        rows = list(read_rows(questions))
-        missing = [number for number, row in rows if not isinstance(row.get("question"), str)]
-        if missing:
-            raise InputError(f"{questions}, row {missing[0]}: no text in the field `question`; each row needs one")
-        texts = [row["question"] for _, row in rows]
+        texts = [row["question"] for _, row in with_fields(questions, "question")]
     else:
         texts = [problem.question for problem in generate(world, seed, split)]
     given: dict[str, Any] = {
@@ -114,10 +107,9 @@ def prepare(
         raise InputError(f"{path}: no row is left; the counts above say why")
     kind = files.schema_of(rows, path)
     rows = files.until_first_error(rows) if first_error and kind == "process" else rows
+    shown = "" if kind == "problem" else files.preview(rows[0], kind, tokenizer) + "\n\n"
     write_rows(rows, out)
-    if kind != "problem":
-        print(files.preview(rows[0], kind, tokenizer) + "\n")
-    print(f"{out}: {len(rows)} {kind} rows")
+    print(f"{shown}{out}: {len(rows)} {kind} rows")
 
 
 @app.command()
@@ -131,8 +123,16 @@ def train(
     epochs: Annotated[float, typer.Option()] = 1,
     batch_size: Annotated[int, typer.Option(help="Rows in one pass.")] = 32,
     accumulate: Annotated[int, typer.Option(help="Passes in one update.")] = 1,
-    learning_rate: Annotated[float, typer.Option(help="1e-3 for a million parameters, 1e-5 for billions.")] = 1e-3,
-    max_length: Annotated[Optional[int], typer.Option(help="Longer rows are dropped and counted.")] = None,  # noqa: UP045
+    learning_rate: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(
+            help="Its peak: 1e-3 suits a million parameters, 1e-5 billions.  [default: 1e-3 from policy, else 1e-4]"
+        ),
+    ] = None,
+    max_length: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="In tokens. Longer rows are dropped and counted; of pairs, both texts are cut there."),
+    ] = None,
     save_steps: Annotated[Optional[int], typer.Option(help="Updates between saved states.")] = None,  # noqa: UP045
     seed: Annotated[int, typer.Option()] = 0,
     progress: Progress = True,
@@ -144,19 +144,21 @@ def train(
       minrm train process.jsonl -o prm --base Qwen/Qwen2.5-0.5B --learning-rate 1e-5
     """
     from minrm import files
-    from minrm.rows import read_rows
+    from minrm.embedded import shipped
     from minrm.training import train as run
 
-    found = [row for _, row in read_rows(rows)]
-    kind = files.schema_of(found, rows)
-    held_out = [row for _, row in read_rows(evaluation)] if evaluation else None
+    found, kind = files.read(rows)
+    held_out = files.read(evaluation, kind)[0] if evaluation else None
     model = files.new_model(kind, base, seed=seed)
     given: dict[str, Any] = {
         "epochs": epochs,
         "batch_size": batch_size,
         "accumulate": accumulate,
-        "learning_rate": learning_rate,
     }
+    if learning_rate is None and files.find_model(base) == str(shipped("policy")):
+        learning_rate = 1e-3  # a million parameters; other models start from train's own default
+    if learning_rate is not None:
+        given["learning_rate"] = learning_rate
     steps: dict[str, Any] = {"max_length": max_length, "save_steps": save_steps, "seed": seed, "progress": progress}
     with _stoppable():
         result = run(model, found, out, eval_dataset=held_out, **given, **steps)
@@ -183,7 +185,7 @@ def score(
     from minrm import files
     from minrm.rows import read_rows, write_rows
 
-    found = [row for _, row in read_rows(rows)]
+    found = list(read_rows(rows))
     scored = files.score(files.load_model(model), found, rows, aggregate, progress)
     write_rows(scored, out)
     print(f"{out}: {len(scored)} rows scored by {model}")
@@ -203,7 +205,7 @@ def evaluate(
     from minrm.evaluation import evaluate as measure
     from minrm.rows import read_rows
 
-    table, notes = measure([row for _, row in read_rows(rows)], rows)
+    table, notes = measure(list(read_rows(rows)), rows)
     print("\n".join([as_text(table), *notes]))
     if figure:
         from minrm.plots import bars_with_intervals, selection_curves
@@ -229,7 +231,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; what a user can mend is one line on stderr and exit code 2."""
     import logging
 
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("minrm").setLevel(logging.INFO)
     try:

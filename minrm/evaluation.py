@@ -1,13 +1,14 @@
 """Scored rows → the table and the figure: how often each way of choosing is right, for every N.
 
-Rows come from `minrm score`. Solutions with a known outcome give the figure of the field (best-of-N beside votes and
-the ceiling, Lightman et al. 2023, figure 3); process rows give the accuracy of steps and the F1 of the first error
-(ProcessBench, Zheng et al. 2024); pairs give the accuracy of preferences.
+Rows come from `minrm score`. Solutions with a known outcome give the figure of the field (best-of-N beside votes,
+after Lightman et al. 2023, figure 3, with the ceiling added); process rows give the accuracy of steps and the F1 of
+the first error (ProcessBench, Zheng et al. 2024); pairs give the accuracy of preferences.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,28 +16,43 @@ import numpy as np
 from minrm.errors import InputError
 from minrm.estimates import Estimate
 from minrm.metrics import first_error_f1, pooled_auc, preference_accuracy, within_problem_auc
+from minrm.rows import Rows, numbered
 from minrm.selection import best_of_n, majority_vote, pass_at_n, weighted_vote
 from minrm.text import final_answer
 
 Row = dict[str, Any]
 
 
-def evaluate(rows: list[Row], path: Any) -> tuple[list[Row], list[str]]:
+def evaluate(rows: Rows, path: Any) -> tuple[list[Row], list[str]]:
     """A table (way, n, mean, low, high; shares from 0 to 1) and sentences about what is not in it.
 
-    Best-of-N is called after the model that scored. Raises InputError for rows without the fields that are needed.
+    rows: numbered as `read_rows` gives them from `path`, or plain. Best-of-N is called after the model that scored.
+    Raises InputError for rows without the fields that are needed.
     """
-    fields = set(rows[0]) if rows else set()
-    if {"chosen_score", "rejected_score"} <= fields:
-        return _preferences(rows)
-    if {"labels", "step_scores"} <= fields:
-        return _steps(rows)
-    if {"question", "solution", "answer", "correct", "score", "scored_by"} <= fields:
-        return _choices(rows)
+    given = list(numbered(rows))
+    fields = set(given[0][1]) if given else set()
+    for measure, needed in _MEASURES.items():
+        if needed <= fields:
+            _check(given, needed, path)
+            return measure([row for _, row in given])
     raise InputError(
         f"{path}: has {', '.join(sorted(fields)) or 'no rows'}; to evaluate, score outcome rows (question, solution, "
         "answer, correct), process rows or pairs with minrm score"
     )
+
+
+def _check(given: list[tuple[int, Row]], needed: set[str], path: Any) -> None:
+    for number, row in given:
+        if missing := needed - row.keys():
+            raise InputError(
+                f"{path}, row {number}: has no {', '.join(sorted(missing))}, which the first row has; "
+                "score rows of one kind in one file"
+            )
+        if "labels" in needed and len(row["labels"]) != len(row["step_scores"]):
+            raise InputError(
+                f"{path}, row {number}: {len(row['labels'])} labels but {len(row['step_scores'])} step scores; "
+                "each step needs one of each: prepare and score the rows again"
+            )
 
 
 def _choices(rows: list[Row]) -> tuple[list[Row], list[str]]:
@@ -130,6 +146,13 @@ def _preferences(rows: list[Row]) -> tuple[list[Row], list[str]]:
     e = preference_accuracy(chosen, rejected)
     table = [{"way": "chosen above rejected", "n": None, "mean": e.mean, "low": e.low, "high": e.high}]
     return table, [f"{len(rows)} pairs; a coin would be right in half of them"]
+
+
+_MEASURES: dict[Callable[[list[Row]], tuple[list[Row], list[str]]], set[str]] = {
+    _preferences: {"chosen_score", "rejected_score"},
+    _steps: {"labels", "step_scores"},
+    _choices: {"question", "solution", "answer", "correct", "score", "scored_by"},
+}
 
 
 def as_text(table: list[Row]) -> str:

@@ -6,6 +6,7 @@ schema or the checkpoint asks for, evaluate turns scored rows into a table.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 
 from minrm.embedded import shipped
 from minrm.errors import InputError
-from minrm.rows import SCHEMAS, check_rows, read_rows
+from minrm.rows import SCHEMAS, Rows, check_fields, check_rows, numbered, read_rows
 from minrm.text import (
     STEP_TOKEN,
     final_answer,
@@ -26,6 +27,8 @@ from minrm.text import (
 )
 
 Row = dict[str, Any]
+log = logging.getLogger("minrm")
+EMPTY = "(empty)"  # stands for a solution without text, which no model can read: no final answer, so wrong
 SOURCES = ("samples", "rows", "gsm8k", "gsm8k_solutions", "prm800k", "hh_rlhf")
 
 
@@ -40,12 +43,15 @@ def prepare(source: str, path: Path, schema: str | None = None, problems: Path |
     source: one of SOURCES. schema: for samples "outcome" (default) or "process"; elsewhere it follows from the source.
     problems: a file with question and answer, which judges the outcome of samples; without it the questions must be
     the embedded world's, whose exact checker also labels steps. Raises InputError.
+
+    An empty sample is a wrong one among the N of its problem: as an outcome row it is kept, with the text EMPTY and
+    correct false. It has no step to label, so process rows leave it out, as they do a solution with a step without
+    text. A warning counts them.
     """
     if source == "samples":
         return list(check_rows(_judge(path, schema or "outcome", problems), schema or "outcome", path))
     if source == "rows":
-        rows = [row for _, row in read_rows(path)]
-        return list(check_rows(rows, schema or schema_of(rows, path), path))
+        return read(path, schema)[0]
     if source not in SOURCES:
         raise InputError(f"no source {source!r}; the sources are {', '.join(SOURCES)}")
     from minrm import sources
@@ -53,31 +59,65 @@ def prepare(source: str, path: Path, schema: str | None = None, problems: Path |
     return list(getattr(sources, source)(path))
 
 
-def _judge(path: Path, schema: str, problems: Path | None) -> Iterator[Row]:
+def read(path: Path, schema: str | None = None) -> tuple[list[Row], str]:
+    """The rows of a file, each checked, and their schema, by default that of the first. Raises InputError."""
+    found = list(read_rows(path))
+    schema = schema or schema_of([row for _, row in found], path)
+    rows = list(check_rows(found, schema, path))
+    for number, row in found:
+        _check_headers(row, f"{path}, row {number}")
+    return rows, schema
+
+
+def with_fields(path: Path, *names: str) -> Iterator[tuple[int, Row]]:
+    """The numbered rows of a file, whose rows have a text in at least these fields. Raises InputError."""
+    fields, wanted = dict.fromkeys(names, "text"), f"each row needs {' and '.join(names)}"
+    for number, row in read_rows(path):
+        check_fields(row, fields, f"{path}, row {number}", wanted)
+        yield number, row
+
+
+def _check_headers(row: Row, place: str) -> None:
+    steps = row.get("steps", [])
+    if (read_as := len(split_steps(join_steps(steps)))) != len(steps):
+        raise InputError(
+            f"{place}: {len(steps)} steps, which a model would read as {read_as}; "
+            "a step holds a line that begins like a header (Step: 1:), write it differently"
+        )
+
+
+def _judge(path: Path, schema: str, problems: Path | None) -> Iterator[tuple[int, Row]]:
     """Sampled solutions with their outcome or step labels. A step is judged only in the embedded world."""
     from minrm.problems import read_problem
     from minrm.sampling import read_samples
 
     if schema not in ("outcome", "process") or (schema == "process" and problems):
-        raise InputError(
-            f"samples cannot become {schema} rows here; without --problems, outcome and process rows can be made"
-        )
-    truth = {row["question"]: row["answer"] for _, row in read_rows(problems)} if problems else {}
-    for number, row in enumerate(read_samples(path)[1], start=2):
+        raise InputError(f"samples cannot become {schema} rows here, but outcome or, without --problems, process rows")
+    known = with_fields(problems, "question", "answer") if problems else []
+    truth = {row["question"]: row["answer"] for _, row in known}
+    samples = read_samples(path)[1]
+    unfit = 0
+    for number, row in enumerate(samples, start=2):
         question, solution = row["question"], row["solution"]
         if problems and question not in truth:
-            raise InputError(
-                f"{path}, row {number}: its question is not in {problems}; give the file that was sampled from"
-            )
-        if not solution.strip():
-            continue  # nothing was written, so there is nothing to judge
-        if schema == "process":
-            labels = [int(good) for good in read_problem(question).check_steps(solution)]
-            yield {"question": question, "steps": split_steps(solution), "labels": labels}
-        else:
+            raise InputError(f"{path}, row {number}: its question is not in {problems}; give the file it comes from")
+        steps = split_steps(solution)
+        if schema == "outcome":
+            unfit += not steps
             answer = truth[question] if problems else read_problem(question).answer
             correct = bool(same_answer(final_answer(solution) or "", answer))
-            yield {"question": question, "solution": solution, "answer": answer, "correct": correct}
+            text = solution if steps else EMPTY
+            yield number, {"question": question, "solution": text, "answer": answer, "correct": correct}
+        elif steps and all(step.strip() for step in steps):
+            labels = [int(good) for good in read_problem(question).check_steps(solution)]
+            yield number, {"question": question, "steps": steps, "labels": labels}
+        else:
+            unfit += 1
+    if unfit:
+        fate = (
+            "left out: empty, or with a step without text" if schema == "process" else f"empty: kept, wrong, as {EMPTY}"
+        )
+        log.warning("%s: %d of %d solutions %s", path, unfit, len(samples), fate)
 
 
 def schema_of(rows: list[Row], path: str | Path) -> str:
@@ -87,19 +127,15 @@ def schema_of(rows: list[Row], path: str | Path) -> str:
         if fields == set(wanted):
             return name
     known = "; ".join(f"{name}: {', '.join(fields)}" for name, fields in SCHEMAS.items())
-    raise InputError(
-        f"{path}, row 1: fields {', '.join(sorted(fields)) or 'none'} fit no schema ({known}); see minrm prepare"
-    )
+    found = ", ".join(sorted(fields)) or "none"
+    raise InputError(f"{path}, row 1: fields {found} fit no schema ({known}); see minrm prepare")
 
 
 def preview(row: Row, schema: str, base: str) -> str:
     """One row as a model sees it, with what it learns from in ⟦brackets⟧."""
-    from transformers import AutoTokenizer
-
     from minrm import backbone
 
-    with backbone.quiet():
-        tokenizer = AutoTokenizer.from_pretrained(find_model(base))
+    tokenizer = backbone.load_tokenizer(find_model(base))
     if schema == "process":
         tokenizer.add_special_tokens({"additional_special_tokens": [STEP_TOKEN]})
         texts = [(row["question"], join_steps(row["steps"]))]
@@ -138,55 +174,56 @@ def new_model(schema: str, base: str, **options: Any) -> Any:
 
 def load_model(path: str, **options: Any) -> Any:
     """The reward model that a checkpoint holds, whichever of the three it is. Raises InputError if it is none."""
+    import transformers
+
+    from minrm import backbone
+
     complaints = []
-    for schema in ("outcome", "process", "pair"):
+    for schema, head in ("outcome", "TokenClassification"), ("process", "CausalLM"), ("pair", "SequenceClassification"):
         try:
-            return _model_of(schema).from_pretrained(path, **options)
+            backbone.check_kind(getattr(transformers, f"AutoModelFor{head}"), path, "a reward model")
         except InputError as error:
             complaints.append(error)
-    missing = [error for error in complaints if "neither" in str(error) or "tokenizer" in str(error)]
-    raise missing[0] if missing else InputError(f"{path} holds none of the three reward models ({complaints[1]})")
+        else:
+            return _model_of(schema).from_pretrained(path, **options)  # whatever is wrong now is wrong with this kind
+    raise complaints[0]
 
 
 def _model_of(schema: str) -> Any:
     import minrm
 
-    models = {
-        "outcome": minrm.OutcomeRewardModel,
-        "process": minrm.ProcessRewardModel,
-        "pair": minrm.BradleyTerryRewardModel,
-    }
+    orm, prm, pair = minrm.OutcomeRewardModel, minrm.ProcessRewardModel, minrm.BradleyTerryRewardModel
+    models = {"outcome": orm, "process": prm, "pair": pair}
     if schema not in models:
         raise InputError(f"no reward model learns from {schema} rows; the schemas to train on are {', '.join(models)}")
     return models[schema]
 
 
-def score(
-    model: Any, rows: list[Row], path: str | Path, aggregate: str = "product", progress: bool = True
-) -> list[Row]:
+def score(model: Any, rows: Rows, path: str | Path, aggregate: str = "product", progress: bool = True) -> list[Row]:
     """The rows with their scores added: score (and step_scores from a PRM), or chosen_score and rejected_score.
 
-    rows: with question and solution, or question and steps, or prompt, chosen and rejected. scored_by tells `evaluate`
-    which kind of model it was. Raises InputError.
+    rows: with question and solution, or question and steps, or prompt, chosen and rejected; numbered as `read_rows`
+    gives them from `path`, or plain. scored_by tells `evaluate` which kind of model it was. Raises InputError.
     """
     import minrm
     from minrm.prm import AGGREGATES, aggregate_steps
 
-    if not rows:
+    given = list(numbered(rows))
+    if not given:
         raise InputError(f"{path}: no rows to score")
     if aggregate not in AGGREGATES:
         raise InputError(f"aggregate is {aggregate!r}; it can be {', '.join(AGGREGATES)}")
     kinds = {minrm.OutcomeRewardModel: "ORM", minrm.ProcessRewardModel: "PRM"}
     by = {"scored_by": kinds.get(type(model), "Bradley–Terry")}
-    if {"prompt", "chosen", "rejected"} <= set(rows[0]):
+    rows = [row for _, row in given]
+    pairs = SCHEMAS["pair"].keys() <= rows[0].keys()
+    for number, row in given:
+        _check_to_score(row, pairs, f"{path}, row {number}")
+    if pairs:
         prompts = [row["prompt"] for row in rows]
         both = [model.score(prompts, [row[name] for row in rows], progress=progress) for name in ("chosen", "rejected")]
-        pairs = zip(rows, *both, strict=True)
-        return [row | {"chosen_score": float(a), "rejected_score": float(b)} | by for row, a, b in pairs]
-    for number, row in enumerate(rows, start=1):
-        if "question" not in row or not ("solution" in row or "steps" in row):
-            needed = "to be scored it needs question and solution (or steps)"
-            raise InputError(f"{path}, row {number}: has {', '.join(row)}; {needed}")
+        scored = zip(rows, *both, strict=True)
+        return [row | {"chosen_score": float(a), "rejected_score": float(b)} | by for row, a, b in scored]
     questions = [row["question"] for row in rows]
     solutions = [row["solution"] if "solution" in row else join_steps(row["steps"]) for row in rows]
     if not isinstance(model, minrm.ProcessRewardModel):
@@ -197,6 +234,14 @@ def score(
         row | {"score": aggregate_steps(np.log(values), aggregate), "step_scores": values.tolist()} | by
         for row, values in zip(rows, steps, strict=True)
     ]
+
+
+def _check_to_score(row: Row, pairs: bool, place: str) -> None:
+    written = {"solution": "text"} if "solution" in row or "steps" not in row else {"steps": "steps"}
+    fields = SCHEMAS["pair"] if pairs else {"question": "text"} | written
+    check_fields(row, fields, place, "rows to score have question and solution or steps, or all are pairs")
+    if "steps" in fields:
+        _check_headers(row, place)
 
 
 def until_first_error(rows: Iterable[Row]) -> list[Row]:

@@ -106,7 +106,7 @@ class FirstErrorF1:
 def first_error_f1(
     step_scores: Sequence[Any], labels: Sequence[Sequence[float | None]], threshold: float = 0.5
 ) -> FirstErrorF1:
-    """ProcessBench's F1 of the first error (Zheng et al. 2024, section 2.4).
+    """ProcessBench's F1 of the first error (Zheng et al. 2024, section 4.1).
 
     step_scores: for each solution, P(good) of each step; labels: 1 good, 0 bad, None after the first error (soft labels
     below one half are bad). The prediction is the first step scored below the threshold, or "none". It must name

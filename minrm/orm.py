@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForTokenClassification
 
 from minrm import backbone
+from minrm.batches import batches
 from minrm.errors import InputError
 from minrm.rows import check_rows
 from minrm.text import CORRECT, INCORRECT
@@ -32,7 +33,9 @@ def every_token(solution_mask: Tensor) -> Tensor:
 
 
 def orm_loss(logits: Tensor, labels: Tensor, supervised: Tensor, reduction: str = "mean") -> Tensor:
-    """Cross-entropy between each supervised token and its solution's label (Cobbe et al. 2021, section 4.2).
+    """Cross-entropy between each supervised token and its solution's label (after Cobbe et al. 2021, appendix E).
+
+    Their language-modelling term is left out; cross-entropy is our choice.
 
     logits: [B, T, 2], any float dtype. labels: [B], 1 where the final answer is right. supervised: [B, T] bool.
     reduction: "mean" over all supervised tokens of the batch, or "sum". The mean over tokens gives a solution weight in
@@ -106,7 +109,7 @@ class OutcomeRewardModel(nn.Module):
         scores = np.empty(len(rows))
         name = "scoring" if progress else ""
         with backbone.evaluating(self):
-            for batch, inputs in backbone.batches(rows, self.tokenizer, self.model.device, batch_tokens, name):
+            for batch, inputs in batches(rows, self.tokenizer, self.model, batch_tokens, name):
                 last = backbone.last_token(inputs["attention_mask"])
                 scores[batch] = _probability(self(**inputs)[torch.arange(len(batch)), last])  # [B, T, 2] → [B, 2] → [B]
         return scores
@@ -114,7 +117,7 @@ class OutcomeRewardModel(nn.Module):
     def token_scores(self, question: str, solution: str) -> np.ndarray:
         """P(correct) as it stands after each token of the solution: float64 [solution tokens]."""
         ids, mask = self.tokenize(question, solution)
-        (_, inputs), *_ = backbone.batches([ids], self.tokenizer, self.model.device, budget=len(ids))
+        (_, inputs), *_ = batches([ids], self.tokenizer, self.model, budget=len(ids))
         with backbone.evaluating(self):
             return _probability(self(**inputs)[0])[mask]
 
@@ -136,9 +139,14 @@ class OutcomeRewardModel(nn.Module):
     def collate(
         self, rows: list[dict[str, Any]], supervised: Callable[[Tensor], Tensor] = every_token
     ) -> dict[str, Any]:
-        """Prepared rows → one padded batch. count: how many terms its loss sums."""
+        """Prepared rows → one padded batch. count: how many terms its loss sums; InputError if they are no mask."""
         inputs = backbone.pad([row["input_ids"] for row in rows], self.tokenizer)
-        mask = supervised(backbone.pad_as([row["solution_mask"] for row in rows], False, self.tokenizer))
+        solution_mask = backbone.pad_as([row["solution_mask"] for row in rows], False, self.tokenizer)
+        mask = supervised(solution_mask)
+        if getattr(mask, "shape", None) != solution_mask.shape or mask.dtype != torch.bool:
+            given = f"{tuple(mask.shape)} {mask.dtype}" if isinstance(mask, Tensor) else type(mask).__name__
+            wanted = f"a tensor {tuple(solution_mask.shape)} torch.bool, like the mask it is given"
+            raise InputError(f"supervised returns {given}; wanted {wanted}")
         labels = torch.tensor([row["label"] for row in rows])
         targets = {"labels": labels, "supervised": mask, "last": backbone.last_token(inputs["attention_mask"])}
         return {"inputs": inputs, "targets": targets, "count": int(mask.sum())}
@@ -154,4 +162,4 @@ class OutcomeRewardModel(nn.Module):
 
 
 def _probability(logits: Tensor) -> np.ndarray:
-    return logits.double().softmax(dim=-1)[..., CORRECT].cpu().numpy()
+    return logits.cpu().double().softmax(dim=-1)[..., CORRECT].numpy()  # Apple's GPU has no float64

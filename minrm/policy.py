@@ -1,6 +1,6 @@
 """The small language model of the embedded world: its tokenizer, the corpus it reads, and its training from nothing.
 
-A Llama-architecture model of 1.3 million parameters in stock files: `AutoModelForCausalLM` and `AutoTokenizer` load
+A Llama-architecture model of 0.9 million parameters in stock files: `AutoModelForCausalLM` and `AutoTokenizer` load
 it, and so does every other tool. It is the *policy*: the model whose solutions are voted on and judged. Words, numbers
 from 0 to 30 and the headers of the article's format are single tokens; any other text falls apart into characters and
 bytes, so that nothing is ever unknown. `<|prm_label|>` is not in it: adding that token is what the course teaches.
@@ -19,6 +19,7 @@ from tokenizers.models import BPE
 from torch.nn.utils.rnn import pad_sequence
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Trainer, TrainingArguments
 
+from minrm.backbone import progress_bar
 from minrm.classroom import write, write_direct, write_drill
 from minrm.problems import ITEMS, LIMIT, NAMES, generate
 
@@ -51,7 +52,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def new_policy(
-    tokenizer: PreTrainedTokenizerFast, seed: int = 0, layers: int = 6, width: int = 128
+    tokenizer: PreTrainedTokenizerFast, seed: int = 0, layers: int = 4, width: int = 128
 ) -> LlamaForCausalLM:
     """An untrained policy in float32."""
     torch.manual_seed(seed)
@@ -86,21 +87,24 @@ def corpus(n: int, seed: int, direct: float = 0.04, drills: float = 0.1) -> Iter
 
 def train_policy(
     folder: str | Path,
-    steps: int = 6000,
+    steps: int = 14000,
     batch_size: int = 32,
     seed: int = 0,
     learning_rate: float = 2e-3,
-    layers: int = 6,
+    layers: int = 4,
     save_steps: int = 1000,
 ) -> LlamaForCausalLM:
     """Trains a policy on `steps` batches of fresh texts and saves it, half precision, with its tokenizer in `folder`.
 
     It learns what the class writes, not what the questions say: their tokens carry no loss, as in supervised
-    fine-tuning. Stopped and called again with the same arguments, it goes on from its last checkpoint.
+    fine-tuning. Batches hold texts of like length and weigh the same, so a token of a short text counts for more: the
+    model gives bare answers more often than it read them. Stopped and called again with the same arguments, it goes on from its last checkpoint.
     """
     folder = Path(folder)
     tokenizer = build_tokenizer()
-    rows = _rows(tokenizer, corpus(steps * batch_size, seed))
+    count = steps * batch_size
+    texts = progress_bar(count, "writing the corpus", " texts", shown=True, over=corpus(count, seed))
+    rows = _rows(tokenizer, texts)
     arguments = TrainingArguments(
         output_dir=str(folder / "checkpoints"),
         max_steps=steps,

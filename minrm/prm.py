@@ -1,8 +1,9 @@
 """The process reward model (PRM): is this step good? Answered at the end of every step, in the model's own words.
 
-A causal language model is taught to continue each step, ended by a special token, with `+` or `-` (Lightman et al.
-2023; Wang et al. 2023, Math-Shepherd). In come *process* rows; out comes P(+) at each step. A checkpoint is a stock
-`AutoModelForCausalLM`, with the step token in its tokenizer and what scoring needs in its config.
+A causal language model is taught to continue each step, ended by a special token, with `+` or `-`, after Lightman
+et al. 2023 (section 2.6; they predict three labels and add no token) and Wang et al. 2023 (Math-Shepherd). In come
+*process* rows; out comes P(+) at each step. A checkpoint is a stock `AutoModelForCausalLM`, with the step token in its
+tokenizer and what scoring needs in its config.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
 from minrm import backbone
+from minrm.batches import batches
 from minrm.errors import InputError
 from minrm.heads import head_is_plain, token_logits
 from minrm.rows import check_rows
@@ -137,9 +139,9 @@ class ProcessRewardModel(nn.Module):
         scores: list[np.ndarray] = [np.empty(0)] * len(rows)
         name = "scoring" if progress else ""
         with backbone.evaluating(self):
-            for batch, inputs in backbone.batches(rows, self.tokenizer, self.model.device, batch_tokens, name):
+            for batch, inputs in batches(rows, self.tokenizer, self.model, batch_tokens, name):
                 steps = inputs["input_ids"] == self.step_id  # [B, T]
-                log_p = self(**inputs, steps=steps).double().log_softmax(dim=-1)[:, CORRECT].cpu()  # [S]
+                log_p = self(**inputs, steps=steps).cpu().double().log_softmax(dim=-1)[:, CORRECT]  # [S]
                 for row, values in zip(batch, log_p.split(steps.sum(dim=1).tolist()), strict=True):
                     scores[row] = values.numpy()
         return scores
@@ -192,14 +194,16 @@ def add_step_token(model: Any, tokenizer: Any) -> None:
     """Teach tokenizer and model the step token, in place: a special token, and a row that starts at the mean.
 
     Public models often have more rows than tokens, so the embedding grows only where there is no row for it, and never
-    shrinks. A tokenizer that has the token already keeps its row.
+    shrinks. A tokenizer that has the token already keeps its row, if the model has one.
     """
-    known = len(tokenizer)
-    if not tokenizer.add_tokens([AddedToken(STEP_TOKEN, special=True, normalized=False)], special_tokens=True):
-        return
+    rows = len(model.get_input_embeddings().weight)
+    known = min(len(tokenizer), rows)
+    added = tokenizer.add_tokens([AddedToken(STEP_TOKEN, special=True, normalized=False)], special_tokens=True)
     row = tokenizer.convert_tokens_to_ids(STEP_TOKEN)
+    if not added and row < rows:
+        return
     with backbone.quiet(), torch.no_grad():
-        if row >= model.get_input_embeddings().weight.shape[0]:
+        if row >= rows:
             model.resize_token_embeddings(row + 1, mean_resizing=False)
         for layer in (model.get_input_embeddings(), model.get_output_embeddings()):  # tied or not
             for weight in (layer.weight, getattr(layer, "bias", None)):

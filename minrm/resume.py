@@ -29,6 +29,40 @@ RECORD, MANIFEST = "training.json", "complete.json"
 log = logging.getLogger("minrm")
 
 
+def run_settings(model: Any, supervised: Callable[[Tensor], Tensor], **options: Any) -> dict[str, Any]:
+    """What tells one run from another, beside its rows. The weights do not: an interrupted run may go on from its own.
+
+    Raises InputError for options that would train nothing.
+    """
+    for name in ("epochs", "batch_size", "accumulate"):
+        if not options[name] > 0:
+            raise InputError(f"{name} is {options[name]}; it must be above 0")
+    origin = getattr(model.model, "origin", {})  # the base, and the seed of the new head
+    size = sum(parameter.numel() for parameter in model.parameters())
+    processes = int(os.environ.get("WORLD_SIZE", 1))
+    kind = {"model": type(model).__name__, "parameters": size, **origin, "processes": processes}
+    return kind | options | {"supervised": _version(supervised)}
+
+
+def _version(supervised: Callable[[Tensor], Tensor]) -> str:
+    """Name a supervision by what it does, too: corrected under the same name, it is another one.
+
+    It is shown one batch that is padded on the right and one that is padded on the left.
+    """
+    name = getattr(supervised, "__qualname__", type(supervised).__name__)
+    generator = torch.Generator().manual_seed(0)
+    start, length = torch.randint(1, 12, (2, 12, 1), generator=generator)
+    place = torch.arange(24)
+    masks = (place >= start) & (place < start + length), place >= 24 - length  # [B, T] each, as in training
+    try:
+        seen = [str([torch.as_tensor(supervised(mask.clone())).tolist() for mask in masks]) for _ in range(2)]
+    except Exception as error:  # whatever it is: training calls it too, and lets its error through
+        return f"{name}, raises {type(error).__name__}"
+    if seen[0] != seen[1]:
+        return f"{name}, by chance"  # what it draws tells nothing
+    return f"{name}, version {hashlib.sha256(seen[0].encode()).hexdigest()[:6]}"
+
+
 def open_record(folder: Path, settings: dict[str, Any], rows: list[dict[str, Any]], resume: bool) -> dict | None:
     """The record of a finished run with these settings and prepared rows, or None if there is training to do.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import numbers
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from typing import IO, Any
 from minrm.errors import InputError
 from minrm.text import check_text
 
+Rows = Iterable[dict[str, Any]] | Iterable[tuple[int, dict[str, Any]]]
 SCHEMAS: dict[str, dict[str, str]] = {
     "problem": {"question": "text", "answer": "text"},  # answer: the right final answer
     "outcome": {"question": "text", "solution": "text", "answer": "text", "correct": "bool"},  # of the problem, too
@@ -34,7 +36,7 @@ def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
     file (it says what lies beside it), an unknown kind of file, broken JSON, and a row that is not an object.
     """
     path = Path(path)
-    _check_file(path)
+    check_file(path)
     if path.name.endswith(".parquet"):
         yield from _read_parquet(path)
         return
@@ -63,10 +65,14 @@ def write_rows(rows: Iterable[dict[str, Any]], path: str | Path) -> int:
     return count
 
 
-def check_rows(
-    rows: Iterable[dict[str, Any]] | Iterable[tuple[int, dict[str, Any]]], schema: str, place: str | Path = "rows"
-) -> Iterator[dict[str, Any]]:
-    """Yield the rows unchanged, each checked; rows come numbered (from `read_rows`) or plain (numbered from 1).
+def numbered(rows: Rows) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (row number, row) of rows that come numbered (from `read_rows`) or plain (numbered from 1)."""
+    for position, item in enumerate(rows, start=1):
+        yield item if isinstance(item, tuple) else (position, item)
+
+
+def check_rows(rows: Rows, schema: str, place: str | Path = "rows") -> Iterator[dict[str, Any]]:
+    """Yield the rows unchanged, each checked; rows come as `numbered` takes them.
 
     schema: a name in SCHEMAS. place: the file, for the message. Raises InputError for a missing or unknown field, a
     field of the wrong kind, an empty text, a step token inside a text, a label outside [0, 1], counts of steps and
@@ -74,8 +80,7 @@ def check_rows(
     """
     if schema not in SCHEMAS:
         raise InputError(f"no schema {schema!r}; the schemas are {', '.join(SCHEMAS)}")
-    for position, item in enumerate(rows, start=1):
-        number, row = item if isinstance(item, tuple) else (position, item)
+    for number, row in numbered(rows):
         check_row(row, schema, f"{place}, row {number}")
         yield row
 
@@ -83,14 +88,10 @@ def check_rows(
 def check_row(row: dict[str, Any], schema: str, place: str) -> None:
     """Check one row; place is how the message begins, such as "train.jsonl, row 17". Raises as `check_rows`."""
     fields = SCHEMAS[schema]
-    for kind, names in ("missing", fields.keys() - row.keys()), ("unknown", row.keys() - fields.keys()):
-        if names:
-            raise InputError(
-                f"{place}: {kind} field {', '.join(map(repr, sorted(names)))}; the {schema} schema has exactly "
-                f"{', '.join(fields)}" + _meant(row)
-            )
-    for name, kind in fields.items():
-        _CHECKS[kind](row[name], name, place)
+    wanted = f"the {schema} schema has exactly {', '.join(fields)}" + _meant(row)
+    if fields.keys() < row.keys():
+        raise InputError(f"{place}: unknown field {_listed(row.keys() - fields.keys())}; {wanted}")
+    check_fields(row, fields, place, wanted)
     if schema == "process" and len(row["steps"]) != len(row["labels"]):
         raise InputError(
             f"{place}: {len(row['steps'])} steps but {len(row['labels'])} labels; "
@@ -98,6 +99,21 @@ def check_row(row: dict[str, Any], schema: str, place: str) -> None:
         )
     if schema == "pair" and row["chosen"] == row["rejected"]:
         raise InputError(f"{place}: chosen and rejected are equal, so there is nothing to prefer; leave the row out")
+
+
+def check_fields(row: dict[str, Any], fields: dict[str, str], place: str, wanted: str) -> None:
+    """Check that a row has these fields (name → kind, as in SCHEMAS), whatever else it has.
+
+    place: as in `check_row`. wanted: how the message ends where one is missing. Raises InputError.
+    """
+    if missing := fields.keys() - row.keys():
+        raise InputError(f"{place}: missing field {_listed(missing)}; {wanted}")
+    for name, kind in fields.items():
+        _CHECKS[kind](row[name], name, place)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, sorted(names)))
 
 
 def _meant(row: dict[str, Any]) -> str:
@@ -127,7 +143,7 @@ def _check_labels(value: Any, name: str, place: str) -> None:
     if not isinstance(value, list):
         raise InputError(f"{place}: {name} is {_show(value)}; it should be a list with one label a step")
     for number, label in enumerate(value, start=1):
-        number_like = isinstance(label, (int, float)) and math.isfinite(label) and 0 <= label <= 1
+        number_like = isinstance(label, numbers.Real) and math.isfinite(label) and 0 <= float(label) <= 1
         if label is not None and not number_like:
             raise InputError(
                 f"{place}: the label of step {number} is {_show(label)}; "
@@ -143,7 +159,8 @@ def _show(value: Any) -> str:
     return text if len(text) <= 40 else text[:37] + "…"
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
+    """Refuse a path that is no file of rows: a folder, nothing at all, or an unknown ending. Raises InputError."""
     if path.is_dir():
         found = sorted(file.name for file in path.iterdir() if file.name.endswith(_SUFFIXES))
         raise InputError(f"{path} is a folder; name one of its files" + (f": {', '.join(found[:8])}" if found else ""))
@@ -163,31 +180,33 @@ def _beside(path: Path) -> str:
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[IO[str]]:
+def open_text(path: Path, newline: str | None = None) -> Iterator[IO[str]]:
+    """The text of a file, also a gzipped one; newline as in `open`. Raises InputError where it is not UTF-8."""
     opener = gzip.open if path.suffix == ".gz" else open
     try:
-        with opener(path, "rt", encoding="utf-8") as file:
+        with opener(path, "rt", encoding="utf-8", newline=newline) as file:
             yield file
     except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{path}: not readable as UTF-8 text ({error}); fetch or write the file again") from error
 
 
 def _read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
-    with _open(path) as lines:
+    with open_text(path) as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
-                yield number, _loads(line, f"{path}, row {number}")
+                yield number, loads(line, f"{path}, row {number}")
 
 
 def _read_json(path: Path) -> Iterator[tuple[int, Any]]:
-    with _open(path) as file:
-        rows = _loads(file.read(), str(path))
+    with open_text(path) as file:
+        rows = loads(file.read(), str(path))
     if not isinstance(rows, list):
         raise InputError(f"{path}: a JSON {type(rows).__name__}; it should be a list of rows, or a .jsonl file")
     yield from enumerate(rows, start=1)
 
 
-def _loads(text: str, place: str) -> Any:
+def loads(text: str, place: str) -> Any:
+    """What a JSON text says. place: where it stands, such as "train.jsonl, row 17". Raises InputError."""
     if text.startswith("version https://git-lfs"):
         raise InputError(f"{place}: a Git LFS pointer, not the data; run `git lfs pull` in the publisher's repository")
     try:

@@ -15,14 +15,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, GenerationConfig
 
 from minrm import backbone
 from minrm.errors import InputError
+from minrm.rows import check_file, loads, open_text
 from minrm.text import check_text
 
 COT = "{question}\n"  # the policy goes on with "Step: 1: …"
 DIRECT = "{question}\n# Answer\n\n"  # it goes on with the bare answer
+_LOGITS = 2**26  # so many logits at a time, a quarter of a GiB in float32: they are as wide as the vocabulary
 
 
 def sample(
@@ -44,13 +46,19 @@ def sample(
     """`n` solutions for each of `questions`, as rows `problem, sample, question, solution, log_likelihood, tokens`.
 
     model: a folder, a hub name or a built causal language model (then with its tokenizer). prompt: what the model is
-    given, with `{question}` in it. temperature: 0 decodes greedily. log_likelihood: of the solution and its end token
-    under the model at temperature 1, in nats, summed over `tokens` tokens.
+    given, with `{question}` in it. temperature: 0 decodes greedily. Of the model's generation_config.json only the end
+    tokens count (a chat model stops at the end of its turn): penalties and filters would bend the distribution.
+    log_likelihood: of the solution and its end token under the model at temperature 1, in nats, summed over `tokens`
+    tokens.
 
     path: a .jsonl file. Its first record holds what was asked for; rows are appended chunk by chunk, and a call that
     finds the file goes on where it ends. The sample is the same whether or not it was interrupted, and depends on
-    seed and batch_size. Raises InputError if the file holds another run.
+    seed and batch_size. Raises InputError if the file holds another run; a model in a folder is told apart by its
+    name, a built one by its weights.
     """
+    if isinstance(questions, str):
+        raise InputError("wanted a list of questions, got a single text; put it into a list")
+    questions = list(questions)  # a column of a table would be read by its labels
     if "{question}" not in prompt:
         raise InputError(f"prompt {prompt!r} has no {{question}} in it; put it where the question belongs")
     if n < 1 or temperature < 0:
@@ -59,43 +67,32 @@ def sample(
         )
     for row, question in enumerate(questions, start=1):
         check_text(question, f"row {row}", "question")
-    header = {
-        "model": str(model) if isinstance(model, str | Path) else type(model).__name__,
-        "prompt": prompt,
-        "n": n,
-        "temperature": temperature,
-        "max_new_tokens": max_new_tokens,
-        "seed": seed,
-        "batch_size": batch_size,
-        "problems": len(questions),
-        "questions_sha256": hashlib.sha256(json.dumps(list(questions)).encode()).hexdigest(),
-    }
-    rows = _resume(Path(path), header) if path else []
+    asked_for = {
+        "prompt": prompt, "n": n, "temperature": temperature, "max_new_tokens": max_new_tokens, "seed": seed,
+        "batch_size": batch_size, "problems": len(questions),
+        "questions_sha256": hashlib.sha256(json.dumps(questions).encode()).hexdigest(),
+    }  # fmt: skip
+    rows = _resume(Path(path), {"model": _name(model), **asked_for}) if path else []
     total = len(questions) * n
     if len(rows) == total:
         return rows
-    device = backbone.pick_device(device)
+    source, device = model, backbone.pick_device(device)
     dtype = dtype or backbone.compute_dtype(device)
-    model, tokenizer = backbone.load(AutoModelForCausalLM, model, tokenizer=tokenizer, device=device, dtype=dtype)
-    options = {"temperature": temperature, "max_new_tokens": max_new_tokens}
+    model, tokenizer = backbone.load(AutoModelForCausalLM, source, tokenizer=tokenizer, device=device, dtype=dtype)
+    ends = _end_tokens(tokenizer, model, source)
+    model.generation_config = GenerationConfig()  # ours, since what generate is not told is taken from there
+    options = {"temperature": temperature, "max_new_tokens": max_new_tokens, "ends": ends}
     with backbone.progress_bar(total, "sampling", " solutions", shown=progress, start=len(rows)) as bar:
         for chunk in range(len(rows) // batch_size, -(-total // batch_size)):
             numbers = range(chunk * batch_size, min((chunk + 1) * batch_size, total))
             asked = [questions[number // n] for number in numbers]
-            texts = _generate(
-                model, tokenizer, [prompt.format(question=q) for q in asked], seed + chunk * 1_000_003, options
-            )
+            prompts = [prompt.replace("{question}", question) for question in asked]  # it may hold other braces
+            texts = _generate(model, tokenizer, prompts, seed + chunk * 1_000_003, options)
             new = [
-                {
-                    "problem": i // n,
-                    "sample": i % n,
-                    "question": q,
-                    "solution": text,
-                    "log_likelihood": value,
-                    "tokens": count,
-                }
+                {"problem": i // n, "sample": i % n, "question": q, "solution": text, "log_likelihood": value,
+                 "tokens": count}
                 for i, q, (text, value, count) in zip(numbers, asked, texts, strict=True)
-            ]
+            ]  # fmt: skip
             if path:
                 _append(Path(path), new)
             rows += new
@@ -104,79 +101,111 @@ def sample(
 
 
 def read_samples(path: str | Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The header and the complete rows of a file that `sample` wrote. A last line cut off by a kill is left out."""
-    records = [json.loads(line) for line in _whole_lines(Path(path))]
-    if not records or "samples" not in records[0]:
-        raise InputError(
-            f"{path}: its first record does not describe a sampling run; was the file written by minrm sample?"
-        )
-    return records[0]["samples"], records[1:]
+    """The header and the complete rows of a file that `sample` wrote. A last line cut off by a kill is left out.
+
+    Raises InputError for a missing file (it says what lies beside it), one of another kind, and a broken row.
+    """
+    path = Path(path)
+    check_file(path)
+    if path.suffix != ".jsonl":
+        raise InputError(f"{path}: samples are read from the .jsonl file that minrm sample wrote; give that")
+    first, *lines = list(_whole_lines(path)) or [""]
+    header = _header(path, first)
+    rows = [loads(line, f"{path}, row {number}") for number, line in enumerate(lines, start=2)]
+    for number, row in enumerate(rows, start=2):
+        if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in ("question", "solution")):
+            raise InputError(f"{path}, row {number}: no question with a solution; each row after the first holds one")
+    return header, rows
 
 
 def log_likelihood(model: Any, input_ids: Tensor, attention_mask: Tensor, counted: Tensor) -> Tensor:
-    """Σ log p(token | what is before it) over the `counted` tokens. [B, T] ids, mask, bool → float64 [B], nats."""
+    """Σ log p(token | what is before it) over the `counted` tokens, in nats.
+
+    input_ids, attention_mask: [B, T] int64. counted: [B, T] bool. Returns float64 [B], on the CPU: Apple's GPUs have
+    no float64.
+    """
     where = {"attention_mask": attention_mask, "position_ids": backbone.positions(attention_mask)}
+    size = max(1, _LOGITS // (input_ids.shape[1] * model.config.get_text_config().vocab_size))
     sums = []
-    for row in range(0, len(input_ids), 32):  # a slice at a time: logits are as wide as the vocabulary
-        part = slice(row, row + 32)
+    for row in range(0, len(input_ids), size):
+        part = slice(row, row + size)
         logits = model(input_ids[part], **{key: value[part] for key, value in where.items()}, use_cache=False).logits
-        log_p = logits[:, :-1].double().log_softmax(dim=-1).gather(2, input_ids[part, 1:, None]).squeeze(-1)  # [B, T-1]
-        sums.append((log_p * counted[part, 1:]).sum(dim=1))
+        logits = logits[:, :-1].to(torch.promote_types(logits.dtype, torch.float32))  # [b, T-1, V]
+        log_p = logits.gather(2, input_ids[part, 1:, None]).squeeze(-1) - logits.logsumexp(dim=-1)  # [b, T-1]
+        sums.append(log_p.masked_fill(~counted[part, 1:], 0).cpu().double().sum(dim=1))
     return torch.cat(sums)
+
+
+def _end_tokens(tokenizer: Any, *models: Any) -> list[int]:
+    """Ids that end a solution: the tokenizer's end token, and those of the models' generation configs (int or list).
+
+    A built model is asked beside its copy, which has only what the config says.
+    """
+    ends = {tokenizer.eos_token_id}
+    for model in models:
+        found = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+        ends |= set(found) if isinstance(found, list | tuple) else {found}
+    return sorted(ends - {None})
 
 
 def _generate(
     model: Any, tokenizer: Any, prompts: list[str], seed: int, options: dict[str, Any]
 ) -> list[tuple[str, float, int]]:
     """One solution for each prompt: its text, log-likelihood and number of tokens, the end token among them."""
-    end = tokenizer.eos_token_id
-    special = tokenizer("a")["input_ids"][:1] == [
-        tokenizer.bos_token_id
-    ]  # a start token only where the tokenizer adds one
-    ids = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in prompts]
-    longest = max(map(len, ids)) + special
-    rows = [[end] * (longest - len(row) - special) + [tokenizer.bos_token_id] * special + row for row in ids]
-    inputs = torch.tensor(rows, device=model.device)  # [B, P], padded on the left: generation goes on at the right
-    mask = torch.tensor(
-        [[0] * (longest - len(row) - special) + [1] * (len(row) + special) for row in ids], device=model.device
-    )
-    temperature = options["temperature"]
-    heat = (
-        {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
-        if temperature
-        else {"do_sample": False}
-    )
-    with torch.inference_mode(), torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []):
+    bos, pad, device = tokenizer.bos_token_id, tokenizer.pad_token_id, model.device
+    start = [bos] if bos is not None and tokenizer("a")["input_ids"][:1] == [bos] else []  # where it adds one itself
+    ids = [start + tokenizer(text, add_special_tokens=False)["input_ids"] for text in prompts]
+    longest = max(map(len, ids))
+    rows = [[pad] * (longest - len(row)) + row for row in ids]
+    inputs = torch.tensor(rows, device=device)  # [B, P], padded on the left: generation goes on at the right
+    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in ids], device=device)
+    ends = torch.tensor(options["ends"], dtype=torch.long, device=device)
+    heat: dict[str, Any] = {"do_sample": False}
+    if options["temperature"]:
+        heat = {"do_sample": True, "temperature": options["temperature"], "top_k": 0, "top_p": 1.0}
+    with torch.inference_mode(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         out = model.generate(
             inputs,
             attention_mask=mask,
             max_new_tokens=options["max_new_tokens"],
-            pad_token_id=end,
-            eos_token_id=end,
+            pad_token_id=pad,
+            eos_token_id=options["ends"] or None,
             use_cache=True,  # a model fresh from training has it switched off
             **heat,
         )
         new = out[:, longest:]  # [B, S]
-        ended = (new == end).cumsum(dim=1)
-        counted = (ended == 0) | ((ended == 1) & (new == end))  # up to and with the first end token
+        is_end = torch.isin(new, ends)
+        before = is_end.long().cumsum(dim=1) - is_end.long()  # end tokens before this one
+        counted = before == 0  # up to and with the first end token
         whole = torch.cat([torch.zeros_like(mask), counted], dim=1).bool()
         values = log_likelihood(model, out, torch.cat([mask, counted.long()], dim=1), whole)
-    texts = [tokenizer.decode(row[keep & (row != end)]) for row, keep in zip(new, counted, strict=True)]
+    texts = [tokenizer.decode(row[keep]) for row, keep in zip(new, counted & ~is_end, strict=True)]
     return list(zip(texts, values.tolist(), counted.sum(dim=1).tolist(), strict=True))
 
 
 # The file ----------------------------------------------------------------------------------------------------------
 
 
+def _name(model: Any) -> str:
+    """A folder or hub name as it is; a built model by its class and the sum of its weights' sizes."""
+    if isinstance(model, str | Path):
+        return str(model)
+    weights = sum(p.detach().cpu().abs().sum(dtype=torch.float64).item() for p in model.parameters())
+    return f"{type(model).__name__} with weights of {weights:.9g}"
+
+
 def _resume(path: Path, header: dict[str, Any]) -> list[dict[str, Any]]:
     """The rows of whole chunks that the file holds; everything after them is cut off. A new file gets its header."""
-    lines = list(_whole_lines(path)) if path.exists() else []
-    if not lines:
+    if path.suffix != ".jsonl" or path.is_dir():
+        raise InputError(f"{path}: samples are appended as they come, which needs a file that ends in .jsonl")
+    opening = json.dumps({"samples": header}) + "\n"
+    if opening.encode().startswith(path.read_bytes() if path.exists() else b""):  # new, or killed in its first line
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"samples": header}) + "\n", encoding="utf-8")
+        path.write_text(opening, encoding="utf-8")
         return []
-    found = json.loads(lines[0]).get("samples", {})
+    lines = list(_whole_lines(path)) or [""]
+    found = _header(path, lines[0])
     for name, value in header.items():
         if found.get(name) != value:
             raise InputError(
@@ -186,9 +215,20 @@ def _resume(path: Path, header: dict[str, Any]) -> list[dict[str, Any]]:
     rows, size = lines[1:], header["batch_size"]
     if len(rows) < header["problems"] * header["n"]:
         rows = rows[: len(rows) // size * size]
+    records = [loads(row, f"{path}, row {number}") for number, row in enumerate(rows, start=2)]
     with open(path, "r+b") as file:
         file.truncate(sum(len(line.encode()) for line in [lines[0], *rows]))
-    return [json.loads(row) for row in rows]
+    return records
+
+
+def _header(path: Path, line: str) -> dict[str, Any]:
+    try:
+        return loads(line, str(path))["samples"] | {}
+    except (InputError, KeyError, TypeError):
+        raise InputError(
+            f"{path}: its first record does not describe a sampling run; name a file that minrm sample wrote, "
+            "or one that is not there yet to write to"
+        ) from None
 
 
 def _append(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -198,5 +238,5 @@ def _append(path: Path, rows: list[dict[str, Any]]) -> None:
 
 def _whole_lines(path: Path) -> Iterator[str]:
     """The lines that end in a newline; a kill in the middle of a write leaves one that does not."""
-    with open(path, encoding="utf-8", newline="\n") as file:
+    with open_text(path, newline="\n") as file:  # kept as they are: their lengths say where to cut
         yield from (line for line in file if line.endswith("\n"))

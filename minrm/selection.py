@@ -67,7 +67,7 @@ def likelihood_scores(loglik: Any, tokens: Any, reduce: str = "mean") -> Array:
     """Scores [P, N] that choose the likeliest solution with `best_of_n`: the mean log-likelihood per token, or the sum.
 
     loglik: [P, N], the summed log-likelihood (nats) of each solution under the policy; tokens: [P, N], its length. The
-    mean does not punish long solutions, the sum does (Adiwardana et al. 2020 rank by the mean for that reason).
+    mean does not punish long solutions, the sum does.
     """
     if reduce not in ("mean", "sum"):
         raise InputError(f"reduce={reduce!r}, but it must be 'mean' (per token) or 'sum'")
@@ -107,7 +107,9 @@ def weighted_vote(
     weights = _matrix("scores", scores)
     keys, true = _grouped(answers, truth)
     _same_shape("answers", keys, "scores", weights)
-    if reward and np.isfinite(weights).all():
+    if reward:
+        if not np.isfinite(weights).all():
+            raise InputError(f"scores{_first(~np.isfinite(weights))} is infinite; a reward is a finite number")
         weights = np.exp(weights - weights.max(axis=1, keepdims=True))  # the common denominator changes no vote
     elif ((weights < 0) | (weights > 1)).any():
         place = _first((weights < 0) | (weights > 1))
@@ -142,7 +144,8 @@ def _tied_means(ranked: Array, good: Array) -> Array:
 
 def _grouped(answers: Any, truth: Sequence[str]) -> tuple[Array, Array]:
     """Answers as numbers [P, N], equal where their keys are, -1 for none; each problem's true one [P], -1 if absent."""
-    rows = [[None if _missing(answer) else str(answer) for answer in row] for row in answers]
+    rows = [[None if _missing(answer) else str(answer) for answer in row] for row in _values(answers)]
+    truth = list(_values(truth))
     lengths = {len(row) for row in rows}
     if len(lengths) != 1 or 0 in lengths:
         raise InputError(f"answers must be [problems, samples], equally many for each problem; here: {sorted(lengths)}")
@@ -159,14 +162,20 @@ def _grouped(answers: Any, truth: Sequence[str]) -> tuple[Array, Array]:
     return keys, true
 
 
+def _values(table: Any) -> Any:
+    """The rows of a DataFrame, the values of a Series, in their order: neither looked up by label nor by column."""
+    return table.to_numpy().tolist() if hasattr(table, "to_numpy") else table
+
+
 def _missing(answer: Any) -> bool:
-    return answer is None or answer != answer  # a table read back from a file may hold NaN for None
+    """Is it None, or what a table read back from a file may hold in its place (NaN, pandas.NA)?"""
+    return not isinstance(answer, str) and str(answer) in ("None", "nan", "<NA>")
 
 
 def _matrix(name: str, values: Any) -> Array:
     try:
-        array = np.asarray(values, dtype=np.float64)
-    except ValueError:
+        array = np.asarray(_values(values), dtype=np.float64)
+    except (TypeError, ValueError):
         raise InputError(f"{name} must be numbers [problems, samples], equally many for each problem") from None
     if array.ndim != 2 or not array.size:
         raise InputError(f"{name} has shape {array.shape}, but must be [problems, samples] with at least one of each")

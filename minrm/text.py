@@ -26,12 +26,15 @@ _HEADER = re.compile(r"^Step: ?[0-9]+: ?", re.MULTILINE)
 _START = r"^(?:Step: ?[0-9]+:)?[ \t]*"  # PRM800K has steps that are nothing but an answer block
 _ANSWER_TITLE = rf"{_START}#{{1,6}}[ \t]*(?:final[ \t]+)?answer\b[ \t]*:?"
 _ANSWER_AT_END = re.compile(rf"{_ANSWER_TITLE}|^[ \t]*(?:####|A:)(?=[^\n]*\s*\Z)", re.MULTILINE | re.IGNORECASE)
+_SAID = r"\bthe (?:final )?answer is\b"
+_SAME_SENTENCES = rf"(?:(?!{_SAID})[^\n])*"  # the rest of the line, or up to the next answer in it
 _ANSWER_MARK = re.compile(
     rf"(?P<block>{_ANSWER_TITLE})"  # the article's and PRM800K's: "# Answer", the answer in the lines below
     r"|\#{4}[ \t]*(?P<gsm8k>\S.*)"  # GSM8K's worked answers: "#### 18"
     rf"|{_START}A:[ \t]*(?P<a>\S.*)"  # GSM8K's model solutions: "A: 18"
     r"|(?P<boxed>\\(?:boxed|fbox)\b)"  # MATH's: "\boxed{18}"
-    r"|\bthe (?:final )?answer is:?[ \t]*(?P<said>[^\n]*[0-9\\][^\n]*)",  # Wei et al.'s prompts: "The answer is 18."
+    # Wei et al.'s prompts: "The answer is 18."
+    rf"|{_SAID}:?[ \t]*(?P<said>{_SAME_SENTENCES}[0-9\\]{_SAME_SENTENCES})",
     re.MULTILINE | re.IGNORECASE,
 )
 _NEXT_SENTENCE = re.compile(r"\.\s")

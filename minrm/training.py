@@ -8,23 +8,21 @@ all accumulated batches and all processes, so neither `accumulate` nor the numbe
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
-from torch.utils.data import Sampler
-from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from minrm import backbone
+from minrm.batches import length_limit
 from minrm.errors import InputError
 from minrm.orm import OutcomeRewardModel, every_token
-from minrm.resume import ByLength, close_record, last_checkpoint, load_weights, open_record, patient_interrupt, seal
+from minrm.resume import close_record, last_checkpoint, load_weights, open_record, patient_interrupt, run_settings
+from minrm.trainer import RewardTrainer, Watch, training_arguments
 
 log = logging.getLogger("minrm")
 
@@ -73,14 +71,13 @@ def train(
     """
     output_dir = Path(output_dir)
     collate = _collator(model, supervised)
+    settings = run_settings(
+        model, supervised, epochs=epochs, batch_size=batch_size, accumulate=accumulate, learning_rate=learning_rate,
+        seed=seed, max_length=max_length,
+    )  # fmt: skip
     rows, dropped = _prepare(model, dataset, max_length, "dataset")
-    eval_rows = _prepare(model, eval_dataset, max_length, "eval_dataset")[0] if eval_dataset is not None else None
-    settings = {
-        "model": type(model).__name__, "parameters": sum(p.numel() for p in model.parameters()),
-        "epochs": epochs, "batch_size": batch_size, "accumulate": accumulate, "learning_rate": learning_rate,
-        "processes": int(os.environ.get("WORLD_SIZE", 1)), "seed": seed, "max_length": max_length,
-        "supervised": getattr(supervised, "__qualname__", str(supervised)),
-    }  # fmt: skip
+    eval_rows = _prepare(model, eval_dataset, max_length, "eval_dataset")[0] if eval_dataset is not None else []
+    _check_supervision(collate, rows, eval_rows, batch_size)
     model.float()  # master weights: small updates vanish in half precision
     if finished := open_record(output_dir, settings, rows, resume):
         load_weights(model, output_dir)
@@ -96,10 +93,10 @@ def train(
         "eval_strategy": "steps" if eval_rows else "no",
     }
     with backbone.quiet():
-        arguments = _arguments(model.model.device, str(output_dir), settings, steps)
-        trainer = _Trainer(model, arguments, data_collator=collate, train_dataset=rows, eval_dataset=eval_rows)
+        arguments = training_arguments(model.model.device, str(output_dir), settings, steps)
+        trainer = RewardTrainer(model, arguments, data_collator=collate, train_dataset=rows, eval_dataset=eval_rows)
         trainer.remove_callback(PrinterCallback)
-        trainer.add_callback(watch := _Watch(progress))
+        trainer.add_callback(watch := Watch(progress))
         trainer.accelerator.wait_for_everyone()  # until the first process has opened the folder
         with patient_interrupt(lambda: setattr(watch, "stopped", True)):
             trainer.train(resume_from_checkpoint=last_checkpoint(output_dir))
@@ -121,106 +118,6 @@ def train(
 _KEPT = ("step", "epoch", "loss", "learning_rate", "eval_loss", "eval_accuracy")
 
 
-def _arguments(device: torch.device, folder: str, settings: dict[str, Any], steps: dict[str, Any]) -> TrainingArguments:
-    precision = backbone.compute_dtype(device)
-    arguments = TrainingArguments(
-        output_dir=folder, num_train_epochs=settings["epochs"], learning_rate=settings["learning_rate"],
-        per_device_train_batch_size=settings["batch_size"], gradient_accumulation_steps=settings["accumulate"],
-        lr_scheduler_type="cosine", seed=settings["seed"], save_total_limit=2, **steps,
-        bf16=precision == torch.bfloat16, fp16=precision == torch.float16, use_cpu=device.type == "cpu",
-        dataloader_pin_memory=device.type == "cuda", ddp_find_unused_parameters=False, remove_unused_columns=False,
-        report_to="none", disable_tqdm=True, log_level="error", logging_nan_inf_filter=False,
-    )  # fmt: skip
-    arguments._n_gpu = min(arguments.n_gpu, 1)  # several GPUs work as processes (torchrun), not as threads of one
-    return arguments
-
-
-class _Trainer(Trainer):
-    """Trainer with our loss, our count, an order of batches that a resumed run repeats, and stock checkpoints."""
-
-    model: Any  # a reward model
-    train_dataset: Any
-    eval_dataset: Any
-    loss_is_scaled_for_ga = True  # by our count, over the whole accumulated batch
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.model_accepts_loss_kwargs = True  # older releases ask this instead
-
-    def get_batch_samples(self, epoch_iterator: Iterator, num_batches: int, device: Any = None) -> tuple[list, Any]:
-        """The batches of one update, and how many terms their losses sum, over all processes."""
-        batches = [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)]
-        count = torch.tensor(float(sum(batch["count"] for batch in batches)), device=self.args.device)
-        return batches, self.accelerator.reduce(count, "sum").clamp(min=1)
-
-    def compute_loss(self, model: Any, inputs: dict, return_outputs: bool = False, num_items_in_batch: Any = 1) -> Any:
-        outputs = model(**inputs["inputs"])
-        loss = self.model.loss_sum(outputs, inputs["targets"]) / num_items_in_batch
-        return loss * self.accelerator.num_processes  # gradients are averaged over processes; ours is a sum
-
-    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """Loss per term and accuracy over eval_dataset, each row once, whatever the number of processes."""
-        rows, size = sorted(self.eval_dataset, key=_length), self.args.train_batch_size
-        here, processes = self.args.process_index, self.args.world_size
-        sums = torch.zeros(4, device=self.args.device)  # loss, terms, hits, judged
-        with backbone.evaluating(self.model):
-            for start in range(here * size, len(rows), processes * size):
-                batch: Any = self._prepare_inputs(self.data_collator(rows[start : start + size]))
-                outputs = self.model(**batch["inputs"])
-                hits = self.model.hits(outputs, batch["targets"])
-                loss = self.model.loss_sum(outputs, batch["targets"])
-                sums += torch.tensor([loss, batch["count"], hits.sum(), hits.numel()], device=sums.device)
-        loss, terms, hits, judged = self.accelerator.reduce(sums, "sum").tolist()
-        metrics = {"eval_loss": loss / max(terms, 1), "eval_accuracy": hits / max(judged, 1)}
-        self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-        return metrics
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler:
-        lengths = [_length(row) for row in self.train_dataset]
-        group = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
-        return ByLength(lengths, group, self.args.seed, epoch=lambda: int(self.state.epoch or 0))
-
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        if self.args.should_save:
-            self.model.save_pretrained(output_dir)
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        load_weights(self.model, resume_from_checkpoint)
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        super()._save_checkpoint(model, trial)
-        self.accelerator.wait_for_everyone()
-        if self.args.should_save:
-            seal(Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}")
-
-
-class _Watch(TrainerCallback):
-    """The progress bar, and the end of a run after Ctrl-C."""
-
-    stopped = False
-
-    def __init__(self, progress: bool) -> None:
-        self.progress = progress
-        self.shown: dict[str, str] = {}
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        shown = self.progress and state.is_world_process_zero
-        self.bar = backbone.progress_bar(state.max_steps, "training", " updates", shown, start=state.global_step)
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict | None = None, **kwargs: Any) -> None:
-        self.shown |= {k: f"{v:.3f}" for k, v in (logs or {}).items() if k in ("loss", "eval_loss", "eval_accuracy")}
-        self.bar.set_postfix(self.shown, refresh=False)
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.bar.update()
-        if self.stopped:
-            control.should_save = control.should_training_stop = True
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.bar.close()
-
-
 def _collator(model: Any, supervised: Callable[[Tensor], Tensor]) -> Callable[[list], dict[str, Any]]:
     if isinstance(model, OutcomeRewardModel):
         return partial(model.collate, supervised=supervised)
@@ -229,12 +126,24 @@ def _collator(model: Any, supervised: Callable[[Tensor], Tensor]) -> Callable[[l
     return model.collate
 
 
+def _check_supervision(collate: Callable, rows: list, eval_rows: list, size: int) -> None:
+    """A row, even an update, may be without a supervised token; the whole may not: its loss of 0 would look learnt."""
+    for name, whole in ("dataset", rows), ("eval_dataset", eval_rows):
+        batches = (collate(whole[start : start + size]) for start in range(0, len(whole), size))
+        if whole and not any(batch["count"] for batch in batches):  # stops at the first batch that has one
+            raise InputError(f"{name}: supervised is false on every token; make it true on those to learn from")
+
+
 def _prepare(model: Any, dataset: Any, max_length: int | None, name: str) -> tuple[list[dict[str, Any]], int]:
     """Rows as tensors, and how many were dropped."""
     if isinstance(dataset, str | Path):
         raise InputError(f"{name} is the name {str(dataset)!r}; wanted its rows: a list of dicts or a datasets.Dataset")
-    limit = max_length or getattr(model.model.config, "max_position_embeddings", None)
+    if hasattr(dataset, "iloc"):
+        raise InputError(f'{name} is a {type(dataset).__name__}; pass df.to_dict("records"), its rows as dicts')
+    limit = max_length or length_limit(model.model)
     rows = model.prepare(dataset, limit, name)
+    if not rows:
+        raise InputError(f"{name} is empty; training needs at least one row")
     dropped = [number for number, row in enumerate(rows, start=1) if row is None]
     reason = f"longer than {limit} tokens, and spoilt if cut there, or without any label"
     if len(dropped) == len(rows):
@@ -243,8 +152,3 @@ def _prepare(model: Any, dataset: Any, max_length: int | None, name: str) -> tup
         numbers = ", ".join(map(str, dropped[:8])) + (", …" if len(dropped) > 8 else "")
         log.warning("%s: dropped %d of %d rows, %s (rows %s)", name, len(dropped), len(rows), reason, numbers)
     return [row for row in rows if row is not None], len(dropped)
-
-
-def _length(row: dict[str, Any]) -> int:
-    """Tokens of the longest text in a prepared row (a pair has two)."""
-    return max(len(value) for value in row.values() if isinstance(value, Tensor))

@@ -60,15 +60,6 @@ def test_texts_that_cannot_be_encoded_are_refused_by_row(questions, solutions, m
         backbone.encode(word_level(), questions, solutions)
 
 
-@given(lengths=st.lists(st.integers(1, 40), max_size=60), budget=st.integers(1, 120), window=st.integers(1, 30))
-def test_batches_hold_every_row_once_within_the_budget(lengths, budget, window):
-    batches = list(backbone.token_batches(lengths, budget, window))
-    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
-    for batch in batches:
-        assert len(batch) == 1 or max(lengths[row] for row in batch) * len(batch) <= budget
-        assert [lengths[row] for row in batch] == sorted((lengths[row] for row in batch), reverse=True)
-
-
 @given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=6), side=st.sampled_from(["left", "right"]))
 def test_last_token_and_positions_follow_the_mask_on_either_side(lengths, side):
     tokenizer = byte_bpe_padded(side)
@@ -129,6 +120,24 @@ def test_a_built_model_is_copied_and_needs_a_tokenizer():
     assert base.lm_head.weight.abs().sum() > 0
     with pytest.raises(InputError, match="tokenizer="):
         backbone.load(AutoModelForCausalLM, base, tokenizer=None, device="cpu", dtype="float32")
+
+
+def test_a_loaded_model_knows_where_it_comes_from_and_does_not_save_that(tmp_path):
+    backbone.save(causal(), word_level(), tmp_path)
+    options = {"tokenizer": word_level(), "device": "cpu", "dtype": "float32"}
+    model, _ = backbone.load(AutoModelForCausalLM, tmp_path, seed=5, **options)
+    assert model.origin == {"base": str(tmp_path), "head_seed": 5}
+    again, _ = backbone.load(AutoModelForCausalLM, model, **options)
+    assert again.origin == {"base": str(tmp_path), "head_seed": 0}
+    built, _ = backbone.load(AutoModelForCausalLM, causal(), **options)
+    assert built.origin["base"] == "LlamaForCausalLM"
+    backbone.save(model, word_level(), tmp_path / "saved")
+    assert "head_seed" not in (tmp_path / "saved" / "config.json").read_text()
+
+
+def test_the_bar_counts_what_it_is_given(capfd):
+    assert list(backbone.progress_bar(3, "counting", " rows", shown=True, over=iter("abc"))) == ["a", "b", "c"]
+    assert "counting" in capfd.readouterr().err
 
 
 def test_a_model_out_of_reach_names_the_shipped_one(monkeypatch):

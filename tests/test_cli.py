@@ -66,7 +66,12 @@ def test_pairs_train_a_bradley_terry_model(tmp_path, capsys):
         (["score", "policy-folder", "good.jsonl", "-o", "s.jsonl"], "neither a folder"),
         (["sample", "-o", "s.jsonl"], "give a file of questions or --world"),
         (["sample", "--world", "2", "-o", "s.parquet"], "needs a file that ends in .jsonl"),
-        (["sample", "odd.jsonl", "-o", "s.jsonl"], "odd.jsonl, row 1: no text in the field `question`"),
+        (["sample", "odd.jsonl", "-o", "s.jsonl"], "odd.jsonl, row 1: missing field 'question'"),
+        (["train", "gap.jsonl", "-o", "m"], "gap.jsonl, row 3: missing field 'rejected'"),
+        (["train", "pairs.jsonl", "--eval", "gap.jsonl", "-o", "m"], "gap.jsonl, row 3: missing field 'rejected'"),
+        (["train", "pairs.jsonl", "--eval", "good.jsonl", "-o", "m"], "good.jsonl, row 1: missing field 'chosen'"),
+        (["prepare", "rows", "gap.jsonl", "-o", "s.jsonl"], "gap.jsonl, row 3: missing field 'rejected'"),
+        (["prepare", "rows", "pairs.jsonl", "-o", "s.jsonl", "--tokenizer", "no-such-model"], "neither a folder"),
         (["evaluate"], "Missing argument"),
         (["fly"], "No such command"),
     ],
@@ -76,8 +81,41 @@ def test_an_error_is_one_line_and_exit_code_2(arguments, told, tmp_path, monkeyp
     (tmp_path / "bad.jsonl").write_text('{"question": "?"}\n{"quest')
     (tmp_path / "odd.jsonl").write_text('{"text": "?"}\n')
     (tmp_path / "good.jsonl").write_text('{"question": "?", "solution": "!"}\n')
+    pair = '{"prompt": "?", "chosen": "a", "rejected": "b"}\n'
+    (tmp_path / "pairs.jsonl").write_text(pair)
+    (tmp_path / "gap.jsonl").write_text(pair + '\n{"prompt": "?", "chosen": "a"}\n')
     said = run(*arguments, code=2, capsys=capsys)
+    assert not (tmp_path / "s.jsonl").exists()  # nothing is written before what was asked for is known to be possible
     assert told in said.err and said.err.startswith("minrm: ") and said.err.count("\n") == 1
+
+
+def test_without_arguments_the_help_is_shown(capsys):
+    said = run(capsys=capsys)
+    assert "Usage" in said.out and said.out.count("\n") > 20 and said.err == ""
+
+
+@pytest.mark.parametrize(
+    "base, given, passed",
+    [
+        ("policy", [], {"learning_rate": 1e-3}),
+        ("other", [], {}),
+        ("other", ["--learning-rate", "3e-5"], {"learning_rate": 3e-5}),
+        ("policy", ["--learning-rate", "3e-5"], {"learning_rate": 3e-5}),
+    ],
+)
+def test_only_the_shipped_policy_learns_at_its_own_rate(base, given, passed, tmp_path, monkeypatch):
+    """For any other model train's own default counts, unless one is given."""
+    seen = {}
+    monkeypatch.setattr("minrm.files.new_model", lambda *args, **options: None)
+    monkeypatch.setattr("minrm.training.train", lambda *args, **options: seen.update(options) or sys.exit(0))
+    (tmp_path / "p.jsonl").write_text('{"prompt": "?", "chosen": "a", "rejected": "b"}\n')
+    run("train", tmp_path / "p.jsonl", "-o", tmp_path / "m", "--base", base, *given)
+    assert {name: value for name, value in seen.items() if name == "learning_rate"} == passed
+
+
+def test_help_says_what_happens_to_long_pairs_and_which_rate_is_the_default(capsys):
+    said = " ".join(run("train", "--help", capsys=capsys).out.split())
+    assert "of pairs, both texts are cut" in said and "1e-3 from policy, else 1e-4" in said
 
 
 def test_debug_shows_where_an_error_arose(capsys):

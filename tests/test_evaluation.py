@@ -73,6 +73,19 @@ def test_unscored_rows_are_an_error_that_says_what_to_do():
         evaluate([{"question": "?"}], "x.jsonl")
 
 
+@pytest.mark.parametrize(
+    "rows, told",
+    [
+        (outcome_rows()[:1] + [{"question": "?"}], "row 2: has no answer, correct, score, scored_by, solution, which"),
+        ([{"chosen_score": 1.0, "rejected_score": 0.0}, {"chosen_score": 1.0}], "row 2: has no rejected_score"),
+        ([(9, {"labels": [1, 0], "step_scores": [0.5]})], "row 9: 2 labels but 1 step scores"),
+    ],
+)
+def test_a_row_that_differs_from_the_first_is_named(rows, told):
+    with pytest.raises(InputError, match=f"x.jsonl, {told}"):
+        evaluate(rows, "x.jsonl")
+
+
 def test_the_text_has_a_line_for_each_way_and_a_column_for_each_n():
     lines = as_text(evaluate(outcome_rows(), "r")[0]).splitlines()
     assert lines[0].split() == ["N", "1", "2", "4", "8"] and len(lines) == 6

@@ -17,12 +17,8 @@ from minrm.prm import ProcessRewardModel, prm_loss
 from minrm.text import STEP_TOKEN, join_steps
 
 QUESTIONS = [QUESTION, "What is 1 + 1?", QUESTION, "Mia has 2 pens. Mia buys 3 pens. How many pens now?"]
-SOLUTIONS = [
-    SOLUTION,
-    "Step: 1: 2",
-    join_steps(["9 + 3 = 12", "12 + 5 = 17", "so 17\n\n# Answer\n\n17"]),
-    "2 + 3 = 5\n#### 5",
-]
+THREE_STEPS = join_steps(["9 + 3 = 12", "12 + 5 = 17", "so 17\n\n# Answer\n\n17"])
+SOLUTIONS = [SOLUTION, "Step: 1: 2", THREE_STEPS, "2 + 3 = 5\n#### 5"]
 COUNTS = [2, 1, 3, 1]
 
 
@@ -104,6 +100,19 @@ def test_an_embedding_with_spare_rows_keeps_them_and_a_second_time_adds_nothing(
     torch.testing.assert_close(again.model.state_dict(), model.model.state_dict())
 
 
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_tokenizer_that_has_the_step_token_gives_a_model_without_its_row_one_at_the_mean(tied):
+    tokenizer = word_level()
+    base = causal(vocabulary=len(tokenizer), tie_word_embeddings=tied)
+    tokenizer.add_tokens([AddedToken("<|more|>", special=True), AddedToken(STEP_TOKEN, special=True)])
+    model = ProcessRewardModel.from_base(base, tokenizer=tokenizer)
+    for name in ("get_input_embeddings", "get_output_embeddings"):
+        new, old = getattr(model.model, name)().weight, getattr(base, name)().weight
+        assert len(new) == len(tokenizer) == len(old) + 2
+        torch.testing.assert_close(new[model.step_id], old.mean(0))
+    assert np.isfinite(model.score([QUESTION], [SOLUTION])).all()
+
+
 @pytest.mark.parametrize("kind", TOKENIZERS)
 def test_each_step_ends_in_one_step_token_inside_the_solution(kind):
     model = ProcessRewardModel.from_base(causal(), tokenizer=TOKENIZERS[kind]())
@@ -127,13 +136,8 @@ def test_step_scores_are_the_stock_modules_whole_softmax_reduced_to_two(architec
     assert saved["step_token"] == STEP_TOKEN
     assert tokenizer.convert_tokens_to_ids(STEP_TOKEN) == saved["step_id"]
     again = ProcessRewardModel.from_pretrained(tmp_path)
-    for question, solution, ours, reloaded in zip(
-        QUESTIONS,
-        SOLUTIONS,
-        model.step_scores(QUESTIONS, SOLUTIONS),
-        again.step_scores(QUESTIONS, SOLUTIONS),
-        strict=True,
-    ):
+    scores = model.step_scores(QUESTIONS, SOLUTIONS), again.step_scores(QUESTIONS, SOLUTIONS)
+    for question, solution, ours, reloaded in zip(QUESTIONS, SOLUTIONS, *scores, strict=True):
         ids = torch.tensor([model.tokenize(question, solution)[0]])
         probabilities = stock(ids).logits.double().softmax(-1)[ids == saved["step_id"]]
         plus, minus = probabilities[:, saved["plus_id"]], probabilities[:, saved["minus_id"]]
@@ -176,9 +180,8 @@ def test_the_aggregates_are_product_minimum_last_and_mean(model):
 
 def test_a_step_does_not_see_the_steps_after_it(model):
     short, long = join_steps(["9 - 3 = 6"]), join_steps(["9 - 3 = 6", "6 + 5 = 12"])
-    assert model.step_scores([QUESTION], [short])[0][0] == pytest.approx(
-        model.step_scores([QUESTION], [long])[0][0], abs=1e-5
-    )
+    first, again = model.step_scores([QUESTION] * 2, [short, long])
+    assert first[0] == pytest.approx(again[0], abs=1e-5)
 
 
 def test_prepared_rows_read_only_labelled_steps(model):
@@ -196,9 +199,8 @@ def test_prepared_rows_read_only_labelled_steps(model):
     scores = model.step_scores([QUESTION] * 2, [join_steps(row["steps"]) for row in rows[:2]])
     read = np.array([scores[0][0], *scores[1][1:]])
     np.testing.assert_allclose(logits.softmax(-1)[:, 1].detach(), read, atol=1e-4)
-    assert model.loss_sum(logits, batch["targets"]).item() == pytest.approx(
-        sum(reference(logits.detach(), batch["targets"]["labels"])), rel=1e-4
-    )
+    expected = sum(reference(logits.detach(), batch["targets"]["labels"]))
+    assert model.loss_sum(logits, batch["targets"]).item() == pytest.approx(expected, rel=1e-4)
     assert model.hits(logits, batch["targets"]).tolist() == ((read > 0.5) == [False, True, False]).tolist()
 
 

@@ -15,7 +15,7 @@ from test_training import OUTCOMES, orm
 
 from minrm.errors import InputError
 from minrm.orm import every_token
-from minrm.resume import MANIFEST, ByLength, last_checkpoint, open_record
+from minrm.resume import MANIFEST, ByLength, last_checkpoint, open_record, run_settings
 from minrm.training import train
 
 HERE = Path(__file__).parent
@@ -30,11 +30,14 @@ def run(folder, supervised=every_token, **changes):
 
 
 def after(count, action):
-    """Supervision that does `action` when it is asked for the `count`-th time: where the tests reach into a run."""
+    """Supervision that does `action` when it is asked for the `count`-th batch: where the tests reach into a run.
+
+    The first is looked at before the run begins.
+    """
 
     def watched(mask):
         global calls
-        calls += 1
+        calls += len(mask) <= OPTIONS["batch_size"]  # the run's settings ask with a larger mask what it does
         if calls == count:
             action()
         return every_token(mask)
@@ -95,7 +98,7 @@ def test_ctrl_c_waits_for_the_update_saves_and_says_how_to_go_on(tmp_path, whole
 
 def test_a_finished_run_returns_at_once_with_its_weights(tmp_path, whole):
     run(tmp_path)
-    weights, result = run(tmp_path, after(1, lambda: pytest.fail("it trained again")))
+    weights, result = run(tmp_path, after(2, lambda: pytest.fail("it trained again")))
     torch.testing.assert_close(weights, whole[0], rtol=0, atol=1e-6)
     assert result.history == whole[1].history
 
@@ -110,6 +113,35 @@ def test_another_run_or_a_foreign_model_in_the_folder_is_refused(tmp_path):
     (tmp_path / "model" / "config.json").write_text("{}")
     with pytest.raises(InputError, match="no run wrote"):
         open_record(tmp_path / "model", {}, [], resume=True)
+
+
+def version(supervised):
+    return run_settings(orm(), supervised, epochs=1, batch_size=1, accumulate=1)["supervised"]
+
+
+def test_a_supervision_is_told_by_what_it_does():
+    def final(mask):
+        return mask & (mask.cumsum(dim=1) == mask.sum(dim=1, keepdim=True))
+
+    def column(mask):  # right only where the padding is on the left
+        return mask & (torch.arange(mask.shape[1]) == mask.shape[1] - 1)
+
+    def cleared(mask):  # works on the mask that it is given
+        mask[:, :5] = False
+        return mask
+
+    def broken(mask):
+        raise IndexError("off by one")
+
+    functions = [lambda mask: mask, final, column, cleared, lambda mask: torch.zeros_like(mask)]
+    for function in functions:
+        function.__qualname__ = "same"
+    versions = [version(function) for function in functions]
+    assert versions == [version(function) for function in functions]
+    assert len(set(versions)) == len(functions)
+    assert version(broken).endswith("broken, raises IndexError")
+    assert version(lambda mask: None).split(", ")[1].startswith("raises")
+    assert version(lambda mask: mask & (torch.rand(mask.shape) < 0.5)).endswith("by chance")
 
 
 @given(

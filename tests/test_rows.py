@@ -2,13 +2,15 @@
 
 import gzip
 import json
+from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from minrm.errors import InputError
-from minrm.rows import SCHEMAS, check_rows, read_rows, write_rows
+from minrm.rows import SCHEMAS, check_fields, check_rows, numbered, read_rows, write_rows
 from minrm.text import STEP_TOKEN
 
 GOOD = {
@@ -34,6 +36,15 @@ def test_rows_of_every_schema_survive_every_kind_of_file(tmp_path, schema, endin
 def test_soft_labels_are_accepted(labels):
     row = {"question": "q", "steps": ["s"] * len(labels), "labels": labels}
     assert list(check_rows([row], "process")) == [row]
+
+
+def test_labels_may_be_numbers_of_any_library():
+    labels = [np.int64(1), np.float32(0.5), np.float64(0), Fraction(1, 3), True, None]
+    row = {"question": "q", "steps": ["s"] * len(labels), "labels": labels}
+    assert list(check_rows([row], "process")) == [row]
+    for wrong in (np.float32(1.5), np.float64("nan"), 1j):
+        with pytest.raises(InputError, match="the label of step 1 is"):
+            list(check_rows([row | {"labels": [wrong, *labels[1:]]}], "process"))
 
 
 def test_json_lists_are_read_and_empty_lines_passed_over(tmp_path):
@@ -76,6 +87,19 @@ def test_a_row_that_does_not_fit_is_refused_with_its_place(schema, change, messa
     with pytest.raises(InputError, match=rf"^train\.jsonl, row 2: {message}") as caught:
         list(check_rows(rows, schema, "train.jsonl"))
     assert "\n" not in str(caught.value)
+
+
+def test_some_fields_can_be_checked_whatever_else_a_row_has():
+    check_fields(GOOD["outcome"], SCHEMAS["problem"], "a.jsonl, row 3", "…")
+    with pytest.raises(InputError, match=r"^a\.jsonl, row 3: missing field 'answer', 'question'; give both$"):
+        check_fields(GOOD["pair"], SCHEMAS["problem"], "a.jsonl, row 3", "give both")
+    with pytest.raises(InputError, match=r"^a\.jsonl, row 3: answer is 5; it should be a text"):
+        check_fields(GOOD["outcome"] | {"answer": 5}, SCHEMAS["problem"], "a.jsonl, row 3", "")
+
+
+def test_rows_keep_their_numbers_or_get_them():
+    assert list(numbered([{"a": 1}, {"a": 2}])) == [(1, {"a": 1}), (2, {"a": 2})]
+    assert list(numbered([(3, {"a": 1}), (7, {"a": 2})])) == [(3, {"a": 1}), (7, {"a": 2})]
 
 
 def test_a_row_of_another_schema_is_recognised():

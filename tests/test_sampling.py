@@ -7,9 +7,12 @@ import sys
 import time
 from collections import Counter
 
+import pandas as pd
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from minrm import sampling
 from minrm.errors import InputError
 from minrm.policy import build_tokenizer, new_policy
 from minrm.problems import generate
@@ -81,10 +84,79 @@ def test_a_likely_end_token_is_counted_once():
     assert rows[0]["log_likelihood"] == pytest.approx(-torch.log(torch.tensor(float(len(TOKENIZER)))).item(), abs=1e-5)
 
 
+def saved(folder, **generation):
+    """The tiny model in a folder, with a generation_config.json of its own."""
+    MODEL.save_pretrained(folder)
+    TOKENIZER.save_pretrained(folder)
+    (folder / "generation_config.json").write_text(json.dumps(generation))
+    return folder
+
+
+@pytest.mark.parametrize("temperature", [0, 1])
+def test_what_a_model_asks_for_in_its_generation_config_does_not_bend_the_sample(tmp_path, temperature):
+    filters = {"top_k": 1, "min_p": 0.9, "typical_p": 0.2, "suppress_tokens": list(range(1, 90))}
+    bent = saved(tmp_path, repetition_penalty=3.0, no_repeat_ngram_size=1, num_beams=2, do_sample=True, **filters)
+    options = {"temperature": temperature, "max_new_tokens": 8, "batch_size": 6, "progress": False}
+    assert sample(bent, QUESTIONS, 2, **options) == draw(n=2, temperature=temperature)
+
+
+@pytest.mark.parametrize("built", [False, True])
+@pytest.mark.parametrize("as_list", [False, True])
+def test_a_solution_ends_at_any_end_token_of_the_generation_config_and_counts_it(tmp_path, built, as_list):
+    """Chat models end their turn with a token that is not the tokenizer's end token."""
+    ids = torch.tensor([TOKENIZER(QUESTIONS[0] + "\n")["input_ids"]])
+    with torch.no_grad():
+        log_p = MODEL(ids).logits[0, -1].log_softmax(-1)
+    turn = int(log_p.argmax())
+    assert turn != TOKENIZER.eos_token_id
+    model = saved(tmp_path, eos_token_id=[TOKENIZER.eos_token_id, turn] if as_list else turn)
+    model = type(MODEL).from_pretrained(model) if built else model
+    found = sample(model, QUESTIONS[:1], 1, tokenizer=TOKENIZER, temperature=0, max_new_tokens=5, progress=False)[0]
+    assert (found["solution"], found["tokens"]) == ("", 1)
+    assert found["log_likelihood"] == pytest.approx(log_p[turn].item(), abs=1e-5)
+
+
+def test_braces_in_a_prompt_are_left_alone():
+    braces = "Put it into \\boxed{} as {this}.\n{question}\n"
+    written = [braces.replace("{question}", question) for question in QUESTIONS]
+    found, expected = draw(prompt=braces), draw(questions=written, prompt="{question}")
+    assert [row["solution"] for row in found] == [row["solution"] for row in expected]
+
+
+def test_questions_may_be_a_column_of_a_table_in_any_order():
+    column = pd.Series(QUESTIONS, index=[4, 3, 2, 1, 0])
+    assert draw(questions=column) == draw()
+    assert draw(questions=column[column.index > 2]) == draw(questions=QUESTIONS[:2])
+    with pytest.raises(InputError, match="got a single text; put it into a list"):
+        draw(questions=QUESTIONS[0])
+
+
+def test_the_log_likelihood_is_computed_in_slices_that_fit_and_never_in_float64_over_the_vocabulary(monkeypatch):
+    sizes = []
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+            out = operation(*args, **(kwargs or {}))
+            if isinstance(out, torch.Tensor) and out.ndim == 3 and out.shape[-1] == MODEL.config.vocab_size:
+                assert out.dtype == torch.float32
+                sizes.append(out.numel())
+            return out
+
+    ids = torch.randint(0, 400, (5, 9), generator=torch.Generator().manual_seed(0))
+    whole = log_likelihood(MODEL, ids, torch.ones_like(ids), torch.ones_like(ids).bool())
+    for rows in (0.5, 1, 2, 3.9):
+        monkeypatch.setattr(sampling, "_LOGITS", int(rows * 9 * MODEL.config.vocab_size))
+        sizes.clear()
+        with torch.no_grad(), Watch():
+            found = log_likelihood(MODEL, ids, torch.ones_like(ids), torch.ones_like(ids).bool())
+        assert found.dtype == torch.float64 and torch.allclose(found, whole, atol=1e-4)
+        assert max(sizes) == max(1, int(rows)) * 9 * MODEL.config.vocab_size
+
+
 def test_a_half_written_last_line_is_cut_off_and_written_again(tmp_path):
     whole = draw(path=tmp_path / "s.jsonl")
     lines = (tmp_path / "s.jsonl").read_text().splitlines(keepends=True)
-    for kept in (1, 6, 7, 12, 19):  # header, in a chunk, at its end
+    for kept in (0, 1, 6, 7, 12, 19):  # in the header, after it, in a chunk, at its end
         (tmp_path / "s.jsonl").write_text("".join(lines[:kept]) + lines[kept][:15])
         assert draw(path=tmp_path / "s.jsonl") == whole == read_samples(tmp_path / "s.jsonl")[1]
 
@@ -97,6 +169,45 @@ def test_the_first_record_holds_what_was_asked_for_and_another_run_is_refused(tm
         draw(path=tmp_path / "s.jsonl", seed=4)
     with pytest.raises(InputError, match="questions_sha256"):
         draw(path=tmp_path / "s.jsonl", seed=3, questions=QUESTIONS[::-1])
+
+
+def test_another_built_model_of_the_same_class_is_another_run(tmp_path):
+    assert draw(path=tmp_path / "s.jsonl") == draw(path=tmp_path / "s.jsonl")
+    other = new_policy(TOKENIZER, layers=1, width=32)
+    with torch.no_grad():
+        other.model.layers[0].mlp.up_proj.weight[0, 0] += 0.01
+    with pytest.raises(InputError, match=r"its model is 'LlamaForCausalLM with weights of [\d.]+', asked for was"):
+        sample(other, QUESTIONS, 4, path=tmp_path / "s.jsonl", tokenizer=TOKENIZER, max_new_tokens=8, batch_size=6)
+
+
+@pytest.mark.parametrize("content", ["my notes, one line", "my notes\n", '{"question": "?"}', "[1]\n", '"text"\n'])
+def test_a_file_that_holds_no_samples_is_neither_read_nor_overwritten(tmp_path, content):
+    path = tmp_path / "s.jsonl"
+    path.write_text(content)
+    for use in (lambda: draw(path=path), lambda: read_samples(path)):
+        with pytest.raises(InputError, match=r"s\.jsonl: its first record does not describe a sampling run; name a"):
+            use()
+    assert path.read_text() == content
+
+
+def test_a_broken_file_of_samples_is_refused_with_its_place(tmp_path):
+    path = tmp_path / "s.jsonl"
+    draw(path=path)
+    header, *rows = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([header, rows[0], '{"quest\n', *rows[2:]]))
+    for use in (lambda: draw(path=path), lambda: read_samples(path)):
+        with pytest.raises(InputError, match=r"s\.jsonl, row 3: broken JSON"):
+            use()
+    path.write_text("".join([header, rows[0], '{"question": "?"}\n']))
+    with pytest.raises(InputError, match=r"s\.jsonl, row 3: no question with a solution"):
+        read_samples(path)
+    with pytest.raises(InputError, match=r"t\.jsonl: no such file; in .* there is s\.jsonl"):
+        read_samples(tmp_path / "t.jsonl")
+    (tmp_path / "s.parquet").write_bytes(b"PAR1\xff\xfe")
+    with pytest.raises(InputError, match=r"s\.parquet: samples are read from the \.jsonl file"):
+        read_samples(tmp_path / "s.parquet")
+    with pytest.raises(InputError, match=r"s\.parquet: .* needs a file that ends in \.jsonl"):
+        draw(path=tmp_path / "s.parquet")
 
 
 def test_a_run_killed_at_five_random_moments_holds_every_solution_exactly_once(tmp_path):

@@ -87,6 +87,8 @@ def test_other_ways_to_write_steps(solution, steps):
         ("So 3 * 6 = 18\nA: 18", "18"),
         ("A: she eats 3.\nThe answer is 18.", "18"),
         ("The answer is $18. That is a lot.", "$18"),
+        ("The answer is 11. No: the answer is 18.", "18"),
+        ("The answer is 18. I hope that the answer is right.", "18"),
         ("so \\boxed{\\frac{1}{2}}.", "\\frac{1}{2}"),
         ("so \\boxed{\\{1, \\sqrt{2}\\}}", "\\{1, \\sqrt{2}\\}"),
         ("so $\\boxed 7$.", "7"),

@@ -1,17 +1,12 @@
-"""Training: equal gradients however the batch is cut, three models that learn, rows that are dropped or refused."""
-
-import os
-import subprocess
-import sys
-from pathlib import Path
+"""Training: three models that learn, rows that are dropped or refused, settings and supervision that train nothing."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from datasets import Dataset
 from tiny import QUESTION, STEPS, causal, word_level
 
-from minrm import backbone
 from minrm.bradley_terry import BradleyTerryRewardModel
 from minrm.errors import InputError
 from minrm.orm import OutcomeRewardModel, every_token
@@ -19,7 +14,6 @@ from minrm.prm import ProcessRewardModel
 from minrm.text import join_steps
 from minrm.training import train
 
-HERE = Path(__file__).parent
 KINDS = {"outcome": OutcomeRewardModel, "process": ProcessRewardModel, "pair": BradleyTerryRewardModel}
 
 
@@ -62,71 +56,6 @@ def test_each_model_learns_and_its_folder_holds_what_was_trained(kind, tmp_path,
     assert not model.training
     texts = [QUESTION] * 2, [join_steps(STEPS), "Step: 1: 3"]
     np.testing.assert_allclose(KINDS[kind].from_pretrained(tmp_path).score(*texts), model.score(*texts), atol=1e-5)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_evaluation_is_the_mean_over_all_terms_whatever_the_batches(kind, tmp_path):
-    model, data = KINDS[kind].from_base(causal(), tokenizer=word_level()), rows(kind, 11)
-    result = train(model, data, tmp_path, eval_dataset=data, batch_size=4, learning_rate=1e-3, progress=False)
-    batch = model.collate(model.prepare(data))
-    with backbone.evaluating(model):
-        outputs = model(**batch["inputs"])
-    expected = model.loss_sum(outputs, batch["targets"]).item() / batch["count"]
-    measured = [entry for entry in result.history if "eval_loss" in entry][-1]
-    assert measured["eval_loss"] == pytest.approx(expected, rel=1e-4)
-    assert measured["eval_accuracy"] == pytest.approx(model.hits(outputs, batch["targets"]).float().mean().item())
-
-
-def first_update(kind, folder, **options):
-    """Weights after one plain gradient step: they differ by the gradient alone."""
-    model = KINDS[kind].from_base(causal(), tokenizer=word_level()).double()
-    model.float = lambda: model  # keep float64: differences of 1e-6 shall be those of the method
-    original = torch.optim.AdamW.step
-    gradients = {}
-
-    def note(optimizer, closure=None):
-        gradients.update({name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None})
-        return original(optimizer, closure)
-
-    torch.optim.AdamW.step = note
-    try:
-        train(model, rows(kind, 8), folder, learning_rate=1e-3, progress=False, **options)
-    finally:
-        torch.optim.AdamW.step = original
-    return gradients
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_gradients_are_equal_however_the_batch_is_accumulated(kind, tmp_path):
-    """Rows differ in tokens, steps and labels, so a mean of means, or Trainer's own count, would show."""
-    whole = first_update(kind, tmp_path / "1", batch_size=8, accumulate=1)
-    for accumulate in (2, 4):
-        cut = first_update(kind, tmp_path / str(accumulate), batch_size=8 // accumulate, accumulate=accumulate)
-        torch.testing.assert_close(cut, whole, rtol=1e-6, atol=1e-9)
-    model = KINDS[kind].from_base(causal(), tokenizer=word_level()).double()
-    batch = model.collate(model.prepare(rows(kind, 8)))
-    (model.loss_sum(model(**batch["inputs"]), batch["targets"]) / batch["count"]).backward()
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)  # Trainer clips at 1, as we do here
-    assert norm > 0
-    expected = {name: p.grad for name, p in model.named_parameters()}
-    torch.testing.assert_close(whole, expected, rtol=1e-5, atol=1e-7)
-
-
-def test_two_processes_do_what_one_does(tmp_path):
-    one = orm()
-    train(one, OUTCOMES, tmp_path / "one", batch_size=8, learning_rate=1e-2, progress=False)
-    code = f"""
-import sys; sys.path[:0] = [{str(HERE)!r}, {str(HERE.parent)!r}]
-import test_training as t
-t.train(t.orm(), t.OUTCOMES, {str(tmp_path / "two")!r}, batch_size=2, accumulate=2, learning_rate=1e-2, progress=False)
-"""
-    (tmp_path / "run.py").write_text(code)
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=29517"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
-    done = subprocess.run([*command, tmp_path / "run.py"], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    two = OutcomeRewardModel.from_pretrained(tmp_path / "two")
-    torch.testing.assert_close(two.model.state_dict(), one.model.state_dict(), rtol=0, atol=1e-5)
 
 
 def test_supervision_is_an_argument_for_the_outcome_model_only(tmp_path):
@@ -176,8 +105,60 @@ def test_half_precision_weights_are_trained_in_float32(tmp_path):
     assert model.model.dtype == torch.float32
 
 
-def test_the_bar_is_plain_text_on_stderr_and_only_when_asked_for(tmp_path, capfd):
-    train(orm(), OUTCOMES[:8], tmp_path, progress=True)
-    out, err = capfd.readouterr()
-    assert out == ""
-    assert "training" in err
+def test_a_table_or_no_rows_at_all_is_refused_with_what_to_pass(tmp_path):
+    with pytest.raises(InputError, match=r'dataset is a DataFrame; pass df.to_dict\("records"\)'):
+        train(orm(), pd.DataFrame(OUTCOMES), tmp_path / "run", progress=False)
+    with pytest.raises(InputError, match="^dataset is empty"):
+        train(orm(), [], tmp_path / "run", progress=False)
+    with pytest.raises(InputError, match="^eval_dataset is empty"):
+        train(orm(), OUTCOMES, tmp_path / "run", eval_dataset=[], progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("option", ["batch_size", "accumulate", "epochs"])
+@pytest.mark.parametrize("value", [0, -1])
+def test_options_that_would_train_nothing_are_refused(option, value, tmp_path):
+    with pytest.raises(InputError, match=f"{option} is {value}; it must be above 0"):
+        train(orm(), OUTCOMES, tmp_path / "run", progress=False, **{option: value})
+    assert not (tmp_path / "run").exists()
+
+
+def test_supervision_of_no_token_at_all_is_refused_but_rows_without_one_are_not(tmp_path):
+    def only_long(mask):  # most rows, and whole updates of short ones, have no token there
+        return mask & (mask.cumsum(dim=1) > longest - 3)
+
+    model = orm()
+    longest = max(int(row["solution_mask"].sum()) for row in model.prepare(OUTCOMES))
+    result = train(model, OUTCOMES, tmp_path / "long", supervised=only_long, batch_size=1, progress=False)
+    assert np.isfinite([entry["loss"] for entry in result.history if "loss" in entry]).all()
+    with pytest.raises(InputError, match="^dataset: supervised is false on every token"):
+        train(model, OUTCOMES, tmp_path / "run", supervised=torch.zeros_like, progress=False)
+    few = sorted(OUTCOMES, key=lambda row: len(row["solution"]))[:5]
+    with pytest.raises(InputError, match="^eval_dataset: supervised is false"):
+        train(model, OUTCOMES, tmp_path / "run", eval_dataset=few, supervised=only_long, progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_corrected_supervision_of_the_same_name_is_another_run(tmp_path):
+    def supervised(mask):
+        return mask & (mask.cumsum(dim=1) == 1)  # the first token: wrong
+
+    wrong = supervised
+    train(orm(), OUTCOMES, tmp_path, supervised=wrong, progress=False)
+
+    def supervised(mask):
+        return mask & (mask.cumsum(dim=1) == mask.sum(dim=1, keepdim=True))
+
+    assert supervised.__qualname__ == wrong.__qualname__
+    with pytest.raises(InputError, match=r"supervised '.*, version .*' there, '.*, version .*' here.*resume=False"):
+        train(orm(), OUTCOMES, tmp_path, supervised=supervised, progress=False)
+
+
+def test_another_head_or_base_is_another_run(tmp_path):
+    train(orm(), OUTCOMES, tmp_path, progress=False)
+    options = {"tokenizer": word_level()}
+    with pytest.raises(InputError, match=r"head_seed 1 there, 5 here\)"):
+        train(OutcomeRewardModel.from_base(causal(seed=3), seed=5, **options), OUTCOMES, tmp_path, progress=False)
+    again = OutcomeRewardModel.from_pretrained(tmp_path)  # what came of it: a run of its own if trained on
+    with pytest.raises(InputError, match="base 'LlamaForCausalLM' there"):
+        train(again, OUTCOMES, tmp_path, progress=False)

@@ -1,0 +1,127 @@
+"""Our `transformers.Trainer`: the loss of an update is a sum over all that is supervised in it, divided by their count.
+
+`training.py` gives it a model and prepared rows. It counts over all accumulated batches and all processes, repeats the
+order of a run that is taken up again, and writes stock checkpoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Sampler
+from transformers import Trainer, TrainerCallback, TrainingArguments
+
+from minrm import backbone
+from minrm.resume import ByLength, load_weights, seal
+
+
+def training_arguments(
+    device: torch.device, folder: str, settings: dict[str, Any], steps: dict[str, Any]
+) -> TrainingArguments:
+    """What `transformers` is told: precision by device, one process a GPU, nothing printed or reported."""
+    precision = backbone.compute_dtype(device)
+    arguments = TrainingArguments(
+        output_dir=folder, num_train_epochs=settings["epochs"], learning_rate=settings["learning_rate"],
+        per_device_train_batch_size=settings["batch_size"], gradient_accumulation_steps=settings["accumulate"],
+        lr_scheduler_type="cosine", seed=settings["seed"], save_total_limit=2, **steps,
+        bf16=precision == torch.bfloat16, fp16=precision == torch.float16, use_cpu=device.type == "cpu",
+        dataloader_pin_memory=device.type == "cuda", ddp_find_unused_parameters=False, remove_unused_columns=False,
+        report_to="none", disable_tqdm=True, log_level="error", logging_nan_inf_filter=False,
+    )  # fmt: skip
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # several GPUs work as processes (torchrun), not as threads of one
+    return arguments
+
+
+class RewardTrainer(Trainer):
+    """Trainer with our loss, our count, an order of batches that a resumed run repeats, and stock checkpoints."""
+
+    model: Any  # a reward model
+    train_dataset: Any
+    eval_dataset: Any
+    loss_is_scaled_for_ga = True  # by our count, over the whole accumulated batch
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.model_accepts_loss_kwargs = True  # older releases ask this instead
+
+    def get_batch_samples(self, epoch_iterator: Iterator, num_batches: int, device: Any = None) -> tuple[list, Any]:
+        """The batches of one update, and how many terms their losses sum, over all processes."""
+        batches = [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)]
+        count = torch.tensor(float(sum(batch["count"] for batch in batches)), device=self.args.device)
+        return batches, self.accelerator.reduce(count, "sum").clamp(min=1)
+
+    def compute_loss(self, model: Any, inputs: dict, return_outputs: bool = False, num_items_in_batch: Any = 1) -> Any:
+        outputs = model(**inputs["inputs"])
+        loss = self.model.loss_sum(outputs, inputs["targets"]) / num_items_in_batch
+        return loss * self.accelerator.num_processes  # gradients are averaged over processes; ours is a sum
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Loss per term and accuracy over eval_dataset, each row once, whatever the number of processes."""
+        rows, size = sorted(self.eval_dataset, key=_length), self.args.train_batch_size
+        here, processes = self.args.process_index, self.args.world_size
+        sums = torch.zeros(4, device=self.args.device)  # loss, terms, hits, judged
+        with backbone.evaluating(self.model):
+            for start in range(here * size, len(rows), processes * size):
+                batch: Any = self._prepare_inputs(self.data_collator(rows[start : start + size]))
+                outputs = self.model(**batch["inputs"])
+                hits = self.model.hits(outputs, batch["targets"])
+                loss = self.model.loss_sum(outputs, batch["targets"])
+                sums += torch.tensor([loss, batch["count"], hits.sum(), hits.numel()], device=sums.device)
+        loss, terms, hits, judged = self.accelerator.reduce(sums, "sum").tolist()
+        metrics = {"eval_loss": loss / max(terms, 1), "eval_accuracy": hits / max(judged, 1)}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler:
+        lengths = [_length(row) for row in self.train_dataset]
+        group = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
+        return ByLength(lengths, group, self.args.seed, epoch=lambda: int(self.state.epoch or 0))
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        if self.args.should_save:
+            self.model.save_pretrained(output_dir)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        load_weights(self.model, resume_from_checkpoint)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            seal(Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}")
+
+
+class Watch(TrainerCallback):
+    """The progress bar, and the end of a run after Ctrl-C."""
+
+    stopped = False
+
+    def __init__(self, progress: bool) -> None:
+        self.progress = progress
+        self.shown: dict[str, str] = {}
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        shown = self.progress and state.is_world_process_zero
+        self.bar = backbone.progress_bar(state.max_steps, "training", " updates", shown, start=state.global_step)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict | None = None, **kwargs: Any) -> None:
+        self.shown |= {k: f"{v:.3f}" for k, v in (logs or {}).items() if k in ("loss", "eval_loss", "eval_accuracy")}
+        self.bar.set_postfix(self.shown, refresh=False)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.bar.update()
+        if self.stopped:
+            control.should_save = control.should_training_stop = True
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.bar.close()
+
+
+def _length(row: dict[str, Any]) -> int:
+    """Tokens of the longest text in a prepared row (a pair has two)."""
+    return max(len(value) for value in row.values() if isinstance(value, Tensor))
