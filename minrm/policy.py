@@ -98,7 +98,8 @@ def train_policy(
 
     It learns what the class writes, not what the questions say: their tokens carry no loss, as in supervised
     fine-tuning. Batches hold texts of like length and weigh the same, so a token of a short text counts for more: the
-    model gives bare answers more often than it read them. Stopped and called again with the same arguments, it goes on from its last checkpoint.
+    model gives bare answers more often than it read them. Stopped and called again with the same arguments, it goes on
+    from its last checkpoint.
     """
     folder = Path(folder)
     tokenizer = build_tokenizer()
