@@ -1,0 +1,15 @@
+"""Feedback for the exercises: a check takes what the learner wrote, tries it, and gives one hint if it is not right.
+
+`check_last_number(last_number)` prints a line with a tick, or raises AssertionError that names the input on which the
+mistake showed, what came, what was wanted, and what may be behind it. One file for each chapter; `attempt` is how all
+of them try a function: on copies, the same inputs every time, with exceptions told as hints.
+"""
+
+from minrm.checks.chain_of_thought import check_calculations, check_last_number, check_wilson
+from minrm.checks.self_consistency import check_vote_in_the_end, check_vote_of_two, check_winner
+from minrm.checks.steps_and_tokens import check_agreement, check_safe_tag, check_step_pairs
+
+__all__ = [
+    "check_agreement", "check_calculations", "check_last_number", "check_safe_tag", "check_step_pairs",
+    "check_vote_in_the_end", "check_vote_of_two", "check_wilson", "check_winner",
+]  # fmt: skip

@@ -1,0 +1,116 @@
+"""How a check tries the learner's function, and how it finds the hint that fits.
+
+Typical mistakes are kept as functions: what a learner would have written. Where the learner's results are those of such
+a function on every input, it is taken to be the mistake, and its hint is given. Arguments are copied before each call;
+an exception of the learner's code becomes a hint with its message.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from typing import Any, NoReturn
+
+import numpy as np
+
+LONGEST = 240  # characters of an input or a result in a hint
+NOTHING = "nothing came back; does every way through the function end in `return`?"
+UNCHANGED = "that is what the function was given, unchanged"
+
+Mistake = tuple[Callable[..., Any], str]  # what a learner would have written, and the hint for it
+
+
+def compare(
+    name: str,
+    function: Callable[..., Any],
+    cases: Sequence[tuple[Any, ...]],
+    right: Callable[..., Any],
+    mistakes: Sequence[Mistake],
+    otherwise: str,
+    same: Callable[[Any, Any], bool] = operator.eq,
+) -> None:
+    """Raise AssertionError unless `function` gives what `right` gives on each of the `cases` (tuples of arguments).
+
+    name: the function's name in the exercise. mistakes: tried in order; one that gives all the learner's results
+    explains them, else one that gives the first wrong result, else `otherwise` is the hint. same: compares two results.
+    """
+    came: list[Any] = []
+    wrong: list[int] = []
+    for number, case in enumerate(cases):
+        try:
+            came.append(attempt(name, function, *case))
+        except AssertionError:
+            if not wrong:
+                raise
+            break  # the value that was wrong before it says more than the exception
+        if not _same(same, came[-1], right(*case)):
+            wrong.append(number)
+    if not wrong:
+        return
+    first = wrong[0]
+    known = [*mistakes, (lambda *_: None, NOTHING), (lambda *given: given[0], UNCHANGED)]
+    explained = [hint for mistake, hint in known if _explains(same, mistake, cases, came)]
+    explained += [hint for mistake, hint in known if _explains(same, mistake, [cases[first]], [came[first]])]
+    refuse(name, cases[first], came[first], right(*cases[first]), explained[0] if explained else otherwise)
+
+
+def attempt(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """What `function` returns for copies of the arguments; AssertionError if it stops, or changes what it was given."""
+    must_be_function(name, function)
+    copies = deepcopy(arguments)
+    try:
+        came = function(*copies)
+    except Exception as error:  # whatever the learner's code raises is a hint to the learner
+        said = f"{type(error).__name__}: {error}"
+        raise AssertionError(f"{call(name, arguments)} stopped with {said}. Try it by itself on this input.") from error
+    if repr(copies) != repr(arguments):
+        now = short(", ".join(map(repr, copies)))
+        raise AssertionError(f"{call(name, arguments)} changed its arguments, to {now}; work on a copy of them")
+    return came
+
+
+def must_be_function(name: str, function: Any) -> None:
+    """Refuse what cannot be called, such as the function's result."""
+    if not callable(function):
+        given = short(repr(function))
+        raise AssertionError(f"the check was given {given}; give it the function itself, `{name}` without brackets")
+
+
+def refuse(name: str, arguments: tuple[Any, ...], came: Any, wanted: Any, hint: str) -> NoReturn:
+    """Raise the AssertionError that says on which input it showed, what came, what was wanted, and the hint."""
+    raise AssertionError(f"{call(name, arguments)} gave {short(repr(came))}, wanted is {short(repr(wanted))}: {hint}")
+
+
+def call(name: str, arguments: tuple[Any, ...]) -> str:
+    """The call as the learner would write it, cut where it grows long."""
+    return f"{name}({short(', '.join(map(repr, arguments)))})"
+
+
+def close(a: Any, b: Any) -> bool:
+    """Whether two numbers, or two sequences of numbers, agree to one part in a million."""
+    return np.shape(a) == np.shape(b) and bool(np.allclose(a, b, rtol=1e-6, atol=1e-9))
+
+
+def _same(same: Callable[[Any, Any], bool], a: Any, b: Any) -> bool:
+    try:
+        return bool(same(a, b))
+    except (TypeError, ValueError):  # of kinds that do not compare: not the same
+        return False
+
+
+def _explains(
+    same: Callable[[Any, Any], bool], mistake: Callable[..., Any], cases: Sequence[tuple[Any, ...]], came: list[Any]
+) -> bool:
+    """Whether the mistake gives what came in every case; where it would have stopped, it does not."""
+    try:
+        return all(_same(same, result, mistake(*case)) for case, result in zip(cases, came, strict=False))
+    except Exception:
+        return False
+
+
+def short(text: str) -> str:
+    """On one line, numpy's numbers as plain ones, and cut where it grows long."""
+    text = re.sub(r"np\.\w+\(([-\w.]+)\)", r"\1", " ".join(text.split()))
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

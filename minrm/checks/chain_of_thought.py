@@ -1,0 +1,189 @@
+"""The checks of chapter 1: the last number of a text, Wilson's interval, and the calculations of a problem."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minrm.checks.attempt import Mistake, compare
+from minrm.problems import generate, read_problem
+
+TEXTS = (
+    "Step: 1: 9 * 2 = 18",
+    "She has 9 pens and 14 books left",
+    "It was 7, and then it was 12, I think.",
+    "Now she has 25.",
+    "5 - 8 = -3",
+    "half of 7 is 3.5",
+    "2 * 600 = 1,200",
+    "I do not know.",
+)
+NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
+Z = 1.96
+
+
+def check_last_number(last_number: Callable[[str], str | None]) -> None:
+    """Try `last_number(solution)`: the last number of a text as text, without commas, or None where there is none.
+
+    Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    """
+    cases = [(text,) for text in TEXTS]
+    otherwise = "which number does the text end with, read from its end by eye?"
+    compare("last_number", last_number, cases, _last, _LAST_NUMBER, otherwise)
+    print("✓ last_number finds the last number of every text, and None where there is none.")
+
+
+def check_wilson(wilson: Callable[[int, int], Any]) -> None:
+    """Try `wilson(k, n)`: the two ends, low and high, of Wilson's 95 % interval for k right answers among n.
+
+    Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    """
+    cases = [(6, 10), (10, 10), (0, 4), (1, 8), (171, 300)]
+    otherwise = "set k and n into the equation piece by piece: the terms before ±, the root, the factor in front"
+    compare("wilson", wilson, cases, _shown, _WILSON, otherwise, same=_alike)
+    print("✓ wilson gives both ends of the interval, also where all or none are right.")
+
+
+def check_calculations(calculations: Callable[[str], int]) -> None:
+    """Try `calculations(question)`: how many calculations a question of the embedded world takes.
+
+    A comparison takes one, buying or losing one, boxes and gifts to friends two (first a product).
+    Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    """
+    cases = [(problem.question,) for problem in generate(40, seed=1)]
+    otherwise = "solve this question by hand and count the lines in which you calculate"
+    compare("calculations", calculations, cases, _calculations, _CALCULATIONS, otherwise, same=_same_count)
+    print("✓ calculations counts as the class does, on forty questions.")
+
+
+def _last(text: str) -> str | None:
+    found = NUMBER.findall(text)
+    return found[-1].replace(",", "") if found else None
+
+
+def _numbers(pattern: str) -> Callable[[str], str | None]:
+    """The last match of another pattern, commas taken out."""
+    return lambda text: (re.findall(pattern, text) or [None])[-1]
+
+
+_PARTS = "the pattern takes a comma or full stop that no digit follows: let it begin and end with a digit"
+_MINUS = "the minus sign is part of the number: begin the pattern with `-?`"
+_LAST_NUMBER: list[Mistake] = [
+    (lambda text: (NUMBER.findall(text) or [None])[0], "that is the first number; the last one is wanted"),
+    (_numbers(r"\d"), r"that is one digit of it; `\d+` takes all digits that stand together"),
+    (lambda text: "".join(re.findall(r"\d", text)), "these are all digits of the text in one: find number by number"),
+    (lambda text: NUMBER.findall(text), "that is the list of all numbers; return its last, None where it is empty"),
+    (lambda text: float(_last(text) or ""), "`final_answer` gives text, so let this be text too, without int or float"),
+    (lambda text: (text.split() or [""])[-1], "that is the last word; the last number may stand before it"),
+    (lambda text: _last(text) or "", "where no number stands, return None, not an empty text"),
+    (lambda text: _last(text) or "0", "where no number stands, return None; 0 would be an answer"),
+    (_numbers(r"-?[\d,.]+"), _PARTS),
+    (lambda text: str(_numbers(r"-?[\d,.]+")(text)).replace(",", ""), _PARTS),
+    (_numbers(r"-?\d[\d,]*(?:\.\d+)?"), "the comma groups the thousands; take it out of the number that was found"),
+    (_numbers(r"-?\d+(?:\.\d+)?"), "a number may hold commas between its thousands: let the pattern pass them"),
+    (_numbers(r"-?\d+"), "the digits after a decimal point belong to the number"),
+    (lambda text: (_last(text) or "").lstrip("-") or None, _MINUS),
+    (_numbers(r"\d+"), _MINUS),
+]
+
+
+def _interval(p: float, n: int, z: float = Z) -> tuple[float, float]:
+    """Centre and half-width of Wilson's interval."""
+    half = z * (p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5
+    return (p + z**2 / (2 * n)) / (1 + z**2 / n), half / (1 + z**2 / n)
+
+
+def _wilson(k: int, n: int, z: float = Z) -> tuple[float, float]:
+    centre, half = _interval(k / n, n, z)
+    return centre - half, centre + half
+
+
+def _shown(k: int, n: int) -> tuple[float, ...]:
+    return tuple(round(end, 4) for end in _wilson(k, n))
+
+
+def _wald(k: int, n: int) -> tuple[float, float]:
+    p = k / n
+    half = Z * np.sqrt(p * (1 - p) / n)
+    return p - half, p + half
+
+
+def _undivided(k: int, n: int) -> tuple[float, float]:
+    low, high = _wilson(k, n)
+    return low * (1 + Z**2 / n), high * (1 + Z**2 / n)
+
+
+def _around_the_share(k: int, n: int) -> tuple[float, float]:
+    half = _interval(k / n, n)[1]
+    return k / n - half, k / n + half
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Equal to three digits after the point: z may be 1.96 or have more digits."""
+    return np.shape(a) == np.shape(b) and bool(np.allclose(a, b, rtol=0, atol=3e-4))
+
+
+_WALD = "this is the familiar p ± z·sqrt(p(1 - p)/n); Wilson's has z²/(4n²) under the root, and more"
+_Z = "for 95 % take z = 1.96"
+_WILSON: list[Mistake] = [
+    (_wald, _WALD),
+    (lambda k, n: np.clip(_wald(k, n), 0, 1), "cutting the familiar interval at 0 and 1 does not make it Wilson's"),
+    (lambda k, n: _interval(k / n, n), "these are centre and half-width; return centre - half, centre + half"),
+    (lambda k, n: _wilson(k, n)[::-1], "the lower end comes first"),
+    (lambda k, n: 100 * np.array(_wilson(k, n)), "these are per cent; shares between 0 and 1 are wanted"),
+    (lambda k, n: _wilson(k * n, n), "k is a count of right answers; their share is k/n"),
+    (_undivided, "the factor 1 / (1 + z²/n) is missing; it stands before the whole bracket"),
+    (_around_the_share, "the centre is not k/n: z²/(2n) is added to it before the division"),
+    (lambda k, n: _wilson(k, n, 1.645), f"z = 1.645 is for 90 %; {_Z}"),
+    (lambda k, n: _wilson(k, n, 1.0), f"z = 1 is one standard error; {_Z}"),
+    (lambda k, n: np.round(_wilson(k, n), 2), "rounded too early; round where you print"),
+    (lambda k, n: _wilson(k, n)[0], "one number came, two are wanted: return low, high"),
+    (lambda k, n: k / n, "this is the share; the interval around it is wanted: return low, high"),
+]
+
+
+def _calculations(question: str) -> int:
+    problem = read_problem(question)
+    products = sum(event.times > 1 for event in problem.events)
+    return (problem.wording != "plain") + len(problem.events) + products
+
+
+def _plain(question: str) -> bool:
+    return read_problem(question).wording == "plain"
+
+
+def _less(*parts: str) -> Callable[[str], int]:
+    """The count with some of its parts forgotten."""
+
+    def count(question: str) -> int:
+        problem = read_problem(question)
+        compared = problem.wording != "plain" and problem.wording not in parts
+        kinds = [event.kind for event in problem.events]
+        return compared + len(kinds) + sum(kind in ("boxes", "gives") and kind not in parts for kind in kinds)
+
+    return count
+
+
+def _same_count(a: Any, b: Any) -> bool:
+    return type(a) is type(b) and a == b if isinstance(a, str | bool) else bool(a == b)
+
+
+_BOTH = "a comparison takes a calculation in both wordings, with `That is` and without"
+_EVENTS = "these are the events alone; a comparison takes a calculation too, and boxes and friends take two"
+_NUMBERS = "these are the numbers in it; each calculation makes one of two, so how many until one is left?"
+_CALCULATIONS: list[Mistake] = [
+    (_less("consistent", "inconsistent", "boxes", "gives"), _EVENTS),
+    (_less("consistent", "inconsistent"), "a comparison, `more than` or `fewer than`, takes a calculation of its own"),
+    (_less("consistent"), _BOTH),
+    (_less("inconsistent"), _BOTH),
+    (_less("boxes", "gives"), "boxes, or gifts to each of some friends, take two: first the product"),
+    (_less("boxes"), "boxes of something take two, as gifts to friends do: first the product"),
+    (_less("gives"), "gifts to each of some friends take two, as boxes do: first the product"),
+    (lambda question: _calculations(question) + _plain(question), "this question has no comparison to calculate"),
+    (lambda question: len(re.findall(r"\d+", question)), _NUMBERS),
+    (lambda question: question.count("."), "these are its sentences; some hold no calculation, some hold two"),
+    (lambda question: str(_calculations(question)), "return the count as a number, not as text"),
+]

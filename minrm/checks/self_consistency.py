@@ -1,0 +1,195 @@
+"""The checks of chapter 2: the vote of two, where the vote ends, and the winner of a vote with weights."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations, product
+from typing import Any
+
+import numpy as np
+
+from minrm.checks.attempt import Mistake, close, compare
+
+Answers = Sequence[str | None]
+
+
+def check_vote_of_two(vote_of_two: Callable[[Answers, str], float]) -> None:
+    """Try `vote_of_two(answers, truth)`: how often the vote of two of one problem's samples gives the truth.
+
+    All pairs of two different samples count alike, a tie counts one half, and a sample without an answer (None) casts
+    no vote. Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    """
+    rng = random.Random(0)
+    shown = (["6", "6", "10"], ["6", "6", "10", "2"], ["6", None, "10", "6"])
+    cases = [(answers, "6") for answers in shown]
+    cases += [([rng.choice(("6", "10", "2", None)) for _ in range(7)], "6") for _ in range(6)]
+    otherwise = "list the pairs of this input by hand, and write beside each what it is worth: 1, one half or 0"
+    compare("vote_of_two", vote_of_two, cases, _of_two, _VOTE_OF_TWO, otherwise, same=close)
+    print("✓ vote_of_two counts every pair once, shares ties, and lets samples without an answer cast no vote.")
+
+
+def check_vote_in_the_end(vote_in_the_end: Callable[[Any, Any], float]) -> None:
+    """Try `vote_in_the_end(answers, truth)`: the share of problems that a vote of all samples wins.
+
+    answers: an object array [P, N] with None where no answer was read; truth: an object array [P]. Where several
+    answers lead together, each has an equal share. Prints a line with a tick. Raises AssertionError with a hint
+    otherwise.
+    """
+    rng = random.Random(1)
+    rows: list[Answers] = [
+        ["6", "6", "10", "2", None],
+        ["6", "10", "10", "2", "2"],
+        [None, None, None, "6", "10"],
+        ["6"] * 5,
+    ]
+    cases = [_problems(rows[:count], ["6"] * count) for count in (1, 2, 4)]
+    for _ in range(4):
+        drawn = [[rng.choice(("6", "6", "10", "2", None)) for _ in range(8)] + ["10"] for _ in range(5)]
+        cases.append(_problems(drawn, rng.choices(("6", "10"), k=5)))
+    otherwise = "look at one row: which answer leads, how many lead with it, and what share of the win has the truth?"
+    compare("vote_in_the_end", vote_in_the_end, cases, _in_the_end, _VOTE_IN_THE_END, otherwise, same=close)
+    print("✓ vote_in_the_end finds the answers that lead, and shares the win among them.")
+
+
+def check_winner(winner: Callable[[Answers, Sequence[float]], str]) -> None:
+    """Try `winner(answers, weights)`: the answer of one problem's samples whose weights, added up, are the largest.
+
+    A sample without an answer (None) casts no vote, whatever its weight. Prints a line with a tick. Raises
+    AssertionError with a hint otherwise.
+    """
+    rng = random.Random(2)
+    cases: list[tuple[Any, ...]] = [
+        (["6", "10", "10", "6", "6"], [0.4, 0.9, 0.8, 0.1, 0.2]),
+        (["10", "6", "6", "2"], [0.7, 0.5, 0.4, 0.3]),
+        (["6", None, None, "10"], [0.5, 0.6, 0.7, 0.1]),
+        ([None, "2", "6", "6", "6"], [0.9, 0.8, 0.1, 0.2, 0.1]),
+    ]
+    for _ in range(6):
+        answers = [rng.choice(("6", "10", "2", None)) for _ in range(9)] + ["6"]
+        cases.append((answers, [round(rng.random(), 3) for _ in answers]))
+    otherwise = "add up the weights of each answer by hand: which sum is the largest?"
+    compare("winner", winner, cases, _winner, _WINNER, otherwise)
+    print("✓ winner adds up the weights of each answer, and lets samples without an answer cast no vote.")
+
+
+def _pairs(worth: Callable[[tuple[str | None, ...], str], float]) -> Callable[[Answers, str], float]:
+    """The mean worth of all pairs of different samples."""
+    return lambda answers, truth: float(np.mean([worth(pair, truth) for pair in combinations(answers, 2)]))
+
+
+def _worth(pair: Iterable[str | None], truth: str) -> float:
+    votes = [answer for answer in pair if answer is not None]
+    return votes.count(truth) / len(votes) if votes else 0.0
+
+
+_of_two = _pairs(_worth)
+_TIE = "a tie is a coin tossed: where the two differ and one is right, the pair is worth one half"
+_RIVAL = "None is no rival: beside a sample without an answer the other one decides alone, and need not share"
+_VOTE_OF_TWO: list[Mistake] = [
+    (_pairs(lambda pair, truth: _worth(pair, truth) == 1), f"{_TIE}, not lost"),
+    (_pairs(lambda pair, truth: pair == (truth, truth)), f"{_TIE}, not lost"),
+    (_pairs(lambda pair, truth: truth in pair), f"{_TIE}, not won"),
+    (lambda answers, truth: list(answers).count(truth) / len(answers), _RIVAL),
+    (lambda answers, truth: np.mean([_worth(pair, truth) for pair in product(answers, repeat=2)]),
+        "here a sample is paired with itself; a pair holds two different samples"),
+    (lambda answers, truth: _of_two([a for a in answers if a is not None], truth),
+        "samples without an answer are drawn too: keep them in the pairs, where they cast no vote"),
+    (lambda answers, truth: sum(_worth(pair, truth) for pair in combinations(answers, 2)),
+        "that is a sum over the pairs; divide it by their number"),
+    (_pairs(lambda pair, truth: 0.5 if pair == (None, None) else _worth(pair, truth)),
+        "where neither of the two has an answer, nothing is won: such a pair is worth 0"),
+]  # fmt: skip
+
+
+def _problems(rows: Sequence[Answers], truth: Sequence[str]) -> tuple[Any, Any]:
+    return np.array(rows, dtype=object), np.array(truth, dtype=object)
+
+
+def _leaders(row: Iterable[str | None]) -> list[str | None]:
+    counts = Counter(row)
+    return [answer for answer, count in counts.items() if count == max(counts.values())]
+
+
+def _mean(worth: Callable[[list[str | None], str], float]) -> Callable[[Any, Any], float]:
+    """The mean over problems of what a row of answers is worth."""
+    return lambda answers, truth: float(np.mean([worth(list(row), true) for row, true in zip(answers, truth)]))  # noqa: B905
+
+
+def _said(row: Iterable[str | None]) -> list[str | None]:
+    return [answer for answer in row if answer is not None]
+
+
+def _share(row: Iterable[str | None], true: str) -> float:
+    leaders = _leaders(_said(row))
+    return (true in leaders) / len(leaders)
+
+
+_in_the_end = _mean(_share)
+_SHARE = "where several answers lead together, each wins its share, as the coin does it"
+_VOTE_IN_THE_END: list[Mistake] = [
+    (_mean(lambda row, true: _share(row, true) == 1), f"{_SHARE}; such a problem is not lost"),
+    (_mean(lambda row, true: true in _leaders(_said(row))), f"{_SHARE}; such a problem is not won outright"),
+    (_mean(lambda row, true: Counter(_said(row)).most_common(1)[0][0] == true),
+        f"{_SHARE}; here the one that was met first takes all"),
+    (_mean(lambda row, true: max(_said(row), key=_said(row).count) == true), f"{_SHARE}; here the first takes all"),
+    (_mean(lambda row, true: max(sorted(set(map(str, _said(row)))), key=_said(row).count) == true),
+        f"{_SHARE}; here the first in the alphabet takes all"),
+    (_mean(lambda row, true: (true in _leaders(row)) / len(_leaders(row))),
+        "None is counted as an answer here; a sample without an answer casts no vote"),
+    (_mean(lambda row, true: Counter(row).most_common(1)[0][0] == true),
+        "None is counted as an answer here; a sample without an answer casts no vote"),
+    (_mean(lambda row, true: row.count(true) / len(row)), "that is how often one sample is right; a vote asks which "
+        "answer is given most often"),
+    (_mean(lambda row, true: true in row), "that is pass@N, whether a right answer is there; it must lead to win"),
+    (_mean(lambda row, true: row.count(true) > len(row) / 2), "more than half is not needed: the most votes win"),
+    (lambda answers, truth: [_share(row, true) for row, true in zip(answers, truth, strict=True)],
+        "these are the problems one by one; their mean is wanted"),
+    (lambda answers, truth: sum(_share(row, true) for row, true in zip(answers, truth, strict=True)),
+        "that is the number of problems won; divide it by the number of problems"),
+]  # fmt: skip
+
+
+def _sums(answers: Answers, weights: Sequence[float]) -> dict[str | None, float]:
+    sums: dict[str | None, float] = {}
+    for answer, weight in zip(answers, weights, strict=True):
+        sums[answer] = sums.get(answer, 0.0) + weight
+    return sums
+
+
+def _voting(answers: Answers, weights: Sequence[float]) -> dict[str | None, float]:
+    return {answer: total for answer, total in _sums(answers, weights).items() if answer is not None}
+
+
+def _winner(answers: Answers, weights: Sequence[float]) -> str | None:
+    sums = _voting(answers, weights)
+    return max(sums, key=sums.__getitem__)
+
+
+def _by_mean(answers: Answers, weights: Sequence[float]) -> str | None:
+    means = {answer: total / list(answers).count(answer) for answer, total in _voting(answers, weights).items()}
+    return max(means, key=means.__getitem__)
+
+
+def _heaviest(answers: Answers, weights: Sequence[float]) -> str | None:
+    return answers[int(np.argmax(weights))]
+
+
+_ONE = "that is the answer of the single heaviest sample (best-of-N); a vote adds up the weights of equal answers"
+_WINNER: list[Mistake] = [
+    (_heaviest, _ONE),
+    (lambda answers, weights: max((w, a) for a, w in zip(answers, weights, strict=True) if a is not None)[1], _ONE),
+    (lambda answers, weights: Counter(_said(answers)).most_common(1)[0][0], "the weights are not used: this answer is "
+        "given most often, but its weights add up to less"),
+    (_by_mean, "that is the largest mean weight; add up, since many samples are to count for more than one"),
+    (lambda answers, weights: max(_sums(answers, weights).items(), key=lambda item: item[1])[0],
+        "None has won; a sample without an answer casts no vote, whatever its weight"),
+    (lambda answers, weights: min(_voting(answers, weights).items(), key=lambda item: item[1])[0],
+        "that is the smallest sum; the largest is wanted"),
+    (lambda answers, weights: max(_voting(answers, weights).values()),
+        "that is the sum; the answer it belongs to is wanted"),
+    (lambda answers, weights: max(_voting(answers, weights).items(), key=lambda item: item[1]),
+        "that is the answer with its sum; return the answer alone"),
+    (_voting, "these are the sums of all answers; return the answer whose sum is the largest"),
+]  # fmt: skip

@@ -1,0 +1,186 @@
+"""The checks of chapter 3: labels by a threshold, pairs that differ in one step, and a tag that is safe to use."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minrm.checks.attempt import Mistake, attempt, close, compare, must_be_function, short
+from minrm.checks.places import Places
+from minrm.embedded import shipped
+
+Soft = Sequence[Sequence[float]]
+Exact = Sequence[Sequence[int]]
+
+
+def check_agreement(agreement: Callable[[Soft, Exact, float], float]) -> None:
+    """Try `agreement(soft, exact, share)`: how often soft labels, cut at `share`, say what the exact ones say.
+
+    soft, exact: for each solution a list with a label for each step. A step counts as good from `share` on; all steps
+    up to and including the first exact error are compared, each once. Prints a line with a tick. Raises AssertionError
+    with a hint otherwise.
+    """
+    rng = random.Random(0)
+    cases: list[tuple[Any, ...]] = [
+        ([[1.0, 0.25], [0.75, 0.0, 0.5]], [[1, 1], [1, 0, 1]], 0.5),
+        ([[1.0, 0.5, 0.25]], [[1, 1, 0]], 0.5),
+    ]
+    for share in (0.125, 0.5, 0.5, 0.875):
+        exact = [[int(rng.random() < 0.7) for _ in range(rng.choice((2, 3, 4)))] for _ in range(6)]
+        soft = [[rng.choice((0.0, 0.125, 0.5, 0.875, 1.0)) for _ in labels] for labels in exact]
+        cases.append((soft, exact, share))
+    otherwise = "go through this input step by step: which steps count, and which of them agree?"
+    compare("agreement", agreement, cases, _agreement, _AGREEMENT, otherwise, same=close)
+    print("✓ agreement compares each step up to the first error once, and calls a step good from the share on.")
+
+
+def check_step_pairs(step_pairs: Callable[[list[dict[str, Any]]], list[dict[str, str]]]) -> None:
+    """Try `step_pairs(rows)`: pairs of the same prompt and first steps, with a good next step and a bad one.
+
+    rows: dictionaries with `question`, `solution` and `labels`, as in `training.parquet`; a step without a label (None)
+    is neither. Wanted: dictionaries with `prompt` (the question, then the steps so far, as `join_steps` writes them, a
+    newline between), `chosen` and `rejected` (the next step with its header); one for each place that has both, in any
+    order. Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    """
+    came = attempt("step_pairs", step_pairs, _ROWS)
+    hint = Places(_ROWS).hint(came)
+    if hint:
+        raise AssertionError(f"step_pairs(rows), for {len(_ROWS)} made rows, gave {short(repr(came))}: {hint}")
+    print("✓ step_pairs finds each place with a good and a bad next step, and makes one pair of it.")
+
+
+def check_safe_tag(safe_tag: Callable[[Any, str, Sequence[str]], bool]) -> None:
+    """Try `safe_tag(tokenizer, tag, texts)`: whether `tag` can end the steps of `texts` and be found again.
+
+    True if the tag is one id, none of the texts holds this id, and set at the end of each text it stays that id there.
+    The tokenizer is the policy's. Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    """
+    from transformers import PreTrainedTokenizerFast  # takes seconds, and only this check needs it
+
+    must_be_function("safe_tag", safe_tag)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(shipped("policy"))
+    sums = ["Step: 1: 6 + 5 = 11", "Step: 2: 11 - 9 = 2"]
+    cases: list[tuple[Any, ...]] = [
+        ("%", sums), ("<|prm_label|>", sums), ("-", ["Mia has 3 fewer: 9 - 3 = 6", "is-ought"]),
+        ("?", ["How many pens?", *sums]), ("+", sums), ("0", ["6 - 5 = 1"]), ("0", ["6 - 5 = 1", "6 + 3 = 9"]),
+    ]  # fmt: skip
+
+    def of_tokenizer(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda tag, texts: function(tokenizer, tag, texts)
+
+    mistakes = [(of_tokenizer(mistake), hint) for mistake, hint in _SAFE_TAG]
+    otherwise = "print the ids of the tag, of each text, and of each text with the tag behind it"
+    same = _same_truth
+    compare("safe_tag", of_tokenizer(safe_tag), cases, of_tokenizer(_safe), mistakes, otherwise, same)
+    print("✓ safe_tag refuses a tag that splits, one that occurs in a text, and one that merges at its end.")
+
+
+def _compared(soft: Soft, exact: Exact, good: Callable[[float], float], until: int = 1) -> list[list[bool]]:
+    """For each solution, whether the labels agree, on `until` steps of those from the first error on."""
+    ends = [list(labels).index(0) + until if 0 in labels else len(labels) for labels in exact]
+    return [
+        [good(s) == e for s, e in zip(own[:end], labels[:end], strict=True)]
+        for own, labels, end in zip(soft, exact, ends, strict=True)
+    ]
+
+
+def _flat(agreed: list[list[bool]]) -> float:
+    steps = [step for own in agreed for step in own]
+    return sum(steps) / len(steps)
+
+
+def _agreed(soft: Soft, exact: Exact, share: float, until: int = 1) -> list[list[bool]]:
+    return _compared(soft, exact, lambda label: label >= share, until)
+
+
+def _agreement(soft: Soft, exact: Exact, share: float) -> float:
+    return _flat(_agreed(soft, exact, share))
+
+
+def _by_soft(soft: Soft, exact: Exact, share: float) -> float:
+    """Cut at the first step that the soft labels call bad."""
+    ends = [next((i for i, value in enumerate(own) if value < share), len(own)) + 1 for own in soft]
+    kept = [own[:end] for own, end in zip(soft, ends, strict=True)]
+    return _flat(_agreed(kept, [own[:end] for own, end in zip(exact, ends, strict=True)], share, until=99))
+
+
+_AGREEMENT: list[Mistake] = [
+    (lambda soft, exact, share: _flat(_agreed(soft, exact, share, until=99)),
+        "the steps after the first error are compared too; there the two definitions differ by design"),
+    (lambda soft, exact, share: _flat(_agreed(soft, exact, share, until=0)),
+        "the first error itself is left out; it is the step that matters most"),
+    (lambda soft, exact, share: _flat(_compared(soft, exact, lambda label: label > share)),
+        "a label equal to the share counts as good: `>=`, not `>`"),
+    (lambda soft, exact, share: float(np.mean([np.mean(own) for own in _agreed(soft, exact, share)])),
+        "that is the mean of the solutions' means; let each step count once"),
+    (_by_soft, "cut at the first error that the exact labels name, not at the first low soft label"),
+    (lambda soft, exact, share: _flat(_compared(soft, exact, lambda label: label)),
+        "the soft labels are compared as they are; first make each good or bad by the share"),
+    (lambda soft, exact, share: 1 - _agreement(soft, exact, share), "that is how often they differ"),
+    (lambda soft, exact, share: sum(map(sum, _agreed(soft, exact, share))),
+        "that is a number of steps; divide it by how many were compared"),
+    (lambda soft, exact, share: 100 * _agreement(soft, exact, share), "these are per cent; a share of 1 is wanted"),
+    (lambda soft, exact, share: _agreement(soft, exact, 0.5), "the threshold is fixed at one half; use `share`"),
+]  # fmt: skip
+
+_START, _OTHER = "Mia has 9 pens. Mia buys 5 pens.", "Tom has 8 books. Tom loses 2 books. Tom buys 3 books."
+_ROWS: list[dict[str, Any]] = [
+    {"question": _START, "solution": "Step: 1: 9 + 5 = 14\n\n# Answer\n\n14", "labels": [1]},
+    {"question": _START, "solution": "Step: 1: 9 + 5 = 13\n\n# Answer\n\n13", "labels": [0]},
+    {"question": _START, "solution": "Step: 1: 9 + 5 = 12\n\n# Answer\n\n12", "labels": [0]},
+    {"question": _OTHER, "solution": "Step: 1: 8 - 2 = 6\nStep: 2: 6 + 3 = 9\n\n# Answer\n\n9", "labels": [1, 1]},
+    {"question": _OTHER, "solution": "Step: 1: 8 - 2 = 6\nStep: 2: 6 + 3 = 8\n\n# Answer\n\n8", "labels": [1, 0]},
+    {"question": _OTHER, "solution": "Step: 1: 8 - 2 = 5\nStep: 2: 5 + 3 = 8\n\n# Answer\n\n8", "labels": [0, 1]},
+    {"question": _OTHER, "solution": "Step: 1: 8 - 2 = 5\nStep: 2: 5 + 3 = 7\n\n# Answer\n\n7", "labels": [0, None]},
+]
+
+
+def _ids(tokenizer: Any, text: str) -> list[int]:
+    return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def _one(tokenizer: Any, tag: str, texts: Sequence[str]) -> bool:
+    return len(_ids(tokenizer, tag)) == 1
+
+
+def _absent(tokenizer: Any, tag: str, texts: Sequence[str]) -> bool:
+    return all(_ids(tokenizer, tag)[0] not in _ids(tokenizer, text) for text in texts)
+
+
+def _stays(tokenizer: Any, tag: str, texts: Sequence[str]) -> bool:
+    return all(_ids(tokenizer, text + tag)[-1:] == _ids(tokenizer, tag) for text in texts)
+
+
+def _safe(tokenizer: Any, tag: str, texts: Sequence[str]) -> bool:
+    return all(condition(tokenizer, tag, texts) for condition in (_one, _absent, _stays))
+
+
+def _unread(tokenizer: Any, tag: str, texts: Sequence[str]) -> bool:
+    """Looking for the tag's letters instead of its id."""
+    letters = any(tag in text for text in texts)
+    return _one(tokenizer, tag, texts) and not letters
+
+
+def _same_truth(a: Any, b: Any) -> bool:
+    return isinstance(a, bool | np.bool_) and bool(a) == b
+
+
+_SAFE_TAG: list[Mistake] = [
+    (lambda *given: _one(*given) and _absent(*given),
+        "here the tag merges with what stands before it: look at the ids of text + tag"),
+    (lambda *given: _one(*given) and _stays(*given), "here the tag's id occurs in a text already, where no step ends"),
+    (lambda *given: _absent(*given) and _stays(*given), "the tag is several ids: there is no one place to read from"),
+    (_one, "one id is not enough: it may occur in the texts, and it may merge with what stands before it"),
+    (_unread, "look for the tag's id, not for its letters: the same sign inside another token does no harm"),
+    (lambda *given: _unread(*given) and _stays(*given),
+        "look for the tag's id, not for its letters: the same sign inside another token does no harm"),
+    (lambda tokenizer, tag, texts: _safe(tokenizer, tag, texts[:1]), "only the first text is looked at"),
+    (lambda tokenizer, tag, texts: any(_safe(tokenizer, tag, [text]) for text in texts),
+        "one text in which it works is not enough: `all`, not `any`"),
+    (lambda *given: not _safe(*given), "True is for a tag that is safe"),
+    (lambda *given: True, "every tag passes; some of these split, occur or merge"),
+    (lambda *given: False, "no tag passes; some of these are safe"),
+]  # fmt: skip

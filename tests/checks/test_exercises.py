@@ -1,0 +1,128 @@
+"""The exercises in the book: each folded solution passes its check, and the page of all exercises is in step."""
+
+import json
+import random
+import re
+from functools import cache
+from itertools import combinations
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from transformers import PreTrainedTokenizerFast
+
+import minrm.checks
+from minrm.embedded import shipped
+from minrm.estimates import Estimate, paired_difference
+from minrm.problems import read_problem
+from minrm.rows import read_rows
+from minrm.selection import majority_vote
+from minrm.text import final_answer, join_steps, split_steps
+
+BOOK = Path(__file__).parents[2] / "book"
+TITLE = re.compile(r"^\*\*(\d+)\. (.+?)\*\* \((\d+ minutes), (★{1,3})\)", re.MULTILINE)
+HAND_IN = re.compile(r"^(check_\w+)\((\w+)\)$", re.MULTILINE)
+FENCED = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def exercises(chapter):
+    """Title, time and difficulty as written, the text and the solution of each exercise."""
+    cells = json.loads(chapter.read_text(encoding="utf-8"))["cells"]
+    (text,) = ["".join(cell["source"]) for cell in cells if "## Exercises" in "".join(cell["source"])]
+    part = text.split("## Exercises")[1].split("## Summary")[0]
+    marks = list(TITLE.finditer(part))
+    ends = [mark.start() for mark in marks[1:]] + [len(part)]
+    for mark, end in zip(marks, ends, strict=True):
+        asked, solution = part[mark.end() : end].split("<details><summary>Solution</summary>")
+        yield f"{mark[1]}. {mark[2].rstrip('.')}", mark[3], mark[4], asked, solution
+
+
+CHAPTERS = sorted(path for path in BOOK.glob("*.ipynb") if "minrm.checks" in path.read_text(encoding="utf-8"))
+ALL = [(chapter, *exercise) for chapter in CHAPTERS for exercise in exercises(chapter)]
+
+
+@cache
+def recorded():
+    problems = pd.read_parquet(shipped("problems.parquet"))
+    traps = [" ".join(read_problem(question).traps) or "no trap" for question in problems.question]
+    return problems.assign(trap=traps)
+
+
+def chapter_1():
+    problems = recorded()
+    direct, greedy = problems.direct.str.strip(), problems.greedy.map(final_answer)
+    return {
+        "problems": problems,
+        "right": pd.DataFrame({"direct": direct == problems.answer, "greedy": greedy == problems.answer}).astype(float),
+        "found_in": {"cut off before its end": "Step: 1: 9 * 2 = 18\n\n# Answer"},
+        "final_answer": final_answer, "read_problem": read_problem,
+        "Estimate": Estimate, "paired_difference": paired_difference,
+    }  # fmt: skip
+
+
+def chapter_2():
+    """The chapter's arrays, of the first 16 problems only."""
+    problems, samples = recorded()[:16], pd.read_parquet(shipped("evaluation.parquet"))
+    samples = samples[samples.problem < 16]
+    samples = samples.assign(answer=samples.solution.map(final_answer))
+    shape = (len(problems), len(samples) // len(problems))
+    answers = samples.answer.to_numpy(dtype=object).reshape(shape)
+    return {
+        "problems": problems, "samples": samples, "shape": shape, "answers": answers,
+        "correct": samples.correct.to_numpy().reshape(shape),
+        "vote64": majority_vote(answers, problems.answer, 64).per_problem,
+        "np": np, "pd": pd, "combinations": combinations,
+        "majority_vote": majority_vote, "paired_difference": paired_difference,
+    }  # fmt: skip
+
+
+def chapter_3():
+    """The shipped solutions, with drawn labels in place of rollouts, and the policy's tokenizer in place of a model."""
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(shipped("policy"))
+    training = [row for _, row in read_rows(shipped("training.parquet"))][:2000]
+    some = [row for row in training if len(row["labels"]) >= 3][:80]
+    rng = random.Random(0)
+    return {
+        "training": training, "some": some, "soft": [[rng.randrange(9) / 8 for _ in row["labels"]] for row in some],
+        "model": SimpleNamespace(tokenizer=tokenizer), "join_steps": join_steps, "split_steps": split_steps,
+    }  # fmt: skip
+
+
+NAMES = {"01": chapter_1, "02": chapter_2, "03": chapter_3}
+
+
+@pytest.mark.parametrize(("chapter", "title", "time", "difficulty", "asked", "solution"), ALL)
+def test_a_folded_solution_passes_the_check_that_its_exercise_names(
+    chapter, title, time, difficulty, asked, solution, capsys
+):
+    ((check, function),) = HAND_IN.findall(asked)
+    assert HAND_IN.findall(solution) == [(check, function)]
+    names = dict(NAMES[chapter.name[:2]]())
+    exec(compile("\n".join(FENCED.findall(solution)), title, "exec"), names)
+    assert f"✓ {function} " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_has_two_to_four_exercises_each_folded(chapter):
+    found = list(exercises(chapter))
+    assert 2 <= len(found) <= 4
+    assert [title.split(".")[0] for title, *_ in found] == [str(n) for n in range(1, len(found) + 1)]
+
+
+def test_each_check_belongs_to_one_exercise():
+    named = [check for *_, asked, _ in ALL for check, _ in HAND_IN.findall(asked)]
+    assert sorted(named) == sorted(minrm.checks.__all__)
+
+
+def test_the_page_of_exercises_is_in_step_with_the_chapters():
+    page = (BOOK / "exercises.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^## \[.+\]\((.+)\)$|^\| (\d.+?) \| (.+?) \| (★+) \| `(\w+)` \|$", page, re.MULTILINE)
+    expected, last = [], None
+    for chapter, title, time, difficulty, asked, _ in ALL:
+        if chapter != last:
+            expected.append((chapter.name, "", "", "", ""))
+        last = chapter
+        expected.append(("", title, time, difficulty, HAND_IN.findall(asked)[0][0]))
+    assert listed == expected
