@@ -43,6 +43,9 @@ def measure(out: Path, scale: Any = None) -> None:
     steps = [row["step_scores"] for _, row in read_rows(out / "work" / "verifier.parquet")]
     product = np.array([np.prod(scores) if scores else 0.0 for scores in steps]).reshape(shape)
     chosen = best_of_n(product, correct, counts)
+    # bare answers where steps were asked for are told at a glance: what is the verifier worth on the others?
+    stepwise = np.array([not row["solution"].startswith("# Answer") for row in samples]).reshape(shape)
+    kept = [(s[k], c[k]) for s, c, k in zip(product, correct, stepwise, strict=True) if 0 < c[k].sum() < k.sum()]
     curves = _curves({"vote": vote, "pass@N": oracle}, counts, {"greedy": greedy, "direct": direct})
     selection_curves(curves).savefig(out / "voting.png", dpi=110)
     figures = {
@@ -58,6 +61,10 @@ def measure(out: Path, scale: Any = None) -> None:
         "false positives among the right": round(float((correct & ~valid).sum() / max(correct.sum(), 1)), 4),
         f"problems whose vote at {shape[1]} goes to a wrong answer": round(float(np.mean(at_all < 0.5)), 4),
         "PRM: within-problem AUC": _told(within_problem_auc(product, correct)),
+        "bare answers where steps were asked for": round(float(1 - stepwise.mean()), 4),
+        "PRM: within-problem AUC, bare answers aside": _told(within_problem_auc(*zip(*kept, strict=True)))
+        if kept
+        else None,
         "PRM: pooled AUC": round(pooled_auc(product, correct), 4),
         "PRM: accuracy on steps": _step_accuracy(steps, samples),
         "PRM: best of N (product)": _by_count(chosen, counts),

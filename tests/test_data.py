@@ -93,4 +93,5 @@ def test_the_world_is_what_the_course_says_of_it():
     assert found["greedy - direct"]["low"] > 0.2
     assert found["vote at 64 - greedy"]["low"] > 0 and 0.6 < found["plurality vote"]["64"] < 0.75
     assert found["pass@N"]["64"] > 0.95 and found["PRM: within-problem AUC"]["mean"] > 0.85
+    assert found["PRM: within-problem AUC, bare answers aside"]["low"] > 0.5
     assert 0.03 <= found["false positives among the right"] <= 0.15
