@@ -1,4 +1,4 @@
-"""The last unit of the recipe: what the policy and one verifier reach, printed and written beside the data."""
+"""The last unit of the recipe: what the policy and the reward models reach, printed and written beside the data."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from minrm import best_of_n, majority_vote, pass_at_n
-from minrm.estimates import Estimate
+from minrm import best_of_n, majority_vote, pass_at_n, weighted_vote
+from minrm.estimates import Estimate, over_seeds
 from minrm.metrics import pooled_auc, within_problem_auc
 from minrm.plots import selection_curves
 from minrm.problems import ERRORS, read_problem
+from minrm.recorded import KINDS, recorded_scores
 from minrm.rows import read_rows
 from minrm.selection import paired_difference
 from minrm.text import final_answer
@@ -23,7 +24,7 @@ BEGIN, END = "<!-- figures: written by the recipe -->", "<!-- end of figures -->
 
 
 def measure(out: Path, scale: Any = None) -> None:
-    """What the policy and one verifier reach on problems that nothing was trained on."""
+    """What the policy and the reward models reach on problems that nothing was trained on."""
     problems = [row for _, row in read_rows(out / "problems.parquet")]
     samples = [row for _, row in read_rows(out / "evaluation.parquet")]
     shape = (len(problems), len(samples) // len(problems))
@@ -40,14 +41,11 @@ def measure(out: Path, scale: Any = None) -> None:
     greedy = np.array([final_answer(row["greedy"]) == row["answer"] for row in problems], dtype=float)
     vote, oracle = majority_vote(answers, truth, counts), pass_at_n(correct, counts)
     at_some, at_all = (majority_vote(answers, truth, n).per_problem for n in (some, shape[1]))
-    steps = [row["step_scores"] for _, row in read_rows(out / "work" / "verifier.parquet")]
-    product = np.array([np.prod(scores) if scores else 0.0 for scores in steps]).reshape(shape)
-    chosen = best_of_n(product, correct, counts)
-    # bare answers where steps were asked for are told at a glance: what is the verifier worth on the others?
     stepwise = np.array([not row["solution"].startswith("# Answer") for row in samples]).reshape(shape)
-    kept = [(s[k], c[k]) for s, c, k in zip(product, correct, stepwise, strict=True) if 0 < c[k].sum() < k.sum()]
-    curves = _curves({"vote": vote, "pass@N": oracle}, counts, {"greedy": greedy, "direct": direct})
-    selection_curves(curves).savefig(out / "voting.png", dpi=110)
+    runs = {name: recorded_scores(kind, folder=out) for kind, name in KINDS.items()}
+    best = {name: over_seeds([best_of_n(run, correct, counts) for run in scores]) for name, scores in runs.items()}
+    curves = _curves({"vote": vote, **best, "pass@N": oracle}, counts, {"greedy": greedy})
+    selection_curves(curves).savefig(out / "best_of_n.png", dpi=110)
     figures = {
         "problems": shape[0],
         "samples of each": shape[1],
@@ -60,19 +58,17 @@ def measure(out: Path, scale: Any = None) -> None:
         f"vote at {some} - greedy": _told(paired_difference(at_some, greedy)),
         "false positives among the right": round(float((correct & ~valid).sum() / max(correct.sum(), 1)), 4),
         f"problems whose vote at {shape[1]} goes to a wrong answer": round(float(np.mean(at_all < 0.5)), 4),
-        "PRM: within-problem AUC": _told(within_problem_auc(product, correct)),
         "bare answers where steps were asked for": round(float(1 - stepwise.mean()), 4),
-        "PRM: within-problem AUC, bare answers aside": _told(within_problem_auc(*zip(*kept, strict=True)))
-        if kept
-        else None,
-        "PRM: pooled AUC": round(pooled_auc(product, correct), 4),
-        "PRM: accuracy on steps": _step_accuracy(steps, samples),
-        "PRM: best of N (product)": _by_count(chosen, counts),
         "by trap": _by_trap(
             problems, {"greedy": greedy, f"vote at {some}": at_some, "one sample": correct.mean(axis=1)}
         ),
         "share of solutions with a mistake, by kind": _mistakes(problems, samples),
     }
+    for name, scores in runs.items():
+        figures[f"{name}: best of N"] = _by_count(best[name], counts)
+        figures |= {f"{name}: {what}": value for what, value in _verifier(scores, answers, correct, truth).items()}
+        told = [_auc_of_steps(run, correct, stepwise) for run in scores]  # bare answers are told at a glance
+        figures[f"{name}: within-problem AUC, bare answers aside"] = _told(over_seeds(told))
     text = json.dumps(figures, indent=1)
     print(text)
     (out / "measured.json").write_text(text + "\n")
@@ -97,9 +93,33 @@ def _curves(ways: dict[str, Estimate], counts: list[int], levels: dict[str, np.n
     return rows + [{"way": way, "n": None, "mean": e.mean, "low": e.low, "high": e.high} for way, e in flat.items()]
 
 
-def _step_accuracy(scores: list, samples: list[dict]) -> float:
-    said = np.concatenate([np.asarray(steps) > 0.5 for steps in scores])
-    return round(float((said == np.concatenate([np.asarray(row["labels"], dtype=bool) for row in samples])).mean()), 4)
+def _verifier(scores: np.ndarray, answers: np.ndarray, correct: np.ndarray, truth: list[str]) -> dict[str, Any]:
+    """What one kind of reward model reaches, over its seeds: scores [seeds, problems, samples]."""
+    few = [n for n in (4, 16, 64) if n <= correct.shape[1]]
+    vote = majority_vote(answers, truth, few).per_problem
+    gains = over_seeds([paired_difference(best_of_n(run, correct, few).per_problem, vote) for run in scores])
+    reward = not ((scores >= 0) & (scores <= 1)).all()
+    weighted = [weighted_vote(answers, run, truth, few, reward=reward) for run in scores]
+    weighted_gains = over_seeds([paired_difference(votes.per_problem, vote) for votes in weighted])
+    return {
+        "within-problem AUC": _told(over_seeds([within_problem_auc(run, correct) for run in scores])),
+        "pooled AUC": round(float(np.mean([pooled_auc(run, correct) for run in scores])), 4),
+        "best of N - vote": _intervals(gains, few),
+        "weighted vote": _by_count(over_seeds(weighted), few),
+        "weighted vote - vote": _intervals(weighted_gains, few),
+    }
+
+
+def _auc_of_steps(scores: np.ndarray, correct: np.ndarray, stepwise: np.ndarray) -> Estimate:
+    """The within-problem AUC over the samples that have steps."""
+    return within_problem_auc(
+        *zip(*((s[k], c[k]) for s, c, k in zip(scores, correct, stepwise, strict=True)), strict=True)
+    )
+
+
+def _intervals(estimate: Estimate, counts: list[int]) -> dict[str, str]:
+    values = zip(counts, estimate.mean, estimate.low, estimate.high, strict=True)
+    return {str(n): f"{mean:+.3f} ({low:+.3f} to {high:+.3f})" for n, mean, low, high in values}
 
 
 def _by_trap(problems: list[dict], ways: dict[str, np.ndarray]) -> dict:
@@ -130,7 +150,7 @@ def _report(out: Path, figures: dict) -> None:
                 f"| {name}: {key} | {', '.join(f'{k} {v}' for k, v in inner.items())} |" for key, inner in value.items()
             ]
         elif isinstance(value, dict):
-            lines.append(f"| {name} | {', '.join(f'{key}: {v:.3f}' for key, v in value.items())} |")
+            lines.append(f"| {name} | {', '.join(f'{key}: {_short(v)}' for key, v in value.items())} |")
         else:
             lines.append(f"| {name} | {value} |")
     built = [path for path in sorted(out.rglob("*")) if path.suffix in (".parquet", ".json", ".safetensors", ".png")]
@@ -142,3 +162,7 @@ def _report(out: Path, figures: dict) -> None:
         before, _, rest = readme.read_text().partition(BEGIN)
         after = rest.partition(END)[2]
         readme.write_text(f"{before}{BEGIN}\n\n" + "\n".join(lines) + f"\n\n{END}{after}")
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -1,26 +1,26 @@
 """How everything in this folder was made, from nothing, through the package's public functions: `make data`.
 
-Five units, each at most 30 minutes on two cores: policy, evaluation, training, verifier, measure. A unit whose
-result is there is not run again; one that was stopped goes on where it was. To run one anew, remove its files, or build
-into another folder with `make data OUT=folder`. `make data QUICK=1` goes the same way in two minutes, in small.
+Units, each at most 30 minutes on two cores: policy, evaluation, training, drilled, a run for each reward model and
+seed (orm-0 … bradley_terry-4), measure. A unit whose result is there is not run again; one that was stopped goes on
+where it was. To run one anew, remove its files, or build into another folder with `make data OUT=folder`. `make data
+QUICK=1` goes the same way in a few minutes, in small.
 """
 
 from __future__ import annotations
 
 import argparse
-import random
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from measure import measure
+from runs import RUNS
 
-from minrm import ProcessRewardModel, sample, train
-from minrm.classroom import CORRUPTED, write
+from minrm import sample
 from minrm.policy import train_policy
 from minrm.problems import generate, read_problem
-from minrm.rows import read_rows, write_rows
+from minrm.rows import write_rows
 from minrm.sampling import DIRECT
 from minrm.text import final_answer, split_steps
 
@@ -29,16 +29,17 @@ from minrm.text import final_answer, split_steps
 class Scale:
     """How much of everything."""
 
-    steps: int = 14000  # of the policy's training, 32 texts each
+    steps: int = 12000  # of the policy's training, 32 texts each
     layers: int = 4
     problems: int = 300  # for evaluation …
     samples: int = 256  # … each with so many solutions
     training_problems: int = 6000
     training_samples: int = 4
+    pages: int = 40000  # of seven sums
     epochs: int = 2
 
 
-FULL, QUICK = Scale(), Scale(150, 2, 12, 16, 40, 4, 1)
+FULL, QUICK = Scale(), Scale(150, 2, 12, 16, 40, 4, 100, 1)
 
 
 def policy(out: Path, scale: Scale) -> None:
@@ -77,40 +78,11 @@ def training(out: Path, scale: Scale) -> None:
     write_rows(({"question": row["question"]} | _judged(row) for row in whole), out / "training.parquet")
 
 
-def verifier(out: Path, scale: Scale) -> None:
-    """One process reward model, to see that the world is fit for verifiers; its scores on the evaluation samples."""
-    rows = [
-        {"question": row["question"], "steps": split_steps(row["solution"]), "labels": row["labels"]}
-        for _, row in read_rows(out / "training.parquet")
-    ]
-    rows += corrupted(len(rows), seed=6)
-    model = ProcessRewardModel.from_base(out / "policy")
-    train(model, rows, out / "work" / "verifier", epochs=scale.epochs, batch_size=64, learning_rate=1e-3)
-    questions = [row["question"] for _, row in read_rows(out / "problems.parquet")]
-    samples = [row for _, row in read_rows(out / "evaluation.parquet")]
-    written = [row for row in samples if row["solution"].strip()]  # the others have no step to score
-    asked = [questions[row["problem"]] for row in written]
-    scores = iter(model.step_scores(asked, [row["solution"] for row in written], progress=True))
-    found = [np.float32(next(scores)).tolist() if row["solution"].strip() else [] for row in samples]
-    write_rows(({"step_scores": steps} for steps in found), out / "work" / "verifier.parquet")
-
-
-def corrupted(n: int, seed: int) -> list[dict]:
-    """Process rows in the class's hand with many more mistakes, labelled by the exact checker."""
-    rng = random.Random(seed)
-    rows = []
-    for problem in generate(n, seed + 1, split="train"):
-        solution, _ = write(problem, rng, CORRUPTED)
-        labels = [int(good) for good in problem.check_steps(solution)]
-        rows.append({"question": problem.question, "steps": split_steps(solution), "labels": labels})
-    return rows
-
-
 UNITS = {
     "policy": (policy, "policy/model.safetensors"),
     "evaluation": (evaluation, "evaluation.parquet"),
     "training": (training, "training.parquet"),
-    "verifier": (verifier, "work/verifier.parquet"),
+    **RUNS,
     "measure": (measure, "measured.json"),
 }
 
@@ -137,7 +109,8 @@ def main() -> None:
         if (options.out / result).exists():
             print(f"{name}: {result} is there; remove it to run this unit again", flush=True)
             continue
-        print(f"{name}: {unit.__doc__}", flush=True)
+        first = getattr(unit, "func", unit).__doc__.partition("\n")[0]
+        print(f"{name}: {first}", flush=True)
         unit(options.out, QUICK if options.quick else FULL)
 
 

@@ -21,7 +21,8 @@ from minrm.text import join_steps
 @dataclass(frozen=True)
 class Habits:
     """How often the class does what: probabilities of a hand, of each misconception where it is invited, of a slip in
-    a step, of a skipped event, of a careful restatement that says the opposite of what follows, of another order."""
+    a step, of a skipped event, of a number or sign wrongly read, of a careful restatement that says the opposite of
+    what follows, of another order."""
 
     quick: float = 0.5
     inversion: float = 0.6
@@ -30,13 +31,14 @@ class Habits:
     careful_once: float = 0.35
     slip: float = 0.05
     skip: float = 0.015
+    misread: float = 0.0  # the class reads well; a model does not always
     contradiction: float = 0.3
     shuffled: float = 0.5  # the careful hand leaves the order of the story
 
 
 CLASS = Habits()
 FLAWLESS = Habits(inversion=0, once=0, careful_inversion=0, careful_once=0, slip=0, skip=0, contradiction=0)
-CORRUPTED = Habits(inversion=0.5, once=0.5, careful_inversion=0.5, careful_once=0.5, slip=0.16, skip=0.04)
+CORRUPTED = Habits(inversion=0.5, once=0.5, careful_inversion=0.5, careful_once=0.5, slip=0.2, skip=0.06, misread=0.12)
 
 
 def write(problem: Problem, rng: random.Random, habits: Habits = CLASS) -> tuple[str, list[str | None]]:
@@ -62,17 +64,38 @@ def write_drill(rng: random.Random, lines: int = 7) -> str:
     """A page of true-or-false drills, half of them false by 1, 2 or 10."""
     page: list[str] = []
     while len(page) < lines:
-        sign = pick(rng, ("+", "+", "-", "-", "*"))
-        a, b = (
-            (between(rng, 2, 9), between(rng, 2, 9))
-            if sign == "*"
-            else (between(rng, 0, LIMIT), between(rng, 2, LIMIT))
-        )
-        c = calculate(a, sign, b)
+        a, sign, b, c = _sum(rng)
         shown = c if rng.random() < 0.5 else _slipped(rng, c)
         if 0 <= c <= LIMIT:
             page.append(f"Is {a} {sign} {b} = {shown}? {'Yes' if shown == c else 'No'}")
     return "\n".join(page)
+
+
+def write_sums(rng: random.Random, lines: int = 7) -> tuple[list[str], list[int]]:
+    """Sums written as steps, and for each whether it is right (1 or 0). Half are wrong: by 1, 2 or 10, or by anything.
+
+    The gross mistakes come first in learning: on near misses alone, a small model never finds out what is asked.
+    """
+    steps: list[str] = []
+    labels: list[int] = []
+    while len(steps) < lines:
+        a, sign, b, c = _sum(rng)
+        if not 0 <= c <= LIMIT:
+            continue
+        shown = c
+        if rng.random() < 0.5:
+            shown = _slipped(rng, c) if rng.random() < 0.5 else between(rng, 0, LIMIT)
+        steps.append(f"{a} {sign} {b} = {shown}")
+        labels.append(int(shown == c))
+    return steps, labels
+
+
+def _sum(rng: random.Random) -> tuple[int, str, int, int]:
+    """a, sign, b and their result, which may leave the range."""
+    sign = pick(rng, ("+", "+", "-", "-", "*"))
+    times = sign == "*"
+    a, b = between(rng, 2 if times else 0, 9 if times else LIMIT), between(rng, 2, 9 if times else LIMIT)
+    return a, sign, b, calculate(a, sign, b)
 
 
 def _slipped(rng: random.Random, value: int, avoid: tuple[int, ...] = ()) -> int:
@@ -96,6 +119,7 @@ def _write(
     products = [event for event in kept if event.times > 1 and event not in once]
     ahead = products if free and rng.random() < 0.5 else []  # products first, or each when it is needed
 
+    lost = len(kept) < len(events)  # an event is left out: skipped, or its amount wrongly read
     steps: list[str] = []
     planted: list[str | None] = []
     amounts: dict[Event, int] = {}
@@ -123,16 +147,31 @@ def _write(
         for event in kept:
             if event in products and event not in amounts:
                 multiply(event)
-            if event in once:
-                total = put("", total, event.sign, event.amount, "once")
+            amount = event.amount if event in once else amounts.get(event, event.amount)
+            if habits.misread and event not in once and rng.random() < habits.misread:
+                known = (total, amount, *problem.quantities, *amounts.values())
+                operands, told = _misread(rng, total, event.sign, amount, known)
+                total = put("", *operands, "unfounded")
+                lost = lost or not told
             else:
-                total = put("", total, event.sign, amounts.get(event, event.amount), None)
+                total = put("", total, event.sign, amount, "once" if event in once else None)
     except OverflowError:
         return None
-    if len(kept) < len(events) and planted[-1] is None:
+    if lost and planted[-1] is None:
         planted[-1] = "skip"
     steps[-1] += f"\n\n# Answer\n\n{total}"
     return steps, planted
+
+
+def _misread(
+    rng: random.Random, total: int, sign: str, amount: int, known: tuple[int, ...]
+) -> tuple[tuple[int, str, int], bool]:
+    """The step with its total, its amount or its sign wrongly read, and whether its event can still be told by it."""
+    what = pick(rng, ("total", "amount", "sign"))
+    copied = _slipped(rng, total if what == "total" else amount, known)
+    if what == "sign" or copied in known:
+        return (total, "-" if sign == "+" else "+", amount), True
+    return ((copied, sign, amount), True) if what == "total" else ((total, sign, copied), False)
 
 
 def _compare(problem: Problem, rng: random.Random, habits: Habits, quick: bool, fall: float, put) -> int:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from minrm.classroom import CLASS, CORRUPTED, FLAWLESS, write, write_direct, write_drill
+from minrm.classroom import CLASS, CORRUPTED, FLAWLESS, write, write_direct, write_drill, write_sums
 from minrm.problems import LIMIT, generate
 from minrm.text import final_answer, split_steps
 
@@ -31,6 +31,7 @@ def test_every_planted_mistake_is_caught_at_its_own_step_and_nothing_else_is(hab
             assert problem.errors(text) == planted, (problem.question, text)
             seen.update(planted)
     assert {"inversion", "once", "contradiction", "slip", "skip"} <= set(seen)
+    assert bool(seen["unfounded"]) == bool(habits.misread)
 
 
 def test_the_careful_hand_knows_more_than_one_way():
@@ -69,3 +70,20 @@ def test_drills_tell_the_truth_about_themselves():
         assert eval(claim.replace("=", "==")) == (verdict == "Yes")
         verdicts[verdict] += 1
     assert verdicts["Yes"] / len(lines) == pytest.approx(0.5, abs=0.05)
+
+
+def test_sums_are_labelled_by_what_they_say_and_wrong_by_little_or_by_anything():
+    rng = random.Random(8)
+    off: Counter = Counter()
+    for _ in range(300):
+        steps, labels = write_sums(rng)
+        assert len(steps) == len(labels) == 7
+        for step, label in zip(steps, labels, strict=True):
+            claim, _, shown = step.partition(" = ")
+            assert 0 <= int(shown) <= LIMIT and eval(claim) <= LIMIT
+            off[abs(int(shown) - eval(claim))] += 1
+            assert label == (int(shown) == eval(claim))
+    wrong = sum(off.values()) - off[0]
+    assert off[0] / (off[0] + wrong) == pytest.approx(0.51, abs=0.04)
+    assert (off[1] + off[2] + off[10]) / wrong == pytest.approx(0.6, abs=0.08)
+    assert sum(n > 0 for d, n in off.items() if d not in (0, 1, 2, 10)) > 15

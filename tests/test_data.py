@@ -82,7 +82,7 @@ def test_the_readme_names_every_file_and_all_stay_below_25_megabytes():
     readme = (DATA / "README.md").read_text()
     for path in files:
         if path.suffix not in (".py", ".md"):
-            assert f"`{path.relative_to(DATA)}`" in readme
+            assert f"`{path.relative_to(DATA)}`" in readme  # in the table of sizes
     assert sum(path.stat().st_size for path in files) < 25e6
     assert {path.suffix for path in files} <= {".py", ".md", ".parquet", ".json", ".safetensors", ".png", ".jinja"}
 
@@ -92,6 +92,8 @@ def test_the_world_is_what_the_course_says_of_it():
     found = json.loads(shipped("measured.json").read_text())
     assert found["greedy - direct"]["low"] > 0.2
     assert found["vote at 64 - greedy"]["low"] > 0 and 0.6 < found["plurality vote"]["64"] < 0.75
-    assert found["pass@N"]["64"] > 0.95 and found["PRM: within-problem AUC"]["mean"] > 0.85
-    assert found["PRM: within-problem AUC, bare answers aside"]["low"] > 0.5
+    assert found["pass@N"]["64"] > 0.95
+    for kind in ("ORM", "PRM", "Bradley–Terry"):
+        assert found[f"{kind}: within-problem AUC, bare answers aside"]["low"] > 0.6
+        assert found[f"{kind}: best of N"]["16"] > found["plurality vote"]["16"]
     assert 0.03 <= found["false positives among the right"] <= 0.15

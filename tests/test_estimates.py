@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from minrm.errors import InputError
-from minrm.estimates import Estimate, paired_difference
+from minrm.estimates import Estimate, over_seeds, paired_difference
 
 UNIT = arrays(np.float64, st.integers(1, 30), elements=st.floats(0, 1))
 
@@ -114,3 +114,48 @@ def test_columns_are_estimated_one_by_one():
 def test_bad_input_is_named(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_one_seed_changes_nothing_and_equal_seeds_add_no_width():
+    one = Estimate.over_problems(np.random.default_rng(0).random((40, 3)))
+    for several in ([one], [one] * 5):
+        found = over_seeds(several)
+        assert found.problems == 40
+        for name in ("mean", "low", "high", "per_problem"):
+            assert getattr(found, name) == pytest.approx(getattr(one, name))
+
+
+def test_the_interval_over_seeds_is_students_where_problems_add_nothing():
+    """Five runs on so many problems that only the runs differ: the textbook's t interval of their means."""
+    means = [0.50, 0.52, 0.47, 0.55, 0.51]
+    found = over_seeds([Estimate(m, m - 1e-9, m + 1e-9, None, np.full(10, m)) for m in means])
+    half = 2.776 * np.std(means, ddof=1) / math.sqrt(5)
+    assert (found.mean, found.low, found.high) == pytest.approx((0.51, 0.51 - half, 0.51 + half), abs=1e-6)
+
+
+def test_the_interval_over_problems_and_seeds_covers_the_truth():
+    """Problems of different difficulty, models of different skill, both drawn anew each time."""
+    rng, hits = np.random.default_rng(1), 0
+    for _ in range(400):
+        values = 0.5 + 0.15 * rng.standard_normal((1, 60)) + 0.03 * rng.standard_normal((5, 1))
+        values = (values + 0.05 * rng.standard_normal((5, 60))).clip(0, 1)
+        found = over_seeds([Estimate.over_problems(row) for row in values])
+        hits += found.low <= 0.5 <= found.high
+    assert 0.93 <= hits / 400 <= 0.995
+
+
+@given(arrays(np.float64, (4, 12), elements=st.floats(0, 1)))
+def test_an_interval_over_seeds_holds_its_mean_within_zero_and_one_in_any_order(values):
+    runs = [Estimate.over_problems(row) for row in values]
+    found, turned = over_seeds(runs), over_seeds(runs[::-1])
+    assert 0 <= found.low <= found.mean <= found.high <= 1
+    assert (found.low, found.high) == pytest.approx((turned.low, turned.high))
+
+
+def test_differences_keep_their_sign_and_runs_must_be_over_the_same_problems():
+    a, b = np.zeros(30), np.ones(30)
+    found = over_seeds([paired_difference(a, b), paired_difference(a, b)])
+    assert -1 <= found.low <= found.mean == -1 and found.high < 0
+    for wrong in ([], [Estimate.over_problems(a), Estimate.over_problems(a[:5])]):
+        with pytest.raises(InputError, match="same problems"):
+            over_seeds(wrong)
