@@ -16,9 +16,11 @@ from transformers import PreTrainedTokenizerFast
 import minrm.checks
 from minrm.embedded import shipped
 from minrm.estimates import Estimate, paired_difference
+from minrm.metrics import pooled_auc
 from minrm.problems import read_problem
+from minrm.recorded import recorded_scores
 from minrm.rows import read_rows
-from minrm.selection import majority_vote
+from minrm.selection import best_of_n, majority_vote
 from minrm.text import final_answer, join_steps, split_steps
 
 BOOK = Path(__file__).parents[2] / "book"
@@ -90,7 +92,17 @@ def chapter_3():
     }  # fmt: skip
 
 
-NAMES = {"01": chapter_1, "02": chapter_2, "03": chapter_3}
+def chapter_4():
+    """The recorded scores of the outcome reward model's first seed, on the first 16 problems only."""
+    samples = pd.read_parquet(shipped("evaluation.parquet"))
+    correct = samples.correct.to_numpy().reshape(len(recorded()), -1)[:16]
+    return {
+        "scores": recorded_scores("orm")[:1, :16], "correct": correct,
+        "np": np, "best_of_n": best_of_n, "pooled_auc": pooled_auc,
+    }  # fmt: skip
+
+
+NAMES = {"01": chapter_1, "02": chapter_2, "03": chapter_3, "04": chapter_4}
 
 
 @pytest.mark.parametrize(("chapter", "title", "time", "difficulty", "asked", "solution"), ALL)

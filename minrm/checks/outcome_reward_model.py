@@ -1,0 +1,200 @@
+"""The checks of chapter 4: the loss at every supervised token, the AUC within problems, the error of calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minrm.checks.attempt import Mistake, close, compare
+from minrm.metrics import calibration, within_problem_auc
+
+Array = np.ndarray
+
+
+def check_token_loss(token_loss: Callable[[Array, Array, Array], float]) -> None:
+    """Try `token_loss(logits, labels, supervised)`: the mean cross-entropy over all supervised tokens of a batch.
+
+    logits: [B, T, 2], column 1 is "correct"; labels: [B], 1 or 0; supervised: [B, T] bool; all numpy arrays. Wanted is
+    a number in nats, finite for large logits. Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    """
+    rng = np.random.default_rng(0)
+    cases: list[tuple[Any, ...]] = [
+        (np.array([[[0.0, 0.0], [0.5, 2.0], [1.0, 0.0]]]), np.array([1]), np.array([[False, True, True]]))
+    ]
+    for lengths in ((2, 4), (1, 3, 5), (4, 1, 2)):
+        supervised = np.arange(6) < np.array(lengths)[:, None]
+        supervised[:, 0] = supervised[:, 0] & (np.array(lengths) == 1)  # the question's, where a solution has more
+        logits = rng.normal(0, 2, (*supervised.shape, 2)).round(2)
+        cases.append((logits, np.arange(1, len(lengths) + 1) % 2, supervised))
+    large = np.array([[[800.0, -800.0], [-800.0, 800.0]]])
+    cases.append((large, np.array([1]), np.array([[True, True]])))
+    otherwise = "take one token: -log of the softmax of its two logits, at the column that its solution's label names"
+    compare("token_loss", token_loss, cases, _token_loss, _TOKEN_LOSS, otherwise, same=_same)
+    print("✓ token_loss asks every supervised token for its solution's label, and counts each token once.")
+
+
+def check_auc_within(auc_within: Callable[[Any, Any], float]) -> None:
+    """Try `auc_within(scores, correct)`: how often a right solution outscores a wrong one of the same problem.
+
+    scores, correct: for each problem a list with an entry for each sample. A tie counts one half; each problem that has
+    both kinds counts once, others not at all. Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    """
+    rng = np.random.default_rng(1)
+    cases: list[tuple[Any, ...]] = [
+        ([[0.75, 0.5, 0.25]], [[True, False, True]]),
+        ([[0.5, 0.5, 0.25], [0.75, 0.25]], [[True, False, False], [False, True]]),
+        ([[0.75, 0.25], [0.5, 0.25]], [[True, False], [True, True]]),
+    ]
+    for _ in range(5):
+        sizes = rng.integers(3, 9, 5)
+        correct = [[bool(good) for good in rng.random(size) < rng.random()] for size in sizes]
+        correct[0][:2], correct[1][:2], correct[2] = [True, False], [False, True], [True] * len(correct[2])
+        cases.append(([[float(s) for s in rng.integers(0, 5, size) / 4] for size in sizes], correct))
+    otherwise = "take the first problem: write down all pairs of a right and a wrong one, and what each is worth"
+    compare("auc_within", auc_within, cases, _auc_within, _AUC_WITHIN, otherwise, same=close)
+    print("✓ auc_within compares within problems only, shares ties, and lets each problem count once.")
+
+
+def check_calibration_error(calibration_error: Callable[[Array, Array, int], float]) -> None:
+    """Try `calibration_error(probabilities, outcomes, bins)`: Guo et al.'s expected calibration error (2017, eq. 3).
+
+    probabilities, outcomes: numpy arrays [samples]; bins: how many of equal width from 0 to 1, an edge belongs to the
+    bin above it, 1 to the last. Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    """
+    rng = np.random.default_rng(2)
+    cases: list[tuple[Any, ...]] = [
+        (np.array([0.1, 0.2, 0.9]), np.array([0, 1, 1]), 2),
+        (np.array([0.3, 0.6, 1.0, 1.0]), np.array([1, 0, 1, 0]), 4),
+        (np.array([0.5, 0.2, 0.4]), np.array([1, 0, 0]), 2),
+    ]
+    for bins in (10, 5, 3):
+        given = np.concatenate([rng.random(12).round(2), [0.0, 1.0]])
+        cases.append((given, (rng.random(14) < given**2).astype(int), bins))
+    otherwise = "take the bins one by one: their number, their mean probability, their share of right ones"
+    compare("calibration_error", calibration_error, cases, _ece, _CALIBRATION_ERROR, otherwise, same=close)
+    print("✓ calibration_error weighs each bin's gap by the samples in it.")
+
+
+def _terms(logits: Array, labels: Array) -> Array:
+    """What each token would cost, [B, T]: log(1 + e^(other - own)), which no large logit upsets."""
+    away = logits[..., 0] - logits[..., 1]
+    return np.logaddexp(0, np.where(labels[:, None] == 1, away, -away))
+
+
+def _token_loss(logits: Array, labels: Array, supervised: Array) -> float:
+    return float(_terms(logits, labels)[supervised].mean())
+
+
+def _same(a: Any, b: Any) -> bool:
+    return close(a, b) or bool(np.isnan(a) and np.isnan(b))
+
+
+_PADDED = "tokens that are not supervised count here: the question's, or the padding's"
+_TOKEN_LOSS: list[Mistake] = [
+    (lambda logits, labels, supervised: float(_terms(logits, labels).mean()), _PADDED),
+    (lambda logits, labels, supervised: float((_terms(logits, labels) * supervised).mean()),
+        "the sum is over the supervised tokens, but divided by all; divide by how many are supervised"),
+    (lambda logits, labels, supervised:
+        float(np.mean([row[kept].mean() for row, kept in zip(_terms(logits, labels), supervised, strict=True)])),
+        "that is the mean of the solutions' means; let each supervised token count once"),
+    (lambda logits, labels, supervised: _token_loss(logits, 1 - labels, supervised),
+        "the columns are swapped: column 1 is \"correct\", column 0 is not"),
+    (lambda logits, labels, supervised: _token_loss(logits, np.ones_like(labels), supervised),
+        "every solution is asked for column 1; a wrong one is asked for column 0"),
+    (lambda logits, labels, supervised: float(_terms(logits, labels)[supervised].sum()),
+        "that is the sum over the supervised tokens; divide it by their number"),
+    (lambda *batch: -_token_loss(*batch), "the sign: a loss is at least 0, and falls as the model improves"),
+    (lambda logits, labels, supervised: float(np.exp(-_terms(logits, labels))[supervised].mean()),
+        "that is the mean probability of the label; the loss is the mean of -log of it"),
+    (lambda logits, labels, supervised: float(-np.log(np.exp(-_terms(logits, labels))[supervised].mean())),
+        "the logarithm comes first, then the mean: each token has a loss of its own"),
+    (lambda *batch: float("nan"),
+        "exp of a large logit is no finite number: subtract the larger of the two first, or use np.logaddexp"),
+]  # fmt: skip
+
+
+def _pairs(score: Sequence[float], good: Sequence[bool], tie: float = 0.5) -> list[float]:
+    """What each pair of a right and a wrong sample is worth."""
+    right = [s for s, g in zip(score, good, strict=True) if g]
+    wrong = [s for s, g in zip(score, good, strict=True) if not g]
+    return [1.0 if r > w else tie if r == w else 0.0 for r in right for w in wrong]
+
+
+def _auc_within(scores: Any, correct: Any) -> float:
+    return within_problem_auc(scores, correct).mean
+
+
+def _with(tie: float = 0.5, without: float | None = None) -> Callable[[Any, Any], float]:
+    """The mean over problems with another worth of a tie, or of a problem that has no pair."""
+
+    def auc(scores: Any, correct: Any) -> float:
+        worth = [_pairs(score, good, tie) for score, good in zip(scores, correct, strict=True)]
+        values = [float(np.mean(pairs)) if pairs else without for pairs in worth]
+        return float(np.mean([value for value in values if value is not None]))
+
+    return auc
+
+
+def _all_pairs(scores: Any, correct: Any) -> list[float]:
+    return [pair for score, good in zip(scores, correct, strict=True) for pair in _pairs(score, good)]
+
+
+_ALONE = "a problem whose samples are all right or all wrong has no pair: leave it out of the mean"
+_AUC_WITHIN: list[Mistake] = [
+    (_with(tie=0), "a tie counts one half, not nothing: a score that says nothing must come to one half"),
+    (_with(tie=1), "a tie counts one half, not one: a score that says nothing must come to one half"),
+    (_with(without=0.5), f"{_ALONE}; here it counts as one half"),
+    (_with(without=0.0), f"{_ALONE}; here it counts as 0"),
+    (lambda scores, correct: float(np.mean(_pairs(sum(map(list, scores), []), sum(map(list, correct), [])))),
+        "that is the pooled AUC: it compares solutions of different problems too"),
+    (lambda scores, correct: float(np.mean(_all_pairs(scores, correct))),
+        "every pair counts alike here, so a problem with many pairs counts more; average within each problem first"),
+    (lambda scores, correct: 1 - _auc_within(scores, correct), "that is how often the wrong one scores higher"),
+    (lambda scores, correct: [float(np.mean(p)) for s, g in zip(scores, correct, strict=True) if (p := _pairs(s, g))],
+        "these are the problems one by one; their mean is wanted"),
+    (lambda scores, correct: float(np.mean([(s >= 0.5) == g for row, good in zip(scores, correct, strict=True)
+                                            for s, g in zip(row, good, strict=True)])),
+        "that is the accuracy at a threshold of one half; an AUC has no threshold, it compares pairs"),
+]  # fmt: skip
+
+
+def _ece(probabilities: Array, outcomes: Array, bins: int) -> float:
+    return calibration(probabilities, outcomes, bins).error
+
+
+def _gaps(probabilities: Array, outcomes: Array, bins: int, top: bool = True, above: bool = True) -> Array:
+    """For each bin that is not empty: count, mean probability, share of right ones, its middle: [bins, 4]."""
+    edges = np.linspace(0, 1, bins + 1)
+    place = np.searchsorted(edges, probabilities, side="right" if above else "left") - 1
+    place = np.clip(place, 0, bins - 1) if top else place
+    middles = (edges[:-1] + edges[1:]) / 2
+    inside = [(place == b, middles[b]) for b in range(bins) if (place == b).any()]
+    return np.array([(m.sum(), probabilities[m].mean(), outcomes[m].mean(), middle) for m, middle in inside])
+
+
+def _summed(weigh: Callable[[Array, int], float], **how: bool) -> Callable[[Array, Array, int], float]:
+    return lambda given, outcomes, bins: float(weigh(_gaps(given, outcomes, bins, **how), len(given)))
+
+
+def _weighed(t: Array, total: int) -> float:
+    return (t[:, 0] * np.abs(t[:, 2] - t[:, 1])).sum() / total
+
+
+_CANCEL = "gaps of opposite sign cancel here; take each bin's absolute gap"
+_CALIBRATION_ERROR: list[Mistake] = [
+    (_summed(lambda t, _: np.abs(t[:, 2] - t[:, 1]).mean()),
+        "every bin counts alike here; weigh each by the share of samples in it"),
+    (_summed(lambda t, n: (t[:, 0] * (t[:, 2] - t[:, 1])).sum() / n), _CANCEL),
+    (_summed(lambda t, n: (t[:, 0] * (t[:, 1] - t[:, 2])).sum() / n), _CANCEL),
+    (_summed(lambda t, n: (t[:, 0] * (t[:, 2] - t[:, 1]) ** 2).sum() / n), "the gaps are squared; take absolute ones"),
+    (_summed(lambda t, n: (t[:, 0] * np.abs(t[:, 2] - t[:, 3])).sum() / n),
+        "compare with the mean probability in the bin, not with the bin's middle"),
+    (_summed(_weighed, top=False), "a probability of exactly 1 falls out of every bin here; it belongs to the last"),
+    (_summed(_weighed, above=False), "a probability on an edge belongs to the bin above it"),
+    (_summed(lambda t, _: np.abs(t[:, 2] - t[:, 1]).max()), "that is the largest gap; their weighted mean is wanted"),
+    (lambda given, outcomes, bins: float(np.abs(outcomes - given).mean()),
+        "that compares each probability with its own outcome; compare a bin's means"),
+    (lambda given, outcomes, bins: _ece(given, outcomes, 10), "the number of bins is fixed at ten; use `bins`"),
+]  # fmt: skip

@@ -1,0 +1,213 @@
+"""The checks of chapter 4, against answers that a learner would write."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from minrm import orm_loss
+from minrm.checks import check_auc_within, check_calibration_error, check_token_loss
+from minrm.metrics import pooled_auc, within_problem_auc
+
+
+def hint(check, answer):
+    with pytest.raises(AssertionError) as refused:
+        check(answer)
+    return str(refused.value)
+
+
+def by_loops(logits, labels, supervised, swap=False, everywhere=False, counted=None, per_solution=False):
+    """The loss token by token, with places for what goes wrong."""
+    losses = []
+    for rows, label, mask in zip(logits, labels, supervised, strict=True):
+        own = []
+        for (incorrect, right), looked_at in zip(rows, mask, strict=True):
+            if looked_at or everywhere:
+                gap = incorrect - right if (label == 1) != swap else right - incorrect
+                own.append(max(gap, 0) + math.log1p(math.exp(-abs(gap))))
+        losses.append(own)
+    if per_solution:
+        return sum(sum(own) / len(own) for own in losses) / len(losses)
+    every = [loss for own in losses for loss in own]
+    return sum(every) / (counted(supervised) if counted else len(every))
+
+
+def by_package(logits, labels, supervised):
+    return orm_loss(torch.tensor(logits), torch.tensor(labels), torch.tensor(supervised)).item()
+
+
+def by_arrays(logits, labels, supervised):
+    own = np.take_along_axis(logits, np.broadcast_to(labels[:, None, None], (*supervised.shape, 1)), axis=2)[..., 0]
+    return (np.logaddexp(logits[..., 0], logits[..., 1]) - own)[supervised].mean()
+
+
+def softmax(logits):
+    with np.errstate(all="ignore"):
+        return np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+
+
+def naive(logits, labels, supervised):
+    with np.errstate(all="ignore"):
+        chosen = [softmax(row)[mask][:, label] for row, label, mask in zip(logits, labels, supervised, strict=True)]
+        return -np.log(np.concatenate(chosen)).mean()
+
+
+def probability(logits, labels, supervised):
+    right = 1 / (1 + np.exp(-np.clip(logits[..., 1] - logits[..., 0], -500, 500)))
+    return np.where(labels[:, None] == 1, right, 1 - right)[supervised].mean()
+
+
+@pytest.mark.parametrize("answer", [by_loops, by_package, by_arrays])
+def test_token_loss_is_right_in_three_styles(answer, capsys):
+    check_token_loss(answer)
+    assert capsys.readouterr().out.startswith("✓ token_loss")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda *batch: by_loops(*batch, everywhere=True), "tokens that are not supervised count here"),
+        (lambda *batch: by_loops(*batch, counted=np.size), "divide by how many are supervised"),
+        (lambda *batch: by_loops(*batch, per_solution=True), "mean of the solutions' means"),
+        (lambda *batch: by_loops(*batch, swap=True), "the columns are swapped"),
+        (lambda logits, labels, mask: by_loops(logits, [1] * len(labels), mask), "asked for column 1"),
+        (lambda *batch: by_loops(*batch, counted=lambda mask: 1), "that is the sum over the supervised tokens"),
+        (lambda *batch: -by_loops(*batch), "the sign"),
+        (probability, "the mean probability of the label"),
+        (lambda *batch: -np.log(probability(*batch)), "the logarithm comes first"),
+        (naive, "subtract the larger of the two first"),
+        (lambda logits, labels, mask: by_package(logits, labels, mask.astype(int)), "stopped with ValueError"),
+        (lambda *batch: by_loops(*batch) ** 2, "take one token"),
+    ],
+)
+def test_each_wrong_token_loss_meets_its_hint(answer, said):
+    assert said in hint(check_token_loss, answer)
+
+
+def auc(scores, correct, tie=0.5, without=None, weighted=False, mean=True):
+    """Pair by pair within each problem, with places for what goes wrong."""
+    values = []
+    for score, good in zip(scores, correct, strict=True):
+        worth = []
+        for i in range(len(score)):
+            for j in range(len(score)):
+                if good[i] and not good[j]:
+                    worth.append(tie if score[i] == score[j] else float(score[i] > score[j]))
+        if weighted:
+            values += worth
+        elif worth or without is not None:
+            values.append(sum(worth) / len(worth) if worth else without)
+    return sum(values) / len(values) if mean else values
+
+
+def auc_by_package(scores, correct):
+    return within_problem_auc(scores, correct).mean
+
+
+def auc_by_ranks(scores, correct):
+    values = []
+    for score, good in zip(scores, correct, strict=True):
+        ranks, right = pd.Series(score).rank().to_numpy(), np.array(good)
+        if right.any() and not right.all():
+            n, m = right.sum(), (~right).sum()
+            values.append((ranks[right].sum() - n * (n + 1) / 2) / (n * m))
+    return np.mean(values)
+
+
+def accuracy(scores, correct):
+    flat = zip(sum(map(list, scores), []), sum(map(list, correct), []), strict=True)
+    return np.mean([(score >= 0.5) == good for score, good in flat])
+
+
+@pytest.mark.parametrize("answer", [auc, auc_by_package, auc_by_ranks])
+def test_auc_within_is_right_in_three_styles(answer, capsys):
+    check_auc_within(answer)
+    assert capsys.readouterr().out.startswith("✓ auc_within")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda s, c: auc(s, c, tie=0), "a tie counts one half, not nothing"),
+        (lambda s, c: auc(s, c, tie=1), "a tie counts one half, not one"),
+        (lambda s, c: auc(s, c, without=0.5), "here it counts as one half"),
+        (lambda s, c: auc(s, c, without=0), "here it counts as 0"),
+        (pooled_auc, "that is the pooled AUC"),
+        (lambda s, c: auc(s, c, weighted=True), "every pair counts alike here"),
+        (lambda s, c: 1 - auc(s, c), "how often the wrong one scores higher"),
+        (lambda s, c: auc(s, c, mean=False), "the problems one by one"),
+        (accuracy, "that is the accuracy at a threshold"),
+        (lambda s, c: s[0].sort(), "changed its arguments"),
+        (lambda s, c: np.mean([np.mean(row) for row in s]), "write down all pairs"),
+    ],
+)
+def test_each_wrong_auc_within_meets_its_hint(answer, said):
+    assert said in hint(check_auc_within, answer)
+
+
+def ece(given, outcomes, bins, gap=None, top=True, above=True):
+    """Bin by bin, with places for what goes wrong."""
+    total = 0.0
+    for b in range(bins):
+        low, high = b / bins, (b + 1) / bins
+        inside = (given >= low) & (given < high) if above else (given > low) & (given <= high)
+        if top and above and b == bins - 1:
+            inside = given >= low
+        if top and not above and b == 0:
+            inside = given <= high
+        if inside.any():
+            means = given[inside].mean(), outcomes[inside].mean()
+            total += (gap(*means, low + high) if gap else abs(means[0] - means[1])) * inside.mean()
+    return total
+
+
+def ece_by_pandas(given, outcomes, bins):
+    place = pd.Series(np.minimum((given * bins + 1e-9).astype(int), bins - 1))
+    table = pd.DataFrame({"p": given, "y": outcomes}).groupby(place.to_numpy()).agg(["mean", "size"])
+    return ((table.p["mean"] - table.y["mean"]).abs() * table.p["size"]).sum() / len(given)
+
+
+def ece_by_sums(given, outcomes, bins):
+    """The counts cancel: per bin, the sum of the differences."""
+    place = np.clip(np.digitize(given, np.linspace(0, 1, bins + 1)), 1, bins)
+    return np.abs(np.bincount(place, outcomes - given)).sum() / len(given)
+
+
+def largest(given, outcomes, bins):
+    gaps = []
+    ece(given, outcomes, bins, gap=lambda p, o, _: gaps.append(abs(p - o)) or 0)
+    return max(gaps)
+
+
+def alike(given, outcomes, bins):
+    gaps = []
+    ece(given, outcomes, bins, gap=lambda p, o, _: gaps.append(abs(p - o)) or 0)
+    return np.mean(gaps)
+
+
+@pytest.mark.parametrize("answer", [ece, ece_by_pandas, ece_by_sums])
+def test_calibration_error_is_right_in_three_styles(answer, capsys):
+    check_calibration_error(answer)
+    assert capsys.readouterr().out.startswith("✓ calibration_error")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (alike, "every bin counts alike here"),
+        (lambda *given: ece(*given, gap=lambda p, o, _: o - p), "gaps of opposite sign cancel"),
+        (lambda *given: ece(*given, gap=lambda p, o, _: p - o), "gaps of opposite sign cancel"),
+        (lambda *given: ece(*given, gap=lambda p, o, _: (p - o) ** 2), "the gaps are squared"),
+        (lambda *given: ece(*given, gap=lambda p, o, edges: abs(edges / 2 - o)), "not with the bin's middle"),
+        (lambda *given: ece(*given, top=False), "falls out of every bin here"),
+        (lambda *given: ece(*given, above=False), "an edge belongs to the bin above it"),
+        (largest, "the largest gap"),
+        (lambda given, outcomes, bins: np.abs(given - outcomes).mean(), "each probability with its own outcome"),
+        (lambda given, outcomes, bins: ece(given, outcomes, 10), "fixed at ten"),
+        (lambda given, outcomes, bins: np.median(given), "take the bins one by one"),
+    ],
+)
+def test_each_wrong_calibration_error_meets_its_hint(answer, said):
+    assert said in hint(check_calibration_error, answer)
