@@ -1,9 +1,9 @@
 """How everything in this folder was made, from nothing, through the package's public functions: `make data`.
 
 Units, each at most 30 minutes on two cores: policy, evaluation, training, drilled, a run for each reward model and
-seed (orm-0 … bradley_terry-4), measure. A unit whose result is there is not run again; one that was stopped goes on
-where it was. To run one anew, remove its files, or build into another folder with `make data OUT=folder`. `make data
-QUICK=1` goes the same way in a few minutes, in small.
+seed (orm-0 … bradley_terry-4), longer, measure. A unit whose result is there is not run again; one that was stopped
+goes on where it was. To run one anew, remove its files, or build into another folder with `make data OUT=folder`.
+`make data QUICK=1` goes the same way in a few minutes, in small.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from longer import longer
 from measure import measure
 from runs import RUNS
 
@@ -83,6 +84,7 @@ UNITS = {
     "evaluation": (evaluation, "evaluation.parquet"),
     "training": (training, "training.parquet"),
     **RUNS,
+    "longer": (longer, "longer.parquet"),
     "measure": (measure, "measured.json"),
 }
 

@@ -58,20 +58,27 @@ def run(kind: str, seed: int, out: Path, scale: Any) -> None:
         model.model.half()
         model.save_pretrained(out / "models" / kind)  # the scores below are those of the file, up to its rounding
         model.float()
-    write_rows(scores(model, kind, out), out / "runs" / f"{name}.parquet")
+    write_rows(evaluation_scores(model, kind, out), out / "runs" / f"{name}.parquet")
     (out / "runs" / f"{name}.json").write_text(json.dumps(settings, indent=1) + "\n")
 
 
-def scores(model: Any, kind: str, out: Path) -> list[Row]:
-    """Of every evaluation sample, in order. Many samples are the same text: each is scored once."""
+def evaluation_scores(model: Any, kind: str, out: Path) -> list[Row]:
+    """Of every evaluation sample, in order: `step_scores` of a process reward model, `score` of the others."""
     questions = [row["question"] for _, row in read_rows(out / "problems.parquet")]
     asked = [(questions[row["problem"]], row["solution"]) for _, row in read_rows(out / "evaluation.parquet")]
-    different = list(dict.fromkeys(pair for pair in asked if pair[1].strip()))  # an empty one has nothing to score
+    return [{"step_scores" if kind == "prm" else "score": value} for value in scores(model, kind, asked)]
+
+
+def scores(model: Any, kind: str, asked: list[tuple[str, str]]) -> list[Any]:
+    """Of each (question, solution), in float32: a number, or of "prm" P(+) of each step.
+
+    Many solutions are the same text: each is scored once. One without text has no step, and the lowest score.
+    """
+    different = list(dict.fromkeys(pair for pair in asked if pair[1].strip()))
     score = model.step_scores if kind == "prm" else model.score
-    found = score(*zip(*different, strict=True), progress=True)
-    field = "step_scores" if kind == "prm" else "score"
-    of = {pair: {field: np.float32(value).tolist()} for pair, value in zip(different, found, strict=True)}
-    nothing = {field: [] if kind == "prm" else float(np.float32(min(found)))}
+    found = [np.float32(value).tolist() for value in score(*zip(*different, strict=True), progress=True)]
+    of = dict(zip(different, found, strict=True))
+    nothing = [] if kind == "prm" else min(found)
     return [of.get(pair, nothing) for pair in asked]
 
 

@@ -31,6 +31,9 @@ __all__ = [
 ]
 
 
+AGAIN = (":", "--", "-.")  # lines of further ways of one look
+
+
 def _styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     @wraps(draw)
     def in_our_style(*args: Any, **options: Any) -> Figure:
@@ -41,11 +44,14 @@ def _styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 @_styled
-def selection_curves(table: Any, label: str = "problems solved (%)") -> Figure:
+def selection_curves(
+    table: Any, label: str = "problems solved (%)", unit: str = "samples per problem, N (log scale)"
+) -> Figure:
     """Accuracy against N, the figure of the field. Rows: way, n, mean, low, high (shares from 0 to 1).
 
     A way whose n is None or NaN is a level without samples (greedy, direct) and drawn from edge to edge. A second way
-    of one look, such as "PRM, minimum" beside "PRM", has open markers and a dotted line.
+    of one look, such as "PRM, minimum" beside "PRM", has open markers and a dotted line, a third and a fourth other
+    lines. unit: what n counts, where it is not samples.
     """
     rows = _rows(table, "way", "n", "mean", "low", "high")
     counts = sorted({int(row["n"]) for row in rows if not _absent(row["n"])})
@@ -59,13 +65,13 @@ def selection_curves(table: Any, label: str = "problems solved (%)") -> Figure:
     shade = 0.14 if len(curves) < 6 else 0.09
     for name, curve in sorted(curves.items(), key=lambda item: item[0] not in WAYS):  # filled markers for plain names
         way = way_of(name)
-        again = way in [end.way for end in ends]
+        again = [end.way for end in ends].count(way)
         curve = sorted(curve, key=lambda row: 0 if _absent(row["n"]) else row["n"])
         level = _absent(curve[0]["n"])
         x = list(axes.get_xlim()) if level else [row["n"] for row in curve]
         mean, low, high = (np.resize([100 * row[k] for row in curve], len(x)) for k in ("mean", "low", "high"))
         axes.fill_between(x, low, high, color=way.colour, alpha=0.07 if level else shade, linewidth=0)
-        face, line = (PANEL, ":") if again else (way.colour, way.line)
+        face, line = (PANEL, AGAIN[(again - 1) % len(AGAIN)]) if again else (way.colour, way.line)
         marks = _marked(x) if not level else []
         axes.plot(
             x, mean, color=way.colour, ls=line, marker=way.marker, markevery=marks, markerfacecolor=face, clip_on=False
@@ -74,7 +80,7 @@ def selection_curves(table: Any, label: str = "problems solved (%)") -> Figure:
     axes.xaxis.set_major_locator(FixedLocator(_powers(counts)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set(xlabel="samples per problem, N (log scale)", ylabel=label)
+    axes.set(xlabel=unit, ylabel=label)
     name_line_ends(figure, axes, ends)
     return figure
 

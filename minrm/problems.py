@@ -133,17 +133,19 @@ class Problem:
         return Reading(self).check(solution)
 
 
-def generate(n: int, seed: int, split: str | None = None) -> list[Problem]:
+def generate(n: int, seed: int, split: str | None = None, longer: bool = False) -> list[Problem]:
     """`n` problems, the same on every machine and Python; with `split`, only of that part of the world.
 
-    The splits ("policy", "train", "evaluation") share no problem, not even up to the names: `Problem.split`.
+    The splits ("policy", "train", "evaluation") share no problem, not even up to the names: `Problem.split`. With
+    `longer`, every problem has one event more than the longest of its wording otherwise has (of two more, hardly any
+    would stay in range): nothing is trained on such problems, whatever their split.
     """
     if split is not None and split not in SPLITS:
         raise InputError(f"split {split!r} is not one of {', '.join(SPLITS)}")
     rng = random.Random(seed)
     problems: list[Problem] = []
     while len(problems) < n:
-        problem = _draw(rng)
+        problem = _draw(rng, longer)
         if split is None or problem.split == split:
             problems.append(problem)
     return problems
@@ -159,18 +161,21 @@ def between(rng: random.Random, low: int, high: int) -> int:
     return low + int(rng.random() * (high - low + 1))
 
 
-def _draw(rng: random.Random) -> Problem:
+def _draw(rng: random.Random, longer: bool = False) -> Problem:
     """A random problem. The story is drawn first and then numbers until they fit, so that no kind of story is rarer
     because its numbers seldom fit."""
     name = pick(rng, NAMES)
     other, item = pick(rng, [other for other in NAMES if other != name]), pick(rng, ITEMS)
     wording = pick(rng, ("plain", "plain", "consistent", "inconsistent"))
     kinds: list[str] = []
-    for _ in range(pick(rng, (1, 2, 2, 3) if wording == "plain" else (1, 2))):
+    lengths = (1, 2, 2, 3) if wording == "plain" else (1, 2)
+    for _ in range(max(lengths) + 1 if longer else pick(rng, lengths)):
         kinds.append(pick(rng, ("buys", "loses") if "boxes" in kinds else ("buys", "loses", "boxes")))
     if rng.random() < 0.3:
         kinds[int(rng.random() * len(kinds))] = "gives"
-    while True:
+    tries = 0
+    while tries < 500 or not longer:  # a longer story may never fit: then another one is drawn
+        tries += 1
         events = tuple(
             Event(kind, between(rng, 2, 9), between(rng, 2, 5))
             if kind in ("boxes", "gives")
@@ -181,6 +186,7 @@ def _draw(rng: random.Random) -> Problem:
         problem = Problem(name, other, item, between(rng, 2, 28), events, wording, difference, more)
         if _fits(problem):
             return problem
+    return _draw(rng, longer)
 
 
 def _fits(problem: Problem) -> bool:

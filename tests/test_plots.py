@@ -120,6 +120,18 @@ def test_a_variant_of_a_way_has_open_markers_and_another_line():
     assert variant.get_markerfacecolor() != variant.get_color() and variant.get_linestyle() != plain.get_linestyle()
 
 
+def test_four_variants_of_a_way_have_four_lines():
+    names = ("PRM", "PRM, minimum", "PRM, last", "PRM, mean")
+    figure = selection_curves([row for i, name in enumerate(names) for row in curve(name, 0.5 + 0.1 * i)])
+    drawn = [line for line in figure.axes[0].lines if len(line.get_xdata()) == len(COUNTS)]
+    assert len({line.get_linestyle() for line in drawn}) == len(names)
+
+
+def test_the_unit_of_the_counts_can_be_another():
+    figure = selection_curves(curve("PRM", 0.5), unit="tokens per problem")
+    assert figure.axes[0].get_xlabel() == "tokens per problem"
+
+
 def test_data_frames_draw_like_lists():
     pandas = pytest.importorskip("pandas")
     rows = curve("vote", 0.6) + [{"way": "greedy", "n": None, "mean": 0.5, "low": 0.4, "high": 0.6}]

@@ -1,14 +1,17 @@
 import hashlib
 import itertools
 import json
+import random
 import subprocess
 import sys
 from collections import Counter
 
 import pytest
 
+from minrm.classroom import CORRUPTED, FLAWLESS, write
 from minrm.errors import InputError
 from minrm.problems import LIMIT, SPLITS, Event, Problem, generate, read_problem
+from minrm.text import final_answer
 
 TOM_AND_MIA = Problem("Mia", "Tom", "pens", 9, (Event("buys", 5), Event("gives", 2, 4)), "inconsistent", 3, True)
 
@@ -86,3 +89,24 @@ def test_a_question_reads_back_into_its_problem():
         )
     with pytest.raises(InputError, match="not a question of the embedded world"):
         read_problem("What is love?")
+
+
+def test_longer_problems_have_one_event_more_than_any_other_of_their_wording():
+    usual, longer = generate(600, seed=7), generate(40, seed=7, longer=True)
+    for wording in ("plain", "consistent", "inconsistent"):
+        (length,) = {len(problem.events) for problem in longer if problem.wording == wording}
+        assert length == 1 + max(len(problem.events) for problem in usual if problem.wording == wording)
+
+
+def test_longer_problems_are_as_exact_as_the_others():
+    """Distinct quantities in range, a question that reads back, and the checker agreeing with what was planted."""
+    rng = random.Random(8)
+    for problem in generate(40, seed=8, longer=True):
+        assert len(set(problem.quantities)) == len(problem.quantities) and 0 <= int(problem.answer) <= LIMIT
+        again = read_problem(problem.question)
+        assert (again.question, again.answer, again.traps) == (problem.question, problem.answer, problem.traps)
+        for habits in (FLAWLESS, CORRUPTED):
+            solution, planted = write(problem, rng, habits)
+            assert problem.errors(solution) == planted
+        right, planted = write(problem, rng, FLAWLESS)
+        assert final_answer(right) == problem.answer and not any(planted)

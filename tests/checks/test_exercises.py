@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerFast
 
 import minrm.checks
 from minrm.embedded import shipped
-from minrm.estimates import Estimate, paired_difference
+from minrm.estimates import Estimate, over_seeds, paired_difference
 from minrm.metrics import pooled_auc
 from minrm.problems import read_problem
 from minrm.recorded import recorded_scores
@@ -102,7 +102,30 @@ def chapter_4():
     }  # fmt: skip
 
 
-NAMES = {"01": chapter_1, "02": chapter_2, "03": chapter_3, "04": chapter_4}
+@cache
+def chapter_7():
+    """The chapter's arrays of the first 40 problems, two seeds, and curves in few points."""
+    problems, samples = recorded()[:40], pd.read_parquet(shipped("evaluation.parquet"))
+    shape, counts = (40, len(samples) // len(recorded())), [1, 4, 16, 64]
+    correct = samples.correct.to_numpy().reshape(-1, shape[1])[:40]
+    answers = np.array(samples.solution.map(final_answer), dtype=object).reshape(-1, shape[1])[:40]
+    scores = {name: recorded_scores(kind)[:2, :40] for kind, name in (("orm", "ORM"), ("prm", "PRM"))}
+    runs = {name: [best_of_n(one, correct, counts) for one in both] for name, both in scores.items()}
+    runs["vote"] = [majority_vote(answers, problems.answer, counts)] * 2
+    rows = [
+        {"way": way, "n": 100 * n, "mean": mean}
+        for way, (e, _) in runs.items()
+        for n, mean in zip(counts, e.mean, strict=True)
+    ]
+    few = slice(0, 8)
+    return {
+        "np": np, "pd": pd, "combinations": combinations, "best_of_n": best_of_n, "counts": counts, "few": few,
+        "one": problems.iloc[0], "correct": correct, "scores": scores, "runs": runs, "paid": pd.DataFrame(rows),
+        "paired_difference": paired_difference, "over_seeds": over_seeds,
+    }  # fmt: skip
+
+
+NAMES = {"01": chapter_1, "02": chapter_2, "03": chapter_3, "04": chapter_4, "07": chapter_7}
 
 
 @pytest.mark.parametrize(("chapter", "title", "time", "difficulty", "asked", "solution"), ALL)

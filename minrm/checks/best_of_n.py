@@ -1,0 +1,183 @@
+"""The checks of chapter 7: best-of-N of one problem by hand, a paired difference, and the tokens to a target."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from minrm.checks.attempt import Mistake, close, compare
+
+Numbers = Sequence[float]
+
+
+def check_expected_best(expected_best: Callable[[Numbers, Sequence[bool], int], float]) -> None:
+    """Try `expected_best(scores, correct, n)`: how often the best-scored of n samples of one problem is right.
+
+    All subsets of n different samples count alike; where several samples of a subset share the best score, each is
+    chosen equally often. Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    """
+    rng = random.Random(0)
+    cases: list[tuple[Any, ...]] = [
+        ([0.9, 0.2, 0.4, 0.6], [False, True, True, True], 2),
+        ([0.3, 0.9, 0.5, 0.1], [True, False, True, False], 1),
+        ([0.5, 0.8, 0.8, 0.1], [True, False, True, False], 3),
+        ([0.7, 0.7, 0.7, 0.2, 0.7], [True, False, False, True, False], 2),
+    ]
+    for n in (2, 3, 4, 6):
+        scores = [rng.choice((0.1, 0.4, 0.7, 0.9)) for _ in range(7)]
+        cases.append((scores, [rng.random() < 0.4 for _ in scores], n))
+    otherwise = "list the subsets of this input by hand: which sample has the best score in each, and is it right?"
+    compare("expected_best", expected_best, cases, _expected, _EXPECTED_BEST, otherwise, same=close)
+    print("✓ expected_best averages over every subset, and lets tied scores share.")
+
+
+def check_paired(paired: Callable[[Numbers, Numbers], tuple[float, float]]) -> None:
+    """Try `paired(a, b)`: the mean of a - b over the same problems, and the standard error of that mean.
+
+    The standard error is the standard deviation of the differences (divided by P - 1) over the root of their number P.
+    Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    """
+    rng = random.Random(1)
+    cases: list[tuple[Any, ...]] = [
+        ([1.0, 0.5, 1.0, 0.0], [0.0, 0.5, 1.0, 0.0]),
+        ([0.9, 0.1, 0.8, 0.4, 0.6], [1.0, 0.3, 0.7, 0.5, 0.9]),
+    ]
+    for _ in range(4):
+        hard = [rng.random() for _ in range(8)]
+        cases.append(tuple([round(0.7 * p + 0.3 * rng.random(), 3) for p in hard] for _ in range(2)))
+    cases = [tuple(map(np.array, case)) for case in cases]
+    otherwise = "write the differences of this input in a column: what is their mean, and how far do they scatter?"
+    compare("paired", paired, cases, _paired, _PAIRED, otherwise, same=close)
+    print("✓ paired takes the differences first, and their scatter after.")
+
+
+def check_tokens_to_reach(tokens_to_reach: Callable[[float, Numbers, Numbers], float | None]) -> None:
+    """Try `tokens_to_reach(target, tokens, accuracy)`: the fewest tokens at which the accuracy is at least the target.
+
+    tokens rises from entry to entry; accuracy may rise and fall. None where it never reaches the target. Prints a line
+    with a tick. Raises AssertionError with a hint otherwise.
+    """
+    cases: list[tuple[Any, ...]] = [
+        (0.7, [20, 40, 80, 160], [0.6, 0.65, 0.72, 0.75]),
+        (0.7, [20, 40, 80, 160], [0.6, 0.7, 0.7, 0.71]),
+        (0.8, [90, 180, 360, 720, 1440], [0.6, 0.79, 0.85, 0.82, 0.7]),
+        (0.75, [90, 180, 360, 720, 1440], [0.6, 0.8, 0.7, 0.76, 0.5]),
+        (0.5, [90, 180, 360], [0.6, 0.8, 0.7]),
+        (0.9, [20, 40, 80, 160], [0.6, 0.65, 0.72, 0.75]),
+    ]
+    otherwise = "go along the curve from the left: where is it at least the target for the first time?"
+    compare("tokens_to_reach", tokens_to_reach, cases, _reach, _TOKENS_TO_REACH, otherwise)
+    print("✓ tokens_to_reach finds where the curve first reaches the target, and says None where it never does.")
+
+
+def _over(worth: Callable[[list[tuple[float, bool]]], float]) -> Callable[[Numbers, Sequence[bool], int], float]:
+    """The mean worth of all subsets of n samples, each a (score, right)."""
+    return lambda scores, correct, n: float(
+        np.mean([worth(list(subset)) for subset in combinations(zip(scores, correct, strict=True), n)])
+    )
+
+
+def _top(subset: list[tuple[float, bool]]) -> list[bool]:
+    best = max(score for score, _ in subset)
+    return [right for score, right in subset if score == best]
+
+
+def _first_n(scores: Numbers, correct: Sequence[bool], n: int) -> float:
+    return float(np.mean(_top(list(zip(scores[:n], correct[:n], strict=True)))))
+
+
+def _of_all(scores: Numbers, correct: Sequence[bool], n: int) -> float:
+    return _first_n(scores, correct, len(scores))
+
+
+def _with_return(scores: Numbers, correct: Sequence[bool], n: int) -> float:
+    """As if the same sample could be drawn twice."""
+    value = 0.0
+    for score in set(scores):
+        below, upto = np.mean([s < score for s in scores]), np.mean([s <= score for s in scores])
+        tied = [right for s, right in zip(scores, correct, strict=True) if s == score]
+        value += (upto**n - below**n) * float(np.mean(tied))
+    return float(value)
+
+
+_expected = _over(lambda subset: float(np.mean(_top(subset))))
+_TIE = "where samples share the best score a coin is tossed: each counts for its share"
+_EXPECTED_BEST: list[Mistake] = [
+    (_over(lambda subset: max(subset, key=lambda pair: pair[0])[1]), f"{_TIE}; here the first of them takes all"),
+    (_over(lambda subset: sorted(subset, key=lambda pair: pair[0])[-1][1]), f"{_TIE}; here the last takes all"),
+    (_over(lambda subset: max(subset)[1]), f"{_TIE}; here a right one is always preferred"),
+    (_over(lambda subset: all(_top(subset))), f"{_TIE}; here a tie with a wrong one is lost"),
+    (_over(lambda subset: any(right for _, right in subset)), "that is pass@N, whether a right one is there; the one "
+        "with the best score must be right"),
+    (_over(lambda subset: min(subset, key=lambda pair: pair[0])[1]), "that is the worst-scored; the best is chosen"),
+    (_first_n, "only the first n samples are looked at; average over all subsets of n"),
+    (_of_all, "that is the best of all the samples, whatever n is; average over the subsets of n"),
+    (_with_return, "here a sample can be drawn twice; a subset holds n different ones"),
+    (lambda scores, correct, n: float(np.mean(correct)), "that is one sample drawn at random: the scores are not used"),
+    (lambda scores, correct, n: sum(float(np.mean(_top(list(s)))) for s in
+        combinations(zip(scores, correct, strict=True), n)), "that is a sum over the subsets; divide by their number"),
+]  # fmt: skip
+
+
+def _error(values: Any, ddof: int = 1) -> float:
+    return float(np.std(values, ddof=ddof) / np.sqrt(len(values)))
+
+
+def _with_mean(error: Callable[[Any, Any], float]) -> Callable[[Any, Any], tuple[float, float]]:
+    return lambda a, b: (float(np.mean(a - b)), error(a, b))
+
+
+_paired = _with_mean(lambda a, b: _error(a - b))
+_PAIRED: list[Mistake] = [
+    (_with_mean(lambda a, b: float(np.hypot(_error(a), _error(b)))), "that is the error of two unpaired means; take "
+        "the differences problem by problem first, what the two share then cancels"),
+    (_with_mean(lambda a, b: _error(a) + _error(b)), "errors of a and b are added up; take the differences first"),
+    (_with_mean(lambda a, b: _error(a) - _error(b)), "an error is not a difference of errors; take the differences of "
+        "the problems first"),
+    (_with_mean(lambda a, b: _error(a - b, ddof=0)), "divide the squares by P - 1 (ddof=1): the mean is estimated too"),
+    (_with_mean(lambda a, b: float(np.std(a - b, ddof=1))), "that is the scatter of single problems; the mean of P of "
+        "them scatters less, by the root of P"),
+    (_with_mean(lambda a, b: float(np.std(a - b, ddof=0))), "that is the scatter of single problems; the mean of P of "
+        "them scatters less, by the root of P"),
+    (_with_mean(lambda a, b: float(np.var(a - b, ddof=1) / len(a))), "that is the square of the error; take its root"),
+    (_with_mean(lambda a, b: 1.96 * _error(a - b)), "that is half the interval; the standard error alone is wanted"),
+    (lambda a, b: _paired(b, a), "the sign is the other way round: a - b is wanted"),
+    (lambda a, b: _paired(a, b)[0], "that is the mean alone; return the mean and its standard error"),
+    (lambda a, b: _paired(a, b)[1], "that is the standard error alone; return the mean and its standard error"),
+    (lambda a, b: _paired(a, b)[::-1], "first the mean, then its standard error"),
+]  # fmt: skip
+
+
+def _reached(target: float, tokens: Numbers, accuracy: Numbers) -> list[float]:
+    return [cost for cost, share in zip(tokens, accuracy, strict=True) if share >= target]
+
+
+def _reach(target: float, tokens: Numbers, accuracy: Numbers) -> float | None:
+    return min(_reached(target, tokens, accuracy), default=None)
+
+
+_TOKENS_TO_REACH: list[Mistake] = [
+    (lambda target, tokens, accuracy: tokens[min(int(np.searchsorted(accuracy, target)), len(tokens) - 1)],
+        "a search by halves needs a curve that only rises; this one may fall, so go through it entry by entry"),
+    (lambda target, tokens, accuracy: next((t for t, a in zip(tokens, accuracy, strict=True) if a > target), None),
+        "reaching the target is enough: at least, not more than"),
+    (lambda target, tokens, accuracy: tokens[int(np.argmax(accuracy))], "that is where the curve is highest; where is "
+        "it at least the target for the first time?"),
+    (lambda target, tokens, accuracy: max(_reached(target, tokens, accuracy), default=None),
+        "that is the last place that reaches the target; the fewest tokens are wanted"),
+    (lambda target, tokens, accuracy: tokens[int(np.argmax(np.asarray(accuracy) >= target))],
+        "this curve never reaches the target, and argmax of all False is 0: return None"),
+    (lambda target, tokens, accuracy: min(_reached(target, tokens, accuracy), default=tokens[-1]),
+        "this curve never reaches the target: return None"),
+    (lambda target, tokens, accuracy: min(_reached(target, tokens, accuracy), default=float("inf")),
+        "this curve never reaches the target: return None"),
+    (lambda target, tokens, accuracy: next((k for k, a in enumerate(accuracy) if a >= target), None),
+        "that is the place in the list; the tokens there are wanted"),
+    (lambda target, tokens, accuracy: next((a for a in accuracy if a >= target), None),
+        "that is the accuracy; the tokens at which it is reached are wanted"),
+    (_reached, "these are all the places that reach the target; the fewest tokens are wanted"),
+]  # fmt: skip

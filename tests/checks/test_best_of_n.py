@@ -1,0 +1,179 @@
+"""The checks of chapter 7, against answers that a learner would write."""
+
+import statistics
+from itertools import combinations
+from math import comb
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from minrm import best_of_n, pass_at_n
+from minrm.checks import check_expected_best, check_paired, check_tokens_to_reach
+
+
+def hint(check, answer):
+    with pytest.raises(AssertionError) as refused:
+        check(answer)
+    return str(refused.value)
+
+
+def listed(worth, mean=np.mean):
+    """What all subsets of n samples are worth; `worth` is given their scores and outcomes as arrays."""
+
+    def expected_best(scores, correct, n):
+        scores, correct = np.array(scores), np.array(correct, dtype=float)
+        return mean([worth(scores[list(some)], correct[list(some)]) for some in combinations(range(len(scores)), n)])
+
+    return expected_best
+
+
+def by_ranks(scores, correct, n):
+    table = pd.DataFrame({"score": scores, "correct": np.array(correct, dtype=float)}).sort_values("score")
+    shared = table.groupby("score").correct.transform("mean")
+    chance = [comb(rank, n - 1) / comb(len(table), n) for rank in range(len(table))]
+    return float((shared * chance).sum())
+
+
+def ranks_unshared(scores, correct, n):
+    order = np.argsort(scores, kind="stable")
+    return sum(correct[k] * comb(rank, n - 1) for rank, k in enumerate(order)) / comb(len(scores), n)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        listed(lambda s, c: c[s == s.max()].mean()),
+        by_ranks,
+        lambda scores, correct, n: best_of_n([scores], [correct], n).mean,
+    ],
+)
+def test_expected_best_is_right_in_three_styles(answer, capsys):
+    check_expected_best(answer)
+    assert capsys.readouterr().out.startswith("✓ expected_best")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (listed(lambda s, c: c[s.argmax()]), "the first of them takes all"),
+        (ranks_unshared, "the last takes all"),
+        (listed(lambda s, c: max(zip(s, c, strict=True))[1]), "a right one is always preferred"),
+        (listed(lambda s, c: c[s == s.max()].min()), "a tie with a wrong one is lost"),
+        (lambda scores, correct, n: pass_at_n([correct], n).mean, "that is pass@N"),
+        (listed(lambda s, c: c[s.argmin()]), "that is the worst-scored"),
+        (
+            lambda s, c, n: np.mean([c[k] for k in range(n) if s[k] == max(s[:n])]),
+            "only the first n samples are looked at",
+        ),
+        (lambda s, c, n: np.mean([b for a, b in zip(s, c, strict=True) if a == max(s)]), "whatever n is"),
+        (lambda scores, correct, n: sum(correct) / len(correct), "the scores are not used"),
+        (listed(lambda s, c: c[s == s.max()].mean(), mean=sum), "that is a sum over the subsets"),
+        (lambda scores, correct, n: scores.sort(), "changed its arguments"),
+        (lambda scores, correct, n: max(scores), "list the subsets of this input by hand"),
+    ],
+)
+def test_each_wrong_expected_best_meets_its_hint(answer, said):
+    assert said in hint(check_expected_best, answer)
+
+
+def test_drawing_a_sample_twice_meets_its_hint():
+    def with_return(scores, correct, n):
+        order = np.sort(scores)
+        value = 0.0
+        for score in np.unique(order):
+            share = np.mean([c for s, c in zip(scores, correct, strict=True) if s == score])
+            value += share * (np.mean(order <= score) ** n - np.mean(order < score) ** n)
+        return value
+
+    assert "a sample can be drawn twice" in hint(check_expected_best, with_return)
+
+
+def paired_by_pandas(a, b):
+    gap = pd.Series(a) - pd.Series(b)
+    return gap.mean(), gap.sem()
+
+
+def paired_by_lists(a, b):
+    gap = [x - y for x, y in zip(a, b, strict=True)]
+    return sum(gap) / len(gap), statistics.stdev(gap) / len(gap) ** 0.5
+
+
+def paired_by_numpy(a, b):
+    gap = a - b
+    return gap.mean(), np.sqrt(gap.var(ddof=1) / len(gap))
+
+
+def sem(values):
+    return values.std(ddof=1) / len(values) ** 0.5
+
+
+@pytest.mark.parametrize("answer", [paired_by_pandas, paired_by_lists, paired_by_numpy])
+def test_paired_is_right_in_three_styles(answer, capsys):
+    check_paired(answer)
+    assert capsys.readouterr().out.startswith("✓ paired")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda a, b: (a.mean() - b.mean(), (sem(a) ** 2 + sem(b) ** 2) ** 0.5), "two unpaired means"),
+        (lambda a, b: (a.mean() - b.mean(), sem(a) + sem(b)), "errors of a and b are added up"),
+        (lambda a, b: ((a - b).mean(), (a - b).std() / len(a) ** 0.5), "divide the squares by P - 1"),
+        (lambda a, b: ((a - b).mean(), (a - b).std(ddof=1)), "the root of P"),
+        (lambda a, b: ((a - b).mean(), (a - b).std()), "the root of P"),
+        (lambda a, b: ((a - b).mean(), (a - b).var(ddof=1) / len(a)), "that is the square of the error"),
+        (lambda a, b: ((a - b).mean(), 1.96 * sem(a - b)), "half the interval"),
+        (lambda a, b: ((b - a).mean(), sem(b - a)), "the sign is the other way round"),
+        (lambda a, b: (a - b).mean(), "that is the mean alone"),
+        (lambda a, b: sem(a - b), "that is the standard error alone"),
+        (lambda a, b: (sem(a - b), (a - b).mean()), "first the mean"),
+        (lambda a, b: ((a - b).mean(), sem(a) - sem(b)), "not a difference of errors"),
+        (lambda a, b: (np.median(a - b), sem(a - b)), "in a column"),
+    ],
+)
+def test_each_wrong_paired_meets_its_hint(answer, said):
+    assert said in hint(check_paired, answer)
+
+
+def first(target, tokens, accuracy):
+    for cost, share in zip(tokens, accuracy, strict=True):
+        if share >= target:
+            return cost
+    return None
+
+
+def first_by_numpy(target, tokens, accuracy):
+    reached = np.flatnonzero(np.array(accuracy) >= target)
+    return tokens[reached[0]] if len(reached) else None
+
+
+def first_by_pandas(target, tokens, accuracy):
+    reached = pd.Series(accuracy, index=tokens).loc[lambda share: share >= target]
+    return None if reached.empty else reached.index.min()
+
+
+@pytest.mark.parametrize("answer", [first, first_by_numpy, first_by_pandas])
+def test_tokens_to_reach_is_right_in_three_styles(answer, capsys):
+    check_tokens_to_reach(answer)
+    assert capsys.readouterr().out.startswith("✓ tokens_to_reach")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda t, tokens, a: tokens[min(np.searchsorted(a, t), len(a) - 1)] if max(a) >= t else None, "by halves"),
+        (lambda t, tokens, a: next((x for x, y in zip(tokens, a, strict=True) if y > t), None), "at least, not more"),
+        (lambda t, tokens, a: tokens[np.argmax(a)], "where the curve is highest"),
+        (lambda t, tokens, a: max((x for x, y in zip(tokens, a, strict=True) if y >= t), default=None), "last place"),
+        (lambda t, tokens, a: tokens[np.argmax(np.array(a) >= t)], "argmax of all False is 0"),
+        (lambda t, tokens, a: first(t, tokens, a) or tokens[-1], "never reaches the target"),
+        (lambda t, tokens, a: first(t, tokens, a) or float("inf"), "never reaches the target"),
+        (lambda t, tokens, a: first(t, range(len(a)), a), "the place in the list"),
+        (lambda t, tokens, a: first(t, a, a), "that is the accuracy"),
+        (lambda t, tokens, a: [x for x, y in zip(tokens, a, strict=True) if y >= t], "these are all the places"),
+        (lambda t, tokens, a: tokens[0], "go along the curve from the left"),
+    ],
+)
+def test_each_wrong_tokens_to_reach_meets_its_hint(answer, said):
+    assert said in hint(check_tokens_to_reach, answer)
