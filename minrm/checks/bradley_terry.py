@@ -1,0 +1,199 @@
+"""The checks of chapter 6: the loss of pairs, pairs from a ranking, and majorities that go in a circle."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from itertools import combinations, permutations, product
+from typing import Any
+
+import numpy as np
+
+from minrm.checks.attempt import Mistake, close, compare, must_be_function
+
+Rewards = Sequence[float]
+Shares = Sequence[Sequence[float]]
+
+
+def check_pair_loss(pair_loss: Callable[[Rewards, Rewards], float]) -> None:
+    """Try `pair_loss(chosen, rejected)`: the mean of -log P(chosen ≻ rejected) over pairs of rewards, two lists.
+
+    Finite for every gap, also of a thousand to either side. Prints a line with a tick. Raises AssertionError with a
+    hint otherwise.
+    """
+    must_be_function("pair_loss", pair_loss)
+    cases: list[tuple[Any, ...]] = [
+        ([1.0], [1.0]), ([2.0, 0.0], [0.0, 1.0]), ([0.5, -1.0, 3.0, 2.0], [1.5, -3.0, 2.0, 2.5]),
+        ([1000.0], [0.0]), ([0.0, 2.0], [1000.0, 2.0]), ([-1000.0, 1.0], [-1040.0, 41.0]),
+    ]  # fmt: skip
+    otherwise = "take this input pair by pair: the gap, P = 1 / (1 + exp(-gap)), its logarithm"
+    compare("pair_loss", _nan_if_too_large(pair_loss), cases, _pair_loss, _PAIR_LOSS, otherwise, same=_alike)
+    print("✓ pair_loss is right for small gaps, and finite and right for very large ones.")
+
+
+def check_ranked_pairs(ranked_pairs: Callable[[str, list[str], list[int]], list[dict[str, str]]]) -> None:
+    """Try `ranked_pairs(prompt, responses, ranks)`: every pair of responses of which one is ranked better.
+
+    ranks: a number for each response, 1 the best; equal ranks give no pair. Wanted: dictionaries with `prompt`,
+    `chosen` and `rejected`, in any order. Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    """
+    cases: list[tuple[Any, ...]] = [
+        ("Q", ["a", "b", "c"], [1, 2, 3]), ("Q", ["a", "b", "c", "d"], [2, 4, 1, 3]),
+        ("Which?", ["a", "b", "c", "d"], [1, 2, 2, 3]), ("Q", ["a", "b"], [1, 1]), ("Q", ["a", "b", "c"], [9, 1, 9]),
+    ]  # fmt: skip
+    otherwise = "list the pairs of this input by hand: which two have different ranks, and which is better?"
+    compare("ranked_pairs", ranked_pairs, cases, _ranked_pairs, _RANKED_PAIRS, otherwise, same=_same_pairs)
+    print("✓ ranked_pairs makes one pair of every two responses with different ranks.")
+
+
+def check_cycles(cycles: Callable[[Shares], float]) -> None:
+    """Try `cycles(p)`: the share of all threes of responses whose majorities go in a circle.
+
+    p: a table, `p[a][b]` the share of people who prefer a to b, one half on the diagonal; a tie is no majority. Prints
+    a line with a tick. Raises AssertionError with a hint otherwise.
+    """
+    rng, one = random.Random(0), {(0, 1): 0.75, (1, 2): 0.75, (2, 0): 0.75}
+    given = [one | {(3, 0): 0.75, (3, 1): 0.75, (3, 2): 0.75}, one, dict.fromkeys(one, 0.25)]
+    given += [{(0, 1): 0.75, (1, 2): 0.75, (0, 2): 0.75}, {(0, 1): 0.75, (1, 2): 0.75}]
+    given += [{pair: rng.choice((0.1, 0.5, 0.75)) for pair in combinations(range(n), 2)} for n in (4, 5, 6, 6)]
+    cases = [(_table(1 + max(map(max, shares)), shares),) for shares in given]
+    otherwise = "go through the threes of this table by hand: is a ahead of b, b of c, and c of a, or all the reverse?"
+    compare("cycles", cycles, cases, _cycles, _CYCLES, otherwise, same=close)
+    print("✓ cycles finds every circle once, whichever way it goes, and takes no tie for a majority.")
+
+
+def _nan_if_too_large(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, nan where plain Python stops at a number too large or a logarithm of 0; numpy only warns there."""
+
+    def tried(*given: Any) -> Any:
+        try:
+            with np.errstate(all="ignore"):
+                return function(*given)
+        except (OverflowError, ZeroDivisionError):
+            return float("nan")
+        except ValueError as error:
+            if "math domain" in str(error) or "positive input" in str(error):
+                return float("nan")
+            raise
+
+    return tried
+
+
+def _gaps(chosen: Rewards, rejected: Rewards) -> Any:
+    return np.asarray(chosen, dtype=float) - np.asarray(rejected, dtype=float)
+
+
+def _losses(chosen: Rewards, rejected: Rewards) -> Any:
+    return np.logaddexp(0, -_gaps(chosen, rejected))
+
+
+def _pair_loss(chosen: Rewards, rejected: Rewards) -> float:
+    return float(_losses(chosen, rejected).mean())
+
+
+def _by_p(least: float = 0.0) -> Callable[[Rewards, Rewards], float]:
+    """The loss by the logarithm of a rounded P, which may be cut off near its ends."""
+
+    def loss(chosen: Rewards, rejected: Rewards) -> float:
+        with np.errstate(all="ignore"):
+            p = 1 / (1 + np.exp(-_gaps(chosen, rejected)))
+            return float(-np.log(p.clip(least, 1 - least)).mean())
+
+    return loss
+
+
+def _alike(a: Any, b: Any) -> bool:
+    return a is b or np.shape(a) == np.shape(b) and bool(np.allclose(a, b, rtol=1e-5, atol=1e-7, equal_nan=True))
+
+
+_TOO_LARGE = (
+    "exp grows too large or P is rounded to 0 here; with a = |gap|, -log P is log(1 + exp(-a)), plus a if gap < 0"
+)
+_CLIPPED = "P was cut off at an end: then the loss is flat where the model is most wrong, and nothing is learnt there"
+_PAIR_LOSS: list[Mistake] = [
+    (lambda c, r: _pair_loss(r, c), "that is the loss of the rejected ones winning: the gap is chosen - rejected"),
+    (lambda c, r: float(_losses(c, r).sum()), "that is the sum over the pairs; their mean is wanted"),
+    (lambda c, r: -_pair_loss(c, r), "that is the log-likelihood, which is negative; the loss is minus that"),
+    (lambda c, r: _losses(c, r), "these are the losses one by one; their mean is wanted"),
+    (lambda c, r: _pair_loss([float(np.mean(c))], [float(np.mean(r))]), "the loss of each pair first, then the mean"),
+    (lambda c, r: _pair_loss(c, r) / np.log(2), "that is in bits; take the natural logarithm"),
+    (lambda c, r: float(np.exp(-_losses(c, r)).mean()), "that is the mean of P; minus its logarithm is wanted"),
+    (lambda c, r: float(-np.log(np.exp(-_losses(c, r)).mean())), "the logarithm of each P, then the mean of those"),
+    (lambda c, r: float((_gaps(c, r) > 0).mean()), "that is how often the chosen one wins, which has no slope"),
+    *((_by_p(10.0**-digits), _CLIPPED) for digits in (*range(3, 17), 20, 30, 100, 300)),
+    (_by_p(), _TOO_LARGE),
+    (lambda c, r: float("nan"), _TOO_LARGE),
+]
+
+
+def _ranked(better: Callable[[int, int], bool], ordered: bool = False) -> Callable[..., list[dict[str, str]]]:
+    """A pair wherever `better` holds of two ranks; ordered: only of those that stand in this order in the list."""
+
+    def pairs(prompt: str, responses: list[str], ranks: list[int]) -> list[dict[str, str]]:
+        both = (combinations if ordered else permutations)(zip(responses, ranks, strict=True), 2)
+        return [{"prompt": prompt, "chosen": a, "rejected": b} for (a, i), (b, j) in both if better(i, j)]
+
+    return pairs
+
+
+_ranked_pairs = _ranked(lambda i, j: i < j)
+
+
+def _same_pairs(a: Any, b: Any) -> bool:
+    """The same pairs in any order; nothing is the same as nothing."""
+    return a is b or isinstance(a, list) and _sorted(a) == _sorted(b)
+
+
+def _sorted(pairs: Any) -> list[str]:
+    return sorted(repr(sorted(pair.items()) if isinstance(pair, dict) else pair) for pair in pairs)
+
+
+_NAMED = "wanted are dictionaries with `prompt`, `chosen` and `rejected`"
+_RANKED_PAIRS: list[Mistake] = [
+    (_ranked(lambda i, j: i > j), "chosen and rejected are the wrong way round: rank 1 is the best"),
+    (_ranked(lambda i, j: i <= j, ordered=True), "the list need not begin with the best, and equal ranks give no pair"),
+    (_ranked(lambda i, j: i < j, ordered=True), "the better response may stand later in the list: try both orders"),
+    (_ranked(lambda i, j: True, ordered=True), "the order of the list says nothing; let the ranks decide"),
+    (_ranked(lambda i, j: i <= j), "equal ranks are no preference: such a pair is left out"),
+    (_ranked(lambda i, j: i != j), "each pair comes twice, once in either order; only the order by rank is wanted"),
+    (_ranked(lambda i, j: j - i == 1), "only neighbours in the ranking are paired; the first beats the third too"),
+    (_ranked(lambda i, j: i == 1 < j), "only the best is paired; the second is preferred to the third too"),
+    (lambda *given: [(pair["chosen"], pair["rejected"]) for pair in _ranked_pairs(*given)], _NAMED),
+    (lambda *given: [], "no pair at all; here some ranks differ"),
+]
+
+
+def _table(n: int, given: dict[tuple[int, int], float]) -> list[list[float]]:
+    """The table of n responses in which `given` pairs have their shares, their reverses the rest, all others ties."""
+    table = [[0.5] * n for _ in range(n)]
+    for (a, b), share in given.items():
+        table[a][b], table[b][a] = share, 1 - share
+    return table
+
+
+def _circles(p: Shares, threes: Any, least: float = 0.51) -> list[bool]:
+    """Of each three, whether it goes round in its own order."""
+    return [min(p[a][b], p[b][c], p[c][a]) >= least for a, b, c in threes]
+
+
+def _either_way(p: Shares, least: float = 0.51) -> list[bool]:
+    threes = list(combinations(range(len(p)), 3))
+    return list(np.logical_or(_circles(p, threes, least), _circles(p, [three[::-1] for three in threes], least)))
+
+
+def _cycles(p: Shares) -> float:
+    return float(np.mean(_either_way(p)))
+
+
+_OTHER_WAY = "a circle may go the other way round too: c ahead of b, b of a, a of c"
+_SIX = "three responses in six orders: a circle shows in three of them; count each three once"
+_TWICE = "the same response is taken twice in a three; `itertools.combinations` does not do that"
+_CYCLES: list[Mistake] = [
+    (lambda p: float(np.mean(_circles(p, combinations(range(len(p)), 3)))), _OTHER_WAY),
+    (lambda p: float(np.mean(_circles(p, permutations(range(len(p)), 3)))), _SIX),
+    (lambda p: float(np.mean(_circles(p, product(range(len(p)), repeat=3)))), _TWICE),
+    (lambda p: float(np.mean(_either_way(p, 0.5))), "one half is a tie, not a majority: `>`, not `>=`"),
+    (lambda p: sum(_either_way(p)), "that is how many there are; divide it by the number of all threes"),
+    (lambda p: 1 - _cycles(p), "that is the share without a circle"),
+    (lambda p: float(any(_either_way(p))), "that is whether there is one at all; the share of threes is wanted"),
+]
