@@ -1,4 +1,4 @@
-"""The recorded runs: each reward model from five seeds, by one recipe. Chapters 4 to 8 are drawn from them.
+"""The recorded runs: each reward model from several seeds, by one recipe. Chapters 4 to 8 are drawn from them.
 
 All start from the policy after it has judged pages of sums, and learn from the same solutions: those sampled for
 `training.parquet`, and as many in the class's hand with many more mistakes. A run leaves its scores of the evaluation
