@@ -1,6 +1,6 @@
 """The recorded runs of the embedded world: what each reward model said of every evaluation sample, seed by seed.
 
-Training all of them takes an hour and a half; reading them takes a second. `make data` made them. Out come arrays
+Training all of them takes an hour; reading them takes a second. `make data` made them. Out come arrays
 [seeds, problems, samples] for `selection`, `metrics` and `plots`, in the order of `evaluation.parquet`. Another folder
 that the recipe has filled is read by naming it.
 """
@@ -18,7 +18,7 @@ from minrm.errors import InputError
 from minrm.prm import aggregate_steps
 from minrm.rows import read_rows
 
-SEEDS = range(5)
+SEEDS = range(3)
 KINDS = {"orm": "ORM", "prm": "PRM", "bradley_terry": "Bradley–Terry"}  # as files are named: as figures name them
 
 
