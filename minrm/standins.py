@@ -1,8 +1,9 @@
-"""Tiny models in the layouts of published reward models, with random weights: no download, and nothing learnt.
+"""Tiny models in the layouts of published ones, so that pages and tests need no download.
 
-`stand_in(family, folder)` writes a checkpoint as the publishers write theirs (architecture, tensor names, kind of
-tokenizer, chat template), small enough for a test and a page. Its scores mean nothing; that they come out as the
-publisher's own steps give them is what the tests prove.
+`stand_in(family, folder)` writes a reward model as its publishers do (architecture, tensor names, kind of tokenizer,
+chat template) with random weights: its scores mean nothing; that they come out as the publisher's own steps give them
+is what the tests prove. `qwen_stand_in(name, folder)` writes one of the world's language models in Qwen 2's layout: it
+solves the world's problems, and stands where the GPU chapter has a public model.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
+    AutoModelForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedTokenizerFast,
@@ -26,6 +28,7 @@ from transformers import (
 )
 
 from minrm import backbone
+from minrm.embedded import shipped
 from minrm.errors import InputError
 
 TEXT = (
@@ -37,6 +40,8 @@ LLAMA_CHAT = (
     "{{ m.content | trim }}<|eot_id|>{% endfor %}"
 )
 QWEN_CHAT = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+# Of the user's turn only the first paragraph, the question: the world's model was never told what to do.
+QUESTION_CHAT = "{% for m in messages %}{{ m.content.split('\\n\\n')[0] }}\n{% endfor %}"
 SHAPE: dict[str, Any] = {
     "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "head_dim": 8,
     "num_key_value_heads": 2, "max_position_embeddings": 512, "initializer_range": 0.2,
@@ -54,6 +59,28 @@ def stand_in(family: str, folder: str | Path, seed: int = 0) -> Path:
         torch.manual_seed(seed)
         _WRITERS[family](folder)
     return folder
+
+
+def qwen_stand_in(name: str, folder: str | Path) -> Path:
+    """Write `shipped(name)`, a Llama, as a Qwen 2 checkpoint that computes the same; returns the folder.
+
+    Qwen 2 is Llama with biases on queries, keys and values; here they are 0. Its chat template gives the model the
+    question alone, which is all that it understands.
+    """
+    with backbone.quiet():
+        llama = AutoModelForCausalLM.from_pretrained(shipped(name), dtype=torch.float32)
+        tokenizer = backbone.load_tokenizer(shipped(name))
+        same = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+                "num_key_value_heads", "max_position_embeddings", "rms_norm_eps", "rope_parameters",
+                "tie_word_embeddings", "bos_token_id", "eos_token_id", "pad_token_id")  # fmt: skip
+        qwen = Qwen2ForCausalLM(Qwen2Config(**{field: getattr(llama.config, field) for field in same}))
+        weights = qwen.state_dict()
+        zeros = {key: torch.zeros_like(weights[key]) for key in weights.keys() - llama.state_dict().keys()}
+        qwen.load_state_dict(llama.state_dict() | zeros)
+        tokenizer.chat_template = QUESTION_CHAT
+        qwen.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    return Path(folder)
 
 
 def _math_shepherd(folder: Path) -> None:

@@ -5,9 +5,13 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file
+from tiny import QUESTION, SOLUTION
+from transformers import AutoModelForCausalLM
 
+from minrm import shipped
+from minrm.backbone import load_tokenizer
 from minrm.errors import InputError
-from minrm.standins import qwen_tokenizer, sentencepiece, stand_in
+from minrm.standins import qwen_stand_in, qwen_tokenizer, sentencepiece, stand_in
 
 
 def config(folder):
@@ -56,3 +60,21 @@ def test_tokenizers_treat_marks_as_the_published_ones_do():
 def test_an_unknown_family_lists_those_there_are(tmp_path):
     with pytest.raises(InputError, match="no stand-in for 'llama'; there are math-shepherd, rlhflow"):
         stand_in("llama", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["policy", "drilled"])
+def test_the_worlds_model_computes_the_same_as_a_qwen(tmp_path, name):
+    folder = qwen_stand_in(name, tmp_path / "qwen")
+    qwen, llama = (AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32) for path in (folder, shipped(name)))
+    assert type(qwen).__name__ == "Qwen2ForCausalLM" and qwen.config.tie_word_embeddings
+    text = QUESTION + "\n" + SOLUTION
+    ids = load_tokenizer(folder)(text, return_tensors="pt")["input_ids"]
+    assert ids.tolist() == load_tokenizer(shipped(name))(text, return_tensors="pt")["input_ids"].tolist()
+    with torch.inference_mode():
+        torch.testing.assert_close(qwen(ids).logits, llama(ids).logits, atol=1e-5, rtol=1e-5)
+
+
+def test_its_chat_template_leaves_the_question_alone(tmp_path):
+    tokenizer = load_tokenizer(qwen_stand_in("policy", tmp_path))
+    turn = [{"role": "user", "content": QUESTION + "\n\nThink in steps."}]
+    assert tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True) == QUESTION + "\n"
