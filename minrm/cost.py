@@ -1,0 +1,117 @@
+"""What sampling and training cost on a GPU, computed from a model's shape before anything is downloaded.
+
+A transformers config comes in, which is built without weights and counted; gigabytes and seconds go out. Memory is
+counted tensor by tensor. Time is the arithmetic of Kaplan et al. (2020, section 2.1: two operations a weight and token)
+at a stated share of the GPU's peak, and for sampling a bound: what it takes to read all weights for each token.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM
+
+HALF, SINGLE = 2, 4  # bytes
+TRAINED = 4 * SINGLE  # bytes of a weight that is trained: itself, its gradient, and two moments of Adam, in float32
+SHARE = 0.3  # of the peak, reached in training: our assumption, to be replaced by what you measure
+GB = 1e9
+
+
+class Gpu(NamedTuple):
+    """NVIDIA's data sheets: memory in GB, peak in 1e12 half-precision operations a second (dense), GB read a second."""
+
+    memory: float
+    peak: float
+    bandwidth: float
+
+
+GPUS = {
+    "T4": Gpu(16, 65, 320),
+    "L4": Gpu(24, 121, 300),
+    "A100, 40 GB": Gpu(40, 312, 1555),
+    "H100": Gpu(80, 989, 3350),
+}
+
+
+class Shape(NamedTuple):
+    """weights: all parameters, tied ones once. linears: (in, out) of each layer that LoRA adapts. cache: numbers that
+    are kept for each token of a text while it is continued (keys and values)."""
+
+    weights: int
+    linears: list[tuple[int, int]]
+    cache: int
+    layers: int
+    width: int
+    inner: int
+
+    def adapters(self, rank: int) -> int:
+        """Parameters of LoRA's two matrices at each linear layer (Hu et al. 2021, eq. 3)."""
+        return sum(rank * (rows + columns) for rows, columns in self.linears)
+
+
+def shape(config: Any) -> Shape:
+    """Count a causal language model of this config, without its weights. The output head is not adapted."""
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    head = model.get_output_embeddings()
+    linears = [(m.in_features, m.out_features) for m in model.modules() if isinstance(m, nn.Linear) and m is not head]
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    cache = 2 * config.num_hidden_layers * config.num_key_value_heads * size
+    weights = sum(parameter.numel() for parameter in model.parameters())
+    return Shape(weights, linears, cache, config.num_hidden_layers, config.hidden_size, config.intermediate_size)
+
+
+def activations(model: Shape, rows: int, tokens: int, checkpointing: bool = True) -> int:
+    """Bytes that a backward pass needs of the forward pass, of `rows` texts of `tokens` tokens, in half precision.
+
+    A layer with a gated MLP keeps for each token: the inputs of its linear layers and of the product of the gate
+    (3 D before queries, keys and values, their results and the MLP, 4 F inside the MLP, about 2 D of heads), and the
+    two inputs of its norms in float32. Attention is counted as fused: no matrix of T × T is kept. With gradient
+    checkpointing each layer keeps its input alone, and one layer at a time is computed anew.
+    """
+    layer = HALF * (5 * model.width + 4 * model.inner) + 2 * SINGLE * model.width
+    kept = model.layers * HALF * model.width + layer if checkpointing else model.layers * layer
+    return rows * tokens * kept
+
+
+def training_gb(model: Shape, rows: int, tokens: int, rank: int = 0, checkpointing: bool = True) -> dict[str, float]:
+    """GB by what they are for. rank: of LoRA, whose base is frozen in half precision; 0 trains all weights, which are
+    kept in float32 with a copy in half precision to compute with."""
+    trained = model.adapters(rank) if rank else model.weights
+    return {
+        "weights": HALF * model.weights / GB,
+        "trained": TRAINED * trained / GB,
+        "activations": activations(model, rows, tokens, checkpointing) / GB,
+    }
+
+
+def sampling_gb(model: Shape, rows: int, tokens: int) -> dict[str, float]:
+    """GB by what they are for, in half precision; tokens: of prompt and solution together."""
+    return {"weights": HALF * model.weights / GB, "cache": HALF * model.cache * rows * tokens / GB}
+
+
+def training_seconds(model: Shape, tokens: float, gpu: Gpu, rank: int = 0, checkpointing: bool = True) -> float:
+    """Seconds for so many tokens at SHARE of the peak.
+
+    A weight costs two operations a token forward and two for the gradient of what came in; two more where it is
+    trained, and two more where the forward pass is computed again.
+    """
+    operations = 4 + (0 if rank else 2) + (2 if checkpointing else 0)
+    return operations * model.weights * tokens / (SHARE * gpu.peak * 1e12)
+
+
+def scoring_seconds(model: Shape, tokens: float, gpu: Gpu) -> float:
+    """Seconds to read so many tokens once, at SHARE of the peak."""
+    return 2 * model.weights * tokens / (SHARE * gpu.peak * 1e12)
+
+
+def sampling_seconds(model: Shape, rows: int, prompt: int, new: int, gpu: Gpu) -> float:
+    """No less than so many seconds for a batch of `rows` texts: a token of each needs all weights and caches once.
+
+    What starting the kernels of each layer costs comes on top, and for a small model it is the larger part.
+    """
+    caches = rows * (prompt + new / 2)  # tokens in the caches, on average over the new ones
+    read = HALF * (model.weights + model.cache * caches)  # bytes a new token
+    return new * read / (gpu.bandwidth * GB)
