@@ -49,7 +49,7 @@ def write_card(
     says so. settings: what `resume.run_settings` gives; history: as in a TrainingResult; held_out: of eval_dataset.
     """
     path = folder / "README.md"
-    if path.exists() and not _is_ours(path.read_text(encoding="utf-8")):
+    if path.exists() and not _is_ours(path.read_text(encoding="utf-8", errors="replace")):
         log.warning("%s was written or edited by hand, so it stays; remove it to get the card of this run", path)
         return
     part = path.with_suffix(".part")
@@ -83,7 +83,7 @@ def _page(folder: Path, model: Any, settings: dict, history: list, used: Prepare
         "Held out": _counts(kind, held_out) if held_out.rows else "nothing",
         "Loss": kind.loss,
         "Settings": _settings(model, settings),
-        **({"Adapter": f"LoRA (`{settings['lora']}`), merged into the base"} if settings.get("lora") else {}),
+        **({"Adapters": f"LoRA of rank `{settings['lora']}`, merged into the base"} if settings.get("lora") else {}),
         "Versions": f"minrm {installed('minrm')}, transformers {transformers.__version__}, torch {torch.__version__}",
     }
     text, read = "solution", kind.read

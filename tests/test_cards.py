@@ -124,8 +124,8 @@ def test_settings_are_listed_and_a_lora_run_says_so(tmp_path):
     page = card(tmp_path)
     for setting in ("epochs `2`", "batch_size `4`", "learning_rate `0.001`", "head_seed `1`", "computed in `float32`"):
         assert setting in facts(page)["Settings"][0]
-    assert "max_length" not in page and "LoRA" not in page
-    assert facts(card(tmp_path, lora={"r": 16}))["Adapter"] == ["LoRA (`{'r': 16}`), merged into the base"]
+    assert "max_length" not in page and "LoRA" not in page + card(tmp_path, lora=0)
+    assert facts(card(tmp_path, lora=16))["Adapters"] == ["LoRA of rank `16`, merged into the base"]
 
 
 def test_a_later_run_replaces_its_own_card_only(tmp_path, caplog):

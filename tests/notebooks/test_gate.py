@@ -241,7 +241,9 @@ def test_the_static_check_refuses(stored, tamper, said):
     assert any(said in line for line in findings(notebook)), findings(notebook)
 
 
-@pytest.mark.parametrize("path", sorted([*BOOK.glob("*.ipynb"), *BOOK.glob("exercises/*.ipynb")]), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted([*BOOK.glob("*.ipynb"), *BOOK.glob("exercises/*.ipynb")]), ids=lambda path: path.stem
+)
 def test_every_notebook_is_valid_and_holds_no_widget_state(path):
     """The exercise, which is handed out without outputs and so passes by the rest of the gate, too."""
     notebook = notebooks.read(path)
