@@ -15,7 +15,7 @@ DATA := $(shell find data -type f ! -name '*.md' ! -name '*.pyc' ! -path '*/.*' 
 PAGES := $(shell find book -type f ! -path '*/.*') _config.yml _toc.yml
 AGAIN := $(MAKE) --no-print-directory
 
-.PHONY: help env book test check gate html refresh data assignment grade lint clean fork FORCE
+.PHONY: help env book test check gate html compat refresh data assignment grade lint clean fork FORCE
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -47,6 +47,18 @@ gate: $(STAMPS)
 
 _build/stamps/%.nbval: book/%.ipynb $(PACKAGE) $(DATA) requirements.txt tests/notebooks/sanitize.cfg tools/prove_notebook.py | $(READY)
 	@$(PY) tools/prove_notebook.py $< $@
+
+# Colab's versions of all but torch, chosen as in make env, setuptools, which torch needs newer, and what Colab has not
+COMPAT := .venv-compat
+TESTERS := pytest pytest-timeout hypothesis nbval nbclient ipykernel markdown-it-py docutils
+
+compat: $(COMPAT)/.ready  ## the tests under the versions that Colab has, in .venv-compat (TESTS=tests/test_orm.py for some)
+	@$(COMPAT)/bin/python -m pytest $(TESTS)
+
+$(COMPAT)/.ready: tests/colab-constraints.txt pyproject.toml
+	@mkdir -p _build
+	@grep -vE '^(torch|setuptools)' tests/colab-constraints.txt > _build/compat.txt
+	@$(PYTHON) tools/make_env.py $(COMPAT) --constraint _build/compat.txt --editable '.[math,gpu]' $(TESTERS)
 
 # ---- the book: proven, then rendered whatever the proof says
 book: env  ## every chapter executed and compared, then the book in _build/html

@@ -122,7 +122,7 @@ def load_tokenizer(source: Any) -> Any:
         raise InputError("a model that is already built needs its tokenizer: pass tokenizer=…")
     if isinstance(source, str | Path):
         with quiet(), _explain(source):
-            tokenizer = _tokenizer_class(Path(source)).from_pretrained(source)
+            tokenizer = tokenizer_class(Path(source)).from_pretrained(source)
     else:
         tokenizer = copy.deepcopy(source)
     if tokenizer.pad_token_id is None:  # padding is masked everywhere, so any token will do
@@ -132,7 +132,7 @@ def load_tokenizer(source: Any) -> Any:
     return tokenizer
 
 
-def _tokenizer_class(folder: Path) -> Any:
+def tokenizer_class(folder: Path) -> Any:
     """AutoTokenizer, except where a folder says that its tokenizer.json is the whole of it.
 
     For some architectures (Qwen 2) transformers 5 would put rules of its own in place of what that file says.

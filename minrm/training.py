@@ -19,9 +19,11 @@ from transformers.trainer_callback import PrinterCallback
 
 from minrm import backbone
 from minrm.batches import length_limit
+from minrm.cards import Prepared, write_card
 from minrm.errors import InputError
 from minrm.orm import OutcomeRewardModel, every_token
 from minrm.resume import close_record, last_checkpoint, load_weights, open_record, patient_interrupt, run_settings
+from minrm.rows import numbered
 from minrm.trainer import RewardTrainer, Watch, training_arguments
 
 log = logging.getLogger("minrm")
@@ -67,7 +69,7 @@ def train(
     run up where it was saved last, and returns at once after a finished one; resume=False clears the folder's state
     and starts over. Every eval_steps updates (an epoch) loss and accuracy are measured on eval_dataset; every log_steps
     (a hundredth of the run) the training loss is noted. Raises InputError for rows or settings that do not fit;
-    Ctrl-C stops after the update at hand with its state saved.
+    Ctrl-C stops after the update at hand with its state saved. The folder also gets a model card (`cards.py`).
     """
     output_dir = Path(output_dir)
     collate = _collator(model, supervised)
@@ -75,8 +77,10 @@ def train(
         model, supervised, epochs=epochs, batch_size=batch_size, accumulate=accumulate, learning_rate=learning_rate,
         seed=seed, max_length=max_length,
     )  # fmt: skip
-    rows, dropped = _prepare(model, dataset, max_length, "dataset")
-    eval_rows = _prepare(model, eval_dataset, max_length, "eval_dataset")[0] if eval_dataset is not None else []
+    rows, dropped, _ = used = _prepare(model, dataset, max_length, "dataset")
+    nothing = Prepared([], 0, [])
+    held_out = nothing if eval_dataset is None else _prepare(model, eval_dataset, max_length, "eval_dataset")
+    eval_rows = held_out.rows
     _check_supervision(collate, rows, eval_rows, batch_size)
     model.float()  # master weights: small updates vanish in half precision
     if finished := open_record(output_dir, settings, rows, resume):
@@ -111,6 +115,7 @@ def train(
     if state.is_world_process_zero:
         model.save_pretrained(output_dir)
         close_record(output_dir, history=history, dropped=dropped)
+        write_card(output_dir, model, settings, history, used, held_out)
     trainer.accelerator.wait_for_everyone()
     return TrainingResult(output_dir, history, dropped)
 
@@ -134,14 +139,15 @@ def _check_supervision(collate: Callable, rows: list, eval_rows: list, size: int
             raise InputError(f"{name}: supervised is false on every token; make it true on those to learn from")
 
 
-def _prepare(model: Any, dataset: Any, max_length: int | None, name: str) -> tuple[list[dict[str, Any]], int]:
-    """Rows as tensors, and how many were dropped."""
+def _prepare(model: Any, dataset: Any, max_length: int | None, name: str) -> Prepared:
+    """Rows as tensors, how many were dropped, and the question (or prompt) of those that were not."""
     if isinstance(dataset, str | Path):
         raise InputError(f"{name} is the name {str(dataset)!r}; wanted its rows: a list of dicts or a datasets.Dataset")
     if hasattr(dataset, "iloc"):
         raise InputError(f'{name} is a {type(dataset).__name__}; pass df.to_dict("records"), its rows as dicts')
     limit = max_length or length_limit(model.model)
-    rows = model.prepare(dataset, limit, name)
+    given = list(dataset)  # it may be read only once
+    rows = model.prepare(given, limit, name)
     if not rows:
         raise InputError(f"{name} is empty; training needs at least one row")
     dropped = [number for number, row in enumerate(rows, start=1) if row is None]
@@ -151,4 +157,6 @@ def _prepare(model: Any, dataset: Any, max_length: int | None, name: str) -> tup
     if dropped:
         numbers = ", ".join(map(str, dropped[:8])) + (", …" if len(dropped) > 8 else "")
         log.warning("%s: dropped %d of %d rows, %s (rows %s)", name, len(dropped), len(rows), reason, numbers)
-    return [row for row in rows if row is not None], len(dropped)
+    asked = [row.get("question") or row["prompt"] for _, row in numbered(given)]
+    kept = [(row, question) for row, question in zip(rows, asked, strict=True) if row is not None]
+    return Prepared([row for row, _ in kept], len(dropped), [question for _, question in kept])

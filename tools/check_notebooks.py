@@ -2,7 +2,8 @@
 
 `python tools/check_notebooks.py book/*.ipynb` prints one line per finding and exits 1 if there is any. It sees what
 nbval passes over: cleared or edited outputs, skipped cells, pictures without alt text, shell escapes, leftovers of
-progress bars, local paths and secrets. The second half, nbval, is `prove_notebook.py`.
+progress bars, widget state, local paths and secrets, and what is no notebook by Jupyter's own schema. The second half,
+nbval, is `prove_notebook.py`.
 """
 
 import ast
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import notebooks
+from nbformat.validator import iter_validate
 from notebooks import Cell, Notebook
 
 MEASURED, CLAIM = "nbval-ignore-output", "claim"
@@ -32,6 +34,10 @@ SILENT_CALLS = {"os.system", "os.popen", "subprocess.Popen", "subprocess.getoutp
 
 def findings(notebook: Notebook) -> Iterator[str]:
     """Everything to refuse, a line each, cells counted as a reader counts them: all cells, from 1."""
+    if broken := list(_schema(notebook)):
+        yield from broken  # the rest would stumble over it
+        return
+    yield from _identity(notebook)
     cells = notebooks.code_cells(notebook)
     yield from _order(notebook, cells)
     yield from _seal(notebook, cells)
@@ -47,6 +53,21 @@ def findings(notebook: Notebook) -> Iterator[str]:
             if not any(CLAIM in notebooks.tags(other) for other in below):
                 number = notebook["cells"].index(cell) + 1
                 yield f"cell {number}: measured, but none of the next {CLAIM_WITHIN} code cells is tagged `{CLAIM}`"
+
+
+def _schema(notebook: Notebook) -> Iterator[str]:
+    """What Jupyter itself would refuse (nbformat's schema)."""
+    for error in iter_validate(notebook):
+        place = "/".join(map(str, error.relative_path)) or "the whole"
+        yield f"no valid notebook: {place}: {error.message.splitlines()[0][:100]}"
+
+
+def _identity(notebook: Notebook) -> Iterator[str]:
+    if "widgets" in notebook["metadata"]:
+        yield "widget state in the metadata; clear it before storing"
+    names = [cell["id"] for cell in notebook["cells"] if "id" in cell]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"two cells have the id {name!r}"
 
 
 def _order(notebook: Notebook, cells: list[Cell]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """`make env`: a virtual environment with exactly the versions that build the book, and a torch that the user chose.
 
-`python tools/make_env.py FOLDER` reads TORCH (a version) and TORCH_ARGS (more arguments for pip, for torch alone)
+`python tools/make_env.py FOLDER [ARGUMENTS]` installs what requirements.txt says, or else what the ARGUMENTS tell pip
+(`make compat`). It reads TORCH (a version) and TORCH_ARGS (more arguments for pip, for torch alone)
 from the environment. In this order: TORCH if given; the torch that FOLDER has; the torch of the Python that runs
 this; DEFAULT_TORCH. Standard library only, and readable by old Pythons, so that they can say what is missing.
 """
@@ -31,7 +32,7 @@ def run(*command):
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
 
 
-def main(folder):
+def main(folder, *instead):
     problem = unsupported(sys.version_info[:2])
     if problem:
         print(problem, file=sys.stderr)
@@ -46,8 +47,10 @@ def main(folder):
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if chosen or not has_torch:
         run(*pip, f"torch=={chosen or DEFAULT_TORCH}", *shlex.split(os.environ.get("TORCH_ARGS", "")))
-    run(*pip, "--requirement", "requirements.txt")
-    run(*pip, "--no-deps", "--editable", ".")
+    for arguments in (
+        [instead] if instead else [("--requirement", "requirements.txt"), ("--no-deps", "--editable", ".")]
+    ):
+        run(*pip, *arguments)
     with open(os.path.join(folder, ".ready"), "w", encoding="utf-8") as marker:
         marker.write(chosen)
     return 0
@@ -55,6 +58,6 @@ def main(folder):
 
 if __name__ == "__main__":
     try:
-        sys.exit(main(sys.argv[1]))
+        sys.exit(main(*sys.argv[1:]))
     except subprocess.CalledProcessError as error:
         sys.exit(error.returncode)

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import check_notebooks
+import nbformat
 import notebooks
 import prove_notebook
 import pytest
@@ -184,6 +185,22 @@ def leave_address(notebook):
     notebook["cells"][1]["outputs"][0]["text"] = ["<object object at 0x7f00deadbeef>\n"]
 
 
+def keep_widget_state(notebook):
+    notebook["metadata"]["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": {}}}
+
+
+def repeat_id(notebook):
+    notebook["cells"][2]["id"] = notebook["cells"][1]["id"]
+
+
+def drop_source(notebook):
+    del notebook["cells"][1]["source"]
+
+
+def misname_output(notebook):
+    notebook["cells"][1]["outputs"][0]["output_type"] = "printed"
+
+
 REFUSED = [
     (clear_output, "cell 2: stored output cleared"),
     (clear_all_outputs_and_counts, "not run in order"),
@@ -210,6 +227,10 @@ REFUSED = [
     (leave_secret, "cell 2: a local path or a secret"),
     (leave_warning, "cell 2: stored stderr (careful)"),
     (leave_address, "cell 2: a memory address"),
+    (keep_widget_state, "widget state in the metadata"),
+    (repeat_id, "two cells have the id 'c0'"),
+    (drop_source, "no valid notebook: cells/1: "),
+    (misname_output, "no valid notebook: cells/1/outputs/0"),
 ]
 
 
@@ -218,6 +239,17 @@ def test_the_static_check_refuses(stored, tamper, said):
     notebook = tampered(stored)
     tamper(notebook)
     assert any(said in line for line in findings(notebook)), findings(notebook)
+
+
+@pytest.mark.parametrize(
+    "path", sorted([*BOOK.glob("*.ipynb"), *BOOK.glob("exercises/*.ipynb")]), ids=lambda path: path.stem
+)
+def test_every_notebook_is_valid_and_holds_no_widget_state(path):
+    """The exercise, which is handed out without outputs and so passes by the rest of the gate, too."""
+    notebook = notebooks.read(path)
+    nbformat.validate(nbformat.from_dict(notebook))
+    assert "widget" not in str(notebook["metadata"]) and "jupyter.widget" not in path.read_text(encoding="utf-8")
+    assert not [line for line in findings(notebook) if "valid" in line or "widget" in line or "the id" in line]
 
 
 REAL = [clear_output, change_number, plant_error, change_code, escape_to_shell, drop_alt_text]
