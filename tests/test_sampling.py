@@ -16,7 +16,8 @@ from minrm import sampling
 from minrm.errors import InputError
 from minrm.policy import build_tokenizer, new_policy
 from minrm.problems import generate
-from minrm.sampling import log_likelihood, read_samples, sample
+from minrm.run_files import read_samples
+from minrm.sampling import log_likelihood, sample
 
 TOKENIZER = build_tokenizer()
 MODEL = new_policy(TOKENIZER, layers=1, width=32).eval()
