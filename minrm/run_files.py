@@ -49,17 +49,17 @@ def stream_samples(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def resume(
     path: Path, kind: str, header: dict[str, Any], total: int, whole: Callable[[int], int]
 ) -> list[dict[str, Any]]:
-    """The rows of whole chunks that the file holds; everything after them is cut off. A new file gets its header.
+    """The rows of whole chunks that the file holds; everything after them is cut off. A new file is not made yet.
 
     kind: a key of KINDS. total: how many rows the finished file has. whole(count): how many of the first `count` rows
     make whole chunks. Raises InputError if the file holds another run, or something else.
     """
     if path.suffix != ".jsonl" or path.is_dir():
         raise InputError(f"{path}: {kind} are appended as they come, which needs a file that ends in .jsonl")
-    opening = json.dumps({kind: header}) + "\n"
-    if opening.encode().startswith(path.read_bytes() if path.exists() else b""):  # new, or killed in its first line
+    if _opening(kind, header).startswith(path.read_bytes() if path.exists() else b""):  # new, or nothing but its header
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(opening, encoding="utf-8")
+        path.touch()  # a folder that cannot be written to shows now, not after the first chunk
+        path.unlink()
         return []
     lines = list(whole_lines(path)) or [""]
     if difference := differing(read_header(path, lines[0], kind), header):
@@ -77,10 +77,15 @@ def resume(
     return records
 
 
-def append(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write a chunk behind what the file holds."""
-    with open(path, "a", encoding="utf-8") as file:
-        file.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+def append(path: Path, kind: str, header: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    """Write a chunk behind what the file holds; a new file begins with its header."""
+    with open(path, "ab") as file:
+        opening = b"" if file.tell() else _opening(kind, header)
+        file.write(opening + "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
+
+
+def _opening(kind: str, header: dict[str, Any]) -> bytes:
+    return json.dumps({kind: header}).encode() + b"\n"
 
 
 def read_header(path: Path, line: str, kind: str | None = None) -> dict[str, Any]:

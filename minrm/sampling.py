@@ -67,6 +67,8 @@ def sample(
     header = {"model": _name(model), **asked_for, **place(shard, first, last)} if path else {}
     rows = resume(Path(path), "samples", header, last - first, lambda k: k // batch_size * batch_size) if path else []
     if len(rows) == last - first:
+        if path and not rows:  # a shard of nothing: too many for so few chunks
+            append(Path(path), "samples", header, [])
         return rows
     source, device = model, backbone.pick_device(device)
     dtype = dtype or backbone.compute_dtype(device)
@@ -86,7 +88,7 @@ def sample(
                 for i, q, (text, value, count) in zip(numbers, asked, texts, strict=True)
             ]  # fmt: skip
             if path:
-                append(Path(path), new)
+                append(Path(path), "samples", header, new)
             rows += new
             bar.update(len(new))
     return rows

@@ -102,12 +102,14 @@ def score_shard(
     files.check_to_score(rows, source, aggregate)
     done = len(resume(Path(out), "scores", header, len(mine), lambda count: count))
     if done == len(mine):
+        if not done:  # a shard of nothing: more shards than rows
+            append(Path(out), "scores", header, [])
         return done
     loaded = model()
     with backbone.progress_bar(len(mine), "scoring", " rows", shown=progress, start=done) as bar:
         for start in range(mine.start + done, mine.stop, CHUNK):
             chunk = rows[start : min(start + CHUNK, mine.stop)]
-            append(Path(out), files.score(loaded, chunk, source, aggregate, progress=False))
+            append(Path(out), "scores", header, files.score(loaded, chunk, source, aggregate, progress=False))
             bar.update(len(chunk))
     return len(mine)
 
