@@ -106,7 +106,7 @@ def read_header(path: Path, line: str, kind: str | None = None) -> dict[str, Any
 
 def differing(found: dict[str, Any], asked: dict[str, Any]) -> tuple[str, Any, Any] | None:
     """The first field in which two headers differ, with both values; a field that one of them lacks is None there."""
-    for name in [*asked, *(found.keys() - asked.keys())]:
+    for name in [*asked, *found]:
         if found.get(name) != asked.get(name):
             return name, found.get(name), asked.get(name)
     return None

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from minrm.errors import InputError
 
-OPTIONAL = ("logprobs", "seed", "n")  # what a server may refuse; we then go on without it
+# What a server may refuse; we then go on without it. One that does not say what it refuses loses them in this order.
+OPTIONAL = ("logprobs", "n", "seed")
 
 
 class Server:
@@ -51,7 +52,8 @@ class Server:
             answer = self._ask(prompt, wanted, (seed + len(found)) % 2**31)
             choices = answer.get("choices")
             if not choices:
-                raise InputError(f"{self.url} answers without choices, {str(answer)[:80]!r}; is it OpenAI-compatible?")
+                told = f"an answer without choices, {str(answer)[:80]}"
+                raise InputError(f"{self.url}: {told}; is this an OpenAI-compatible server?")
             if len(choices) < wanted:
                 self.refused.add("n")  # silently
             spent = (answer.get("usage") or {}).get("completion_tokens") if len(choices) == 1 else None
@@ -83,7 +85,7 @@ class Server:
                 raise self._explained(error) from error
             else:
                 self.answered = True
-                return answer.model_dump() if hasattr(answer, "model_dump") else {"a page": answer}
+                return answer.model_dump(exclude_none=True) if hasattr(answer, "model_dump") else {"a page": answer}
 
     def _models(self) -> list[str]:
         """What the server offers, as far as it says. Raises InputError where nobody answers, or not to our key."""
@@ -129,9 +131,9 @@ class Server:
         elif status in (400, 422):
             told = f"refuses the request ({text}); mend the question, the prompt or the fields that it names"
         elif status == 429:
-            told = f"{text}, also when asked again; have fewer requests under way (concurrent), this run goes on from here"
+            told = f"{text}, also when asked again; call again with fewer requests at a time (concurrent), it goes on"
         else:
-            told = f"{text}, also when asked again; the server's own log says why, this run goes on from here"
+            told = f"{text}, also when asked again; see the server's own log, then call again, it goes on"
         return InputError(f"{self.url}: {told}")
 
 

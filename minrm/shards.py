@@ -87,8 +87,9 @@ def score_shard(
     """Score one shard of numbered rows into a .jsonl file, CHUNK rows at a time; returns how many rows it now holds.
 
     model: a function that loads the reward model, called if something is left to do. name: what tells the model from
-    others. rows: all rows of the run, as `read_rows` gives them from `source`. A call that finds the file goes on where
-    it ends. Raises InputError as `minrm.files.score` does, and if the file holds another run.
+    others. rows: all rows of the run, as `read_rows` gives them from `source`. A call that finds the file goes on
+    behind its last whole chunk, so that the scores are those of an uninterrupted run. Raises InputError as
+    `minrm.files.score` does, and if the file holds another run.
     """
     from minrm import backbone, files
 
@@ -100,7 +101,7 @@ def score_shard(
         **place(shard, mine.start, mine.stop),
     }  # fmt: skip
     files.check_to_score(rows, source, aggregate)
-    done = len(resume(Path(out), "scores", header, len(mine), lambda count: count))
+    done = len(resume(Path(out), "scores", header, len(mine), lambda count: count // CHUNK * CHUNK))
     if done == len(mine):
         if not done:  # a shard of nothing: more shards than rows
             append(Path(out), "scores", header, [])
