@@ -1,4 +1,4 @@
-"""The command line: `minrm sample · prepare · train · score · evaluate`, the steps of the course for files.
+"""The command line: `minrm sample · prepare · train · score · join · evaluate`, the steps of the course for files.
 
 Files come in, files go out (jsonl, parquet), so that big runs need no notebook. An error is one line and exit code 2;
 `minrm --debug …` shows where it arose. Heavy imports wait inside the commands: `--help` answers at once.
@@ -15,6 +15,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from minrm.cli_prepare import prepare
+from minrm.cli_sample import join, sample
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -39,51 +40,19 @@ def options(debug: Annotated[bool, typer.Option("--debug", help="Show the traceb
     """
 
 
-@app.command()
-def sample(
-    out: Out,
-    questions: Annotated[Optional[Path], typer.Argument(help="Rows with a field `question`.")] = None,  # noqa: UP045
-    model: Annotated[str, typer.Option(help="A folder or hub name; `policy` is the shipped one.")] = "policy",
-    n: Annotated[int, typer.Option(help="Solutions for each question.")] = 16,
-    world: Annotated[int, typer.Option(help="Instead of a file: so many problems of the embedded world.")] = 0,
-    split: Annotated[str, typer.Option(help="Of the world: policy, train or evaluation.")] = "evaluation",
-    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.7,
-    max_new_tokens: Annotated[int, typer.Option(help="Longest solution, in tokens.")] = 256,
-    prompt: Annotated[str, typer.Option(help="What the model is given; \\n is a newline.")] = "{question}\\n",
-    seed: Annotated[int, typer.Option()] = 0,
-    batch_size: Annotated[int, typer.Option(help="Solutions at a time.")] = 256,
-    progress: Progress = True,
-) -> None:
-    """Sample N solutions for each question. Stopped and called again, it goes on where it was.
-
-    \b
-      minrm sample --world 100 --n 64 -o samples.jsonl
-      minrm sample problems.jsonl --model Qwen/Qwen2.5-0.5B --n 16 -o samples.jsonl
-    """
-    from minrm.errors import InputError
-    from minrm.files import find_model, with_fields
-    from minrm.problems import generate
-    from minrm.sampling import sample as draw
-
-    if (questions is None) == (world == 0):
-        raise InputError("give a file of questions or --world 100, one of the two")
-    if questions:
-        texts = [row["question"] for _, row in with_fields(questions, "question")]
-    else:
-        texts = [problem.question for problem in generate(world, seed, split)]
-    given: dict[str, Any] = {
-        "temperature": temperature,
-        "max_new_tokens": max_new_tokens,
-        "seed": seed,
-        "batch_size": batch_size,
-    }
-    prompt = prompt.replace("\\n", "\n")
-    with _stoppable():
-        found = draw(find_model(model), texts, n, path=out, prompt=prompt, progress=progress, **given)
-    print(f"{out}: {len(found)} solutions of {len(texts)} problems")
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Ctrl-C in long work: one line that says how it goes on, and the exit code of an interrupted program."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        print(f"minrm: {str(stop) or 'stopped; the same command goes on from there'}", file=sys.stderr)
+        raise typer.Exit(130) from None
 
 
+app.command()(_stoppable()(sample))
 app.command()(prepare)
+app.command()(join)
 
 
 @app.command()
@@ -149,17 +118,26 @@ def score(
     rows: Annotated[Path, typer.Argument(help="Rows with question and solution (or steps), or pairs.")],
     out: Out,
     aggregate: Annotated[str, typer.Option(help="Of a PRM's steps: product, min, last or mean.")] = "product",
+    shard: Annotated[Optional[str], typer.Option(help="K/N: the K-th of N parts, to be joined later.")] = None,  # noqa: UP045
     progress: Progress = True,
 ) -> None:
-    """Add scores to rows.
+    """Add scores to rows. A shard that was stopped and is called again goes on where it was.
 
     \b
       minrm score prm test.jsonl -o scored.jsonl --aggregate min
+      minrm score prm test.jsonl -o part-3.jsonl --shard 3/8
     """
     from minrm import files
     from minrm.rows import read_rows, write_rows
 
     found = list(read_rows(rows))
+    if shard:
+        from minrm.shards import score_shard
+
+        with _stoppable():
+            count = score_shard(lambda: files.load_model(model), model, found, rows, out, shard, aggregate, progress)
+        print(f"{out}: shard {shard}, {count} of {len(found)} rows scored by {model}")
+        return
     scored = files.score(files.load_model(model), found, rows, aggregate, progress)
     write_rows(scored, out)
     print(f"{out}: {len(scored)} rows scored by {model}")
@@ -189,16 +167,6 @@ def evaluate(
         drawn = selection_curves(table) if curves else bars_with_intervals(bars, "share (%)")
         drawn.savefig(figure, dpi=150)
         print(f"{figure}: the figure")
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Ctrl-C in long work: one line that says how it goes on, and the exit code of an interrupted program."""
-    try:
-        yield
-    except KeyboardInterrupt as stop:
-        print(f"minrm: {str(stop) or 'stopped; the same command goes on from there'}", file=sys.stderr)
-        raise typer.Exit(130) from None
 
 
 def main(arguments: list[str] | None = None) -> None:

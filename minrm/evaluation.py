@@ -35,6 +35,8 @@ def evaluate(rows: Rows, path: Any) -> tuple[list[Row], list[str]]:
         if needed <= fields:
             _check(given, needed, path)
             return measure([row for _, row in given])
+    if fields == {"scores"}:
+        raise InputError(f"{path} is one shard of scored rows; put all together with minrm join, and evaluate that")
     raise InputError(
         f"{path}: has {', '.join(sorted(fields)) or 'no rows'}; to evaluate, score outcome rows (question, solution, "
         "answer, correct), process rows or pairs with minrm score"

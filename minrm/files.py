@@ -6,7 +6,7 @@ model that the schema or the checkpoint asks for; `minrm.evaluation` turns score
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,20 +113,14 @@ def score(model: Any, rows: Rows, path: str | Path, aggregate: str = "product", 
     gives them from `path`, or plain. scored_by tells `evaluate` which kind of model it was. Raises InputError.
     """
     import minrm
-    from minrm.prm import AGGREGATES, aggregate_steps
+    from minrm.prm import aggregate_steps
 
     given = list(numbered(rows))
-    if not given:
-        raise InputError(f"{path}: no rows to score")
-    if aggregate not in AGGREGATES:
-        raise InputError(f"aggregate is {aggregate!r}; it can be {', '.join(AGGREGATES)}")
+    pairs = check_to_score(given, path, aggregate)
     process = hasattr(model, "step_scores")  # ours, or a published one
     kind = "PRM" if process else "ORM" if isinstance(model, minrm.OutcomeRewardModel) else "Bradley–Terry"
     by = {"scored_by": kind}
     rows = [row for _, row in given]
-    pairs = SCHEMAS["pair"].keys() <= rows[0].keys()
-    for number, row in given:
-        _check_to_score(row, pairs, f"{path}, row {number}")
     if pairs:
         prompts = [row["prompt"] for row in rows]
         both = [model.score(prompts, [row[name] for row in rows], progress=progress) for name in ("chosen", "rejected")]
@@ -144,9 +138,20 @@ def score(model: Any, rows: Rows, path: str | Path, aggregate: str = "product", 
     ]
 
 
-def _check_to_score(row: Row, pairs: bool, place: str) -> None:
-    written = {"solution": "text"} if "solution" in row or "steps" not in row else {"steps": "steps"}
-    fields = SCHEMAS["pair"] if pairs else {"question": "text"} | written
-    check_fields(row, fields, place, "rows to score have question and solution or steps, or all are pairs")
-    if "steps" in fields:
-        check_headers(row, place)
+def check_to_score(rows: Sequence[tuple[int, Row]], path: str | Path, aggregate: str = "product") -> bool:
+    """Whether the numbered rows are pairs. Raises InputError if `score` could not score them all, or so."""
+    from minrm.prm import AGGREGATES
+
+    if not rows:
+        raise InputError(f"{path}: no rows to score")
+    if aggregate not in AGGREGATES:
+        raise InputError(f"aggregate is {aggregate!r}; it can be {', '.join(AGGREGATES)}")
+    pairs = SCHEMAS["pair"].keys() <= rows[0][1].keys()
+    for number, row in rows:
+        written = {"solution": "text"} if "solution" in row or "steps" not in row else {"steps": "steps"}
+        fields = SCHEMAS["pair"] if pairs else {"question": "text"} | written
+        wanted = "rows to score have question and solution or steps, or all are pairs"
+        check_fields(row, fields, f"{path}, row {number}", wanted)
+        if "steps" in fields:
+            check_headers(row, f"{path}, row {number}")
+    return pairs

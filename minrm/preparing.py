@@ -137,7 +137,7 @@ def _published(source: str, path: str | Path | None, problems: Path | None, opti
 def _judge(path: Path, schema: str, problems: Path | None) -> Iterator[tuple[int, Row]]:
     """Sampled solutions with their outcome or step labels. A step is judged only in the embedded world."""
     from minrm.problems import read_problem
-    from minrm.sampling import stream_samples
+    from minrm.run_files import stream_samples
 
     if schema not in ("outcome", "process") or (schema == "process" and problems):
         raise InputError(f"samples cannot become {schema} rows here, but outcome or, without --problems, process rows")

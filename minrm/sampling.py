@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 
 from minrm import backbone
 from minrm.errors import InputError
-from minrm.rows import check_file, loads, open_text
+from minrm.run_files import append, resume
+from minrm.shards import part, place
 from minrm.text import check_text
 
 COT = "{question}\n"  # the policy goes on with "Step: 1: …"
@@ -39,6 +40,7 @@ def sample(
     max_new_tokens: int = 256,
     seed: int = 0,
     batch_size: int = 256,
+    shard: str | None = None,
     device: Any = None,
     dtype: Any = None,
     progress: bool = True,
@@ -53,28 +55,20 @@ def sample(
 
     path: a .jsonl file. Its first record holds what was asked for; rows are appended chunk by chunk, and a call that
     finds the file goes on where it ends. The sample is the same whether or not it was interrupted, and depends on
-    seed and batch_size. Raises InputError if the file holds another run; a model in a folder is told apart by its
-    name, a built one by its weights.
+    seed and batch_size. shard: "2/4" draws the second quarter, whole chunks with the seeds that they have in the whole:
+    on like machines, the shards that `minrm.shards.join` joins are the file of an unsharded run, byte for byte.
+    Raises InputError if the file holds another run; a model in a folder is told apart by its name, a built one by its
+    weights.
     """
-    if isinstance(questions, str):
-        raise InputError("wanted a list of questions, got a single text; put it into a list")
-    questions = list(questions)  # a column of a table would be read by its labels
-    if "{question}" not in prompt:
-        raise InputError(f"prompt {prompt!r} has no {{question}} in it; put it where the question belongs")
-    if n < 1 or temperature < 0:
-        raise InputError(
-            f"n is {n} and temperature {temperature}; wanted n of at least 1 and a temperature of 0 or more"
-        )
-    for row, question in enumerate(questions, start=1):
-        check_text(question, f"row {row}", "question")
-    asked_for = {
-        "prompt": prompt, "n": n, "temperature": temperature, "max_new_tokens": max_new_tokens, "seed": seed,
-        "batch_size": batch_size, "problems": len(questions),
-        "questions_sha256": hashlib.sha256(json.dumps(questions).encode()).hexdigest(),
-    }  # fmt: skip
-    rows = _resume(Path(path), {"model": _name(model), **asked_for}) if path else []
+    questions, asked_for = request(questions, n, prompt, temperature, max_new_tokens, seed, batch_size)
     total = len(questions) * n
-    if len(rows) == total:
+    chunks = part(shard, -(-total // batch_size))
+    first, last = min(chunks.start * batch_size, total), min(chunks.stop * batch_size, total)
+    header = {"model": _name(model), **asked_for, **place(shard, first, last)} if path else {}
+    rows = resume(Path(path), "samples", header, last - first, lambda k: k // batch_size * batch_size) if path else []
+    if len(rows) == last - first:
+        if path and not rows:  # a shard of nothing: too many for so few chunks
+            append(Path(path), "samples", header, [])
         return rows
     source, device = model, backbone.pick_device(device)
     dtype = dtype or backbone.compute_dtype(device)
@@ -82,8 +76,8 @@ def sample(
     ends = _end_tokens(tokenizer, model, source)
     model.generation_config = GenerationConfig()  # ours, since what generate is not told is taken from there
     options = {"temperature": temperature, "max_new_tokens": max_new_tokens, "ends": ends}
-    with backbone.progress_bar(total, "sampling", " solutions", shown=progress, start=len(rows)) as bar:
-        for chunk in range(len(rows) // batch_size, -(-total // batch_size)):
+    with backbone.progress_bar(last - first, "sampling", " solutions", shown=progress, start=len(rows)) as bar:
+        for chunk in chunks[len(rows) // batch_size :]:
             numbers = range(chunk * batch_size, min((chunk + 1) * batch_size, total))
             asked = [questions[number // n] for number in numbers]
             prompts = [prompt.replace("{question}", question) for question in asked]  # it may hold other braces
@@ -94,34 +88,34 @@ def sample(
                 for i, q, (text, value, count) in zip(numbers, asked, texts, strict=True)
             ]  # fmt: skip
             if path:
-                _append(Path(path), new)
+                append(Path(path), "samples", header, new)
             rows += new
             bar.update(len(new))
     return rows
 
 
-def read_samples(path: str | Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The header and the complete rows of a file that `sample` wrote. A last line cut off by a kill is left out.
-
-    Raises InputError for a missing file (it says what lies beside it), one of another kind, and a broken row.
-    """
-    (_, header), *rows = stream_samples(path)
-    return header, [row for _, row in rows]
-
-
-def stream_samples(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The same one at a time, with their line numbers: the header (1), then the rows. Raises as `read_samples`."""
-    path = Path(path)
-    check_file(path)
-    if path.suffix != ".jsonl":
-        raise InputError(f"{path}: samples are read from the .jsonl file that minrm sample wrote; give that")
-    lines = _whole_lines(path)
-    yield 1, _header(path, next(lines, ""))
-    for number, line in enumerate(lines, start=2):
-        row = loads(line, f"{path}, row {number}")
-        if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in ("question", "solution")):
-            raise InputError(f"{path}, row {number}: no question with a solution; each row after the first holds one")
-        yield number, row
+def request(
+    questions: Sequence[str], n: int, prompt: str, temperature: float, max_new_tokens: int, seed: int, batch_size: int
+) -> tuple[list[str], dict[str, Any]]:
+    """The questions as a list, and what is asked for as the first record of a file tells it. Raises InputError."""
+    if isinstance(questions, str):
+        raise InputError("wanted a list of questions, got a single text; put it into a list")
+    questions = list(questions)  # a column of a table would be read by its labels
+    if "{question}" not in prompt:
+        raise InputError(f"prompt {prompt!r} has no {{question}} in it; put it where the question belongs")
+    if n < 1 or temperature < 0:
+        raise InputError(
+            f"n is {n} and temperature {temperature}; wanted n of at least 1 and a temperature of 0 or more"
+        )
+    if batch_size < 1:
+        raise InputError(f"batch_size is {batch_size}; wanted at least 1 solution at a time")
+    for row, question in enumerate(questions, start=1):
+        check_text(question, f"row {row}", "question")
+    return questions, {
+        "prompt": prompt, "n": n, "temperature": temperature, "max_new_tokens": max_new_tokens, "seed": seed,
+        "batch_size": batch_size, "problems": len(questions),
+        "questions_sha256": hashlib.sha256(json.dumps(questions).encode()).hexdigest(),
+    }  # fmt: skip
 
 
 def log_likelihood(model: Any, input_ids: Tensor, attention_mask: Tensor, counted: Tensor) -> Tensor:
@@ -190,59 +184,9 @@ def _generate(
     return list(zip(texts, values.tolist(), counted.sum(dim=1).tolist(), strict=True))
 
 
-# The file ----------------------------------------------------------------------------------------------------------
-
-
 def _name(model: Any) -> str:
     """A folder or hub name as it is; a built model by its class and the sum of its weights' sizes."""
     if isinstance(model, str | Path):
         return str(model)
     weights = sum(p.detach().cpu().abs().sum(dtype=torch.float64).item() for p in model.parameters())
     return f"{type(model).__name__} with weights of {weights:.9g}"
-
-
-def _resume(path: Path, header: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows of whole chunks that the file holds; everything after them is cut off. A new file gets its header."""
-    if path.suffix != ".jsonl" or path.is_dir():
-        raise InputError(f"{path}: samples are appended as they come, which needs a file that ends in .jsonl")
-    opening = json.dumps({"samples": header}) + "\n"
-    if opening.encode().startswith(path.read_bytes() if path.exists() else b""):  # new, or killed in its first line
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(opening, encoding="utf-8")
-        return []
-    lines = list(_whole_lines(path)) or [""]
-    found = _header(path, lines[0])
-    for name, value in header.items():
-        if found.get(name) != value:
-            raise InputError(
-                f"{path} holds another run: its {name} is {found.get(name)!r}, asked for was {value!r}; "
-                "name another file, or remove this one"
-            )
-    rows, size = lines[1:], header["batch_size"]
-    if len(rows) < header["problems"] * header["n"]:
-        rows = rows[: len(rows) // size * size]
-    records = [loads(row, f"{path}, row {number}") for number, row in enumerate(rows, start=2)]
-    with open(path, "r+b") as file:
-        file.truncate(sum(len(line.encode()) for line in [lines[0], *rows]))
-    return records
-
-
-def _header(path: Path, line: str) -> dict[str, Any]:
-    try:
-        return loads(line, str(path))["samples"] | {}
-    except (InputError, KeyError, TypeError):
-        raise InputError(
-            f"{path}: its first record does not describe a sampling run; name a file that minrm sample wrote, "
-            "or one that is not there yet to write to"
-        ) from None
-
-
-def _append(path: Path, rows: list[dict[str, Any]]) -> None:
-    with open(path, "a", encoding="utf-8") as file:
-        file.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-
-
-def _whole_lines(path: Path) -> Iterator[str]:
-    """The lines that end in a newline; a kill in the middle of a write leaves one that does not."""
-    with open_text(path, newline="\n") as file:  # kept as they are: their lengths say where to cut
-        yield from (line for line in file if line.endswith("\n"))

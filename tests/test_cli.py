@@ -137,7 +137,7 @@ def test_help_teaches_by_example_and_loads_nothing_heavy():
         "except SystemExit: pass\n"
         "assert not {'torch', 'transformers', 'datasets', 'matplotlib', 'numpy'} & set(sys.modules), 'slow'"
     )
-    for command in ([], ["sample"], ["prepare"], ["train"], ["score"], ["evaluate"]):
+    for command in ([], ["sample"], ["prepare"], ["train"], ["score"], ["join"], ["evaluate"]):
         said = subprocess.run(
             [sys.executable, "-c", code, *command, "--help"], capture_output=True, text=True, check=True
         )

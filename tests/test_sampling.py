@@ -16,7 +16,8 @@ from minrm import sampling
 from minrm.errors import InputError
 from minrm.policy import build_tokenizer, new_policy
 from minrm.problems import generate
-from minrm.sampling import log_likelihood, read_samples, sample
+from minrm.run_files import read_samples
+from minrm.sampling import log_likelihood, sample
 
 TOKENIZER = build_tokenizer()
 MODEL = new_policy(TOKENIZER, layers=1, width=32).eval()
@@ -180,36 +181,6 @@ def test_another_built_model_of_the_same_class_is_another_run(tmp_path):
         sample(other, QUESTIONS, 4, path=tmp_path / "s.jsonl", tokenizer=TOKENIZER, max_new_tokens=8, batch_size=6)
 
 
-@pytest.mark.parametrize("content", ["my notes, one line", "my notes\n", '{"question": "?"}', "[1]\n", '"text"\n'])
-def test_a_file_that_holds_no_samples_is_neither_read_nor_overwritten(tmp_path, content):
-    path = tmp_path / "s.jsonl"
-    path.write_text(content)
-    for use in (lambda: draw(path=path), lambda: read_samples(path)):
-        with pytest.raises(InputError, match=r"s\.jsonl: its first record does not describe a sampling run; name a"):
-            use()
-    assert path.read_text() == content
-
-
-def test_a_broken_file_of_samples_is_refused_with_its_place(tmp_path):
-    path = tmp_path / "s.jsonl"
-    draw(path=path)
-    header, *rows = path.read_text().splitlines(keepends=True)
-    path.write_text("".join([header, rows[0], '{"quest\n', *rows[2:]]))
-    for use in (lambda: draw(path=path), lambda: read_samples(path)):
-        with pytest.raises(InputError, match=r"s\.jsonl, row 3: broken JSON"):
-            use()
-    path.write_text("".join([header, rows[0], '{"question": "?"}\n']))
-    with pytest.raises(InputError, match=r"s\.jsonl, row 3: no question with a solution"):
-        read_samples(path)
-    with pytest.raises(InputError, match=r"t\.jsonl: no such file; in .* there is s\.jsonl"):
-        read_samples(tmp_path / "t.jsonl")
-    (tmp_path / "s.parquet").write_bytes(b"PAR1\xff\xfe")
-    with pytest.raises(InputError, match=r"s\.parquet: samples are read from the \.jsonl file"):
-        read_samples(tmp_path / "s.parquet")
-    with pytest.raises(InputError, match=r"s\.parquet: .* needs a file that ends in \.jsonl"):
-        draw(path=tmp_path / "s.parquet")
-
-
 def test_a_run_killed_at_five_random_moments_holds_every_solution_exactly_once(tmp_path):
     MODEL.save_pretrained(tmp_path / "model")
     TOKENIZER.save_pretrained(tmp_path / "model")
@@ -244,6 +215,7 @@ def test_bad_arguments_are_one_clear_error(tmp_path):
         draw(prompt="Solve:")
     with pytest.raises(InputError, match="n is 0"):
         draw(n=0)
-    (tmp_path / "other.jsonl").write_text(json.dumps({"question": "?"}) + "\n")
-    with pytest.raises(InputError, match="does not describe a sampling run"):
-        read_samples(tmp_path / "other.jsonl")
+    with pytest.raises(InputError, match="batch_size is 0; wanted at least 1"):
+        draw(batch_size=0)
+    with pytest.raises(InputError, match=r"s\.parquet: .* needs a file that ends in \.jsonl"):
+        draw(path=tmp_path / "s.parquet")

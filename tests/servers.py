@@ -1,0 +1,84 @@
+"""A small server on loopback that speaks as much of OpenAI's API as we use, and errs when it is told to."""
+
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class FakeServer:
+    """`with FakeServer(answer) as fake`: fake.url, and fake.seen, a list of what was asked (path, body, headers, at).
+
+    answer(ask, number) gives (status, JSON or text, headers) for the request of that number, from 0; None for what
+    `complete` says; "drop" hangs up. models: what /v1/models lists.
+    """
+
+    def __init__(self, answer=lambda ask, number: None, models=("m",)):
+        self.answer, self.models, self.seen, self.lock = answer, models, [], threading.Lock()
+
+    def __enter__(self):
+        fake = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.reply(200, {"object": "list", "data": [{"id": name} for name in fake.models]}, {})
+
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                ask = {"path": self.path, "body": body, "headers": self.headers, "at": time.monotonic()}
+                with fake.lock:
+                    number = len(fake.seen)
+                    fake.seen.append(ask)
+                found = fake.answer(ask, number)
+                if found == "drop":
+                    self.connection.close()
+                else:
+                    self.reply(*(found or complete(ask)))
+
+            def reply(self, status, content, headers):
+                text = isinstance(content, str)
+                data = (content if text else json.dumps(content)).encode()
+                self.send_response(status)
+                for name, value in {"Content-Type": "text/html" if text else "application/json", **headers}.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *error):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def complete(ask, n=None, logprobs=True):
+    """An answer as an engine gives it: each text tells the seed it came from; two tokens, of -0.25 and -0.5 nats."""
+    body, chat = ask["body"], ask["path"].endswith("/chat/completions")
+    told = body["messages"][-1]["content"] if chat else body["prompt"]
+    choices = []
+    for index in range(n or body.get("n", 1)):
+        text = f"Step: 1: {len(told)}\n\n# Answer\n\n{body.get('seed', 0) + index}"
+        values = [-0.25, -0.5]
+        choice = {"index": index, "finish_reason": "stop", "logprobs": None}
+        choice |= {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
+        if logprobs and body.get("logprobs"):
+            listed = {"content": [{"token": "x", "logprob": value} for value in values]}
+            choice["logprobs"] = listed if chat else {"tokens": ["x", "y"], "token_logprobs": values}
+        choices.append(choice)
+    return 200, {"id": "1", "object": "x", "created": 0, "choices": choices, "usage": {"completion_tokens": 7}}, {}
+
+
+def refuse(status, message, **headers):
+    return (
+        status,
+        {"error": {"message": message, "type": "error"}},
+        {k.replace("_", "-"): v for k, v in headers.items()},
+    )

@@ -1,0 +1,156 @@
+"""What a server may refuse, how often it is asked again, and what a user is told when it does not work."""
+
+import sys
+import time
+
+import pytest
+from servers import FakeServer, complete, refuse
+
+from minrm.errors import InputError
+from minrm.server import Server
+
+
+def server(fake, model="m", chat=False, retries=3, timeout=20, **asked):
+    return Server(fake.url, model, chat, {"temperature": 1, **asked}, {}, retries, timeout)
+
+
+def solve(fake, count=3, **options):
+    return server(fake, **options).solutions("?", count, seed=10)
+
+
+@pytest.mark.parametrize("chat", [False, True])
+def test_several_solutions_come_in_one_request_with_their_likelihoods(chat):
+    with FakeServer() as fake:
+        found = solve(fake, chat=chat)
+    assert len(fake.seen) == 1 and fake.seen[0]["body"]["n"] == 3
+    assert [text[-2:] for text, _, _ in found] == ["10", "11", "12"]
+    assert all(value == pytest.approx(-0.75) and tokens == 2 for _, value, tokens in found)
+
+
+@pytest.mark.parametrize("how", ["named", "greedy", "unnamed", "ignored"])
+def test_where_n_is_refused_there_is_one_request_a_sample(how):
+    """Named in the message (vLLM: `n must be 1 when using greedy sampling`), in none, or silently passed over."""
+    messages = {"named": "Unsupported parameter: 'n'", "greedy": "n must be 1 when using greedy sampling, got 3."}
+
+    def answer(ask, number):
+        if how == "ignored":
+            return complete(ask, n=1)
+        return refuse(400, messages.get(how, "\n no, \\n not so")) if ask["body"].get("n", 1) > 1 else None
+
+    with FakeServer(answer) as fake:
+        asking = server(fake)
+        found = asking.solutions("?", 3, seed=10)
+        texts = [text for text, _, _ in found]
+        assert [text.split()[-1] for text in texts] == ["10", "11", "12"]  # each with a seed of its own
+        before = len(fake.seen)
+        assert len(asking.solutions("?", 2, seed=20)) == 2 and len(fake.seen) == before + 2  # not tried again
+        assert all("n" not in ask["body"] for ask in fake.seen[before:])
+        assert ("logprobs" in fake.seen[-1]["body"]) == (how != "unnamed")  # tried first where it is not said
+
+
+@pytest.mark.parametrize("status, message", [(400, "logprobs is not supported"), (422, "sorry")])
+def test_where_likelihoods_are_refused_they_are_none(status, message):
+    with FakeServer(lambda ask, number: refuse(status, message) if "logprobs" in ask["body"] else None) as fake:
+        found = solve(fake)
+    assert [value for _, value, _ in found] == [None] * 3 and len(fake.seen) == 2
+    assert [tokens for _, _, tokens in found] == [None] * 3  # usage counts all three together
+    assert fake.seen[1]["body"]["n"] == 3 and fake.seen[1]["body"]["seed"] == 10  # only what was refused is left out
+
+
+def test_a_likelihood_with_a_gap_is_none_and_one_choice_takes_its_length_from_usage():
+    def answer(ask, number):
+        status, content, headers = complete(ask)
+        content["choices"][0]["logprobs"]["token_logprobs"] = [None, -0.5]
+        return status, content, headers
+
+    with FakeServer(answer) as fake:
+        assert [found[1:] for found in solve(fake, 1)] == [(None, 7)]
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 503, "drop"])
+def test_a_busy_server_is_asked_again_later_and_later(status):
+    def answer(ask, number):
+        return (status if status == "drop" else refuse(status, "busy")) if number < 2 else None
+
+    with FakeServer(answer) as fake:
+        assert len(solve(fake)) == 3
+    first, second, third = (ask["at"] for ask in fake.seen)
+    assert 0.3 < second - first < 0.9 and 0.7 < third - second < 1.6  # 0.5 s and 1 s, less up to a quarter of jitter
+
+
+def test_retry_after_is_honoured():
+    with FakeServer(lambda ask, number: refuse(429, "slow down", Retry_After="2") if number == 0 else None) as fake:
+        assert len(solve(fake)) == 3
+    assert 2 <= fake.seen[1]["at"] - fake.seen[0]["at"] < 3
+
+
+def test_the_key_travels_in_the_header_and_appears_in_no_message(monkeypatch):
+    key = "sk-very-secret-9"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with FakeServer(lambda ask, number: refuse(401, f"bad key {key}")) as fake:
+        with pytest.raises(InputError, match="the key in OPENAI_API_KEY is refused; set the right one") as error:
+            solve(fake)
+        assert fake.seen[0]["headers"]["Authorization"] == f"Bearer {key}"
+    assert key not in str(error.value)
+    odd, unknown = refuse(400, f"odd request of {key}"), refuse(401, "who are you?")
+    with FakeServer(lambda ask, number: odd) as fake, pytest.raises(InputError, match="odd request of …"):
+        solve(fake)
+    monkeypatch.delenv("OPENAI_API_KEY")
+    wanted = "a key is wanted; set the environment variable OPENAI_API_KEY"
+    with FakeServer(lambda ask, number: unknown) as fake, pytest.raises(InputError, match=wanted):
+        solve(fake)
+
+
+@pytest.mark.parametrize(
+    "answer, options, told",
+    [
+        (refuse(404, "no such model"), {"model": "x"}, r"no model 'x' there; it offers m \(404: no such model\)"),
+        (refuse(500, "cannot load"), {"model": "x"}, r"no model 'x' there; it offers m \(500: cannot load\)"),
+        (None, {"model": ""}, "name a model; it offers m"),
+        (refuse(404, "Not Found"), {}, r"nothing at /completions \(404: Not Found\); .* asked with chat \(--chat\)"),
+        (refuse(404, "Not Found"), {"chat": True}, "nothing at /chat/completions .*does the address end in /v1"),
+        (refuse(400, "prompt too long"), {}, r"refuses the request \(400: prompt too long\); mend the question"),
+        (refuse(429, "busy"), {"retries": 0}, "429: busy, also when asked again; call again with fewer requests at a"),
+        (refuse(503, "down"), {"retries": 0}, "503: down, also when asked again; see the server's own log"),
+        ((200, {"answer": 42}, {}), {}, "an answer without choices, .*42.*; is this an OpenAI-compatible server"),
+        ((200, "<html>Welcome</html>", {}), {}, "an answer without choices, .*Welcome"),
+    ],
+)
+def test_what_went_wrong_is_one_line_with_the_address(answer, options, told):
+    with FakeServer(lambda ask, number: answer) as fake, pytest.raises(InputError, match=told) as error:
+        solve(fake, **options)
+    assert str(error.value).startswith(f"{fake.url}/v1: ") and "\n" not in str(error.value)
+
+
+def test_where_nothing_answers_it_is_said_at_once():
+    with FakeServer() as fake:
+        pass  # the port is free again
+    with pytest.raises(InputError, match=r"/v1: nothing answers \(.*refused.*\); start the server there, or mend"):
+        solve(fake, retries=50)
+
+
+def test_an_answer_that_does_not_come_in_time_is_said():
+    told = "no answer within 0.2 seconds; ask for fewer or shorter"
+    with FakeServer(lambda ask, number: time.sleep(1)) as fake, pytest.raises(InputError, match=told):
+        solve(fake, timeout=0.2, retries=0)
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://x/v1", "", "http://"])
+def test_an_address_without_a_scheme_is_refused(url):
+    fake = type("Fake", (), {"url": url})
+    with pytest.raises(InputError, match="is no address; it begins with http:// or https://"):
+        solve(fake)
+
+
+def test_an_address_may_end_in_v1_or_not():
+    with FakeServer() as fake:
+        for ending in ("", "/", "/v1", "/v1/"):
+            asking = Server(fake.url + ending, "m", False, {}, {}, 0, 5)
+            assert len(asking.solutions("?", 1, 0)) == 1
+    assert {ask["path"] for ask in fake.seen} == {"/v1/completions"}
+
+
+def test_without_the_client_its_name_is_said(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openai", None)
+    with FakeServer() as fake, pytest.raises(InputError, match="takes the package openai: pip install openai"):
+        solve(fake)
