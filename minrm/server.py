@@ -31,7 +31,7 @@ class Server:
             raise InputError("to ask a server takes the package openai: pip install openai") from None
         self.openai, self.model, self.chat, self.asked, self.fields = openai, model, chat, asked, fields
         self.key = os.environ.get("OPENAI_API_KEY", "")
-        self.url, self.timeout = _address(url), timeout
+        self.url, self.timeout, self.retries = _address(url), timeout, retries
         self.client = openai.OpenAI(
             base_url=self.url,
             api_key=self.key or "none",
@@ -39,7 +39,7 @@ class Server:
             timeout=openai.Timeout(timeout, connect=10),
         )
         self.refused: set[str] = set()
-        self.answered = False
+        self.answered = self.tried = False
         self.offered = self._models()
         if not model:
             raise InputError(f"{self.url}: name a model; {self._offer()}")
@@ -66,7 +66,9 @@ class Server:
             optional = {"n": count, "seed": seed, "logprobs": True if self.chat else 1}
             sent = {key: optional[key] for key in OPTIONAL if key not in self.refused and (key != "n" or count > 1)}
             body = {key: value for key, value in (self.asked | sent | self.fields).items() if value is not None}
-            client = self.client if self.answered or not self._unknown() else self.client.with_options(max_retries=0)
+            trying = "n" in sent and not self.tried  # llama.cpp refuses n as if it were its own failure: do not insist
+            patience = 0 if self._unknown() and not self.answered else 2 if trying else self.retries
+            client = self.client.with_options(max_retries=min(patience, self.retries))
             try:
                 answer: Any
                 if self.chat:
@@ -79,12 +81,16 @@ class Server:
                 if self._unknown() or not (named or sent):
                     raise self._explained(error) from error
                 self.refused |= set(named or list(sent)[:1])
-                if count > 1 and "n" in self.refused:
-                    count = 1
+                count = 1 if "n" in self.refused else count
             except self.openai.OpenAIError as error:
-                raise self._explained(error) from error
+                if not trying or self._unknown() or getattr(error, "status_code", 500) in (401, 403, 404):
+                    raise self._explained(error) from error
+                self.tried = True
+                if getattr(error, "status_code", None) == 500:
+                    self.refused.add("n")
+                    count = 1
             else:
-                self.answered = True
+                self.answered = self.tried = True
                 return answer.model_dump(exclude_none=True) if hasattr(answer, "model_dump") else {"a page": answer}
 
     def _models(self) -> list[str]:

@@ -27,14 +27,16 @@ def test_several_solutions_come_in_one_request_with_their_likelihoods(chat):
     assert all(value == pytest.approx(-0.75) and tokens == 2 for _, value, tokens in found)
 
 
-@pytest.mark.parametrize("how", ["named", "greedy", "unnamed", "ignored"])
+@pytest.mark.parametrize("how", ["named", "greedy", "unnamed", "ignored", "as a failure"])
 def test_where_n_is_refused_there_is_one_request_a_sample(how):
-    """Named in the message (vLLM: `n must be 1 when using greedy sampling`), in none, or silently passed over."""
+    """Named in the message (vLLM: `n must be 1 when using greedy sampling`), in none, passed over, or with a 500."""
     messages = {"named": "Unsupported parameter: 'n'", "greedy": "n must be 1 when using greedy sampling, got 3."}
 
     def answer(ask, number):
         if how == "ignored":
             return complete(ask, n=1)
+        if how == "as a failure":  # as llama.cpp does
+            return refuse(500, "Only one completion choice is allowed") if ask["body"].get("n", 1) > 1 else None
         return refuse(400, messages.get(how, "\n no, \\n not so")) if ask["body"].get("n", 1) > 1 else None
 
     with FakeServer(answer) as fake:
@@ -76,6 +78,12 @@ def test_a_busy_server_is_asked_again_later_and_later(status):
         assert len(solve(fake)) == 3
     first, second, third = (ask["at"] for ask in fake.seen)
     assert 0.3 < second - first < 0.9 and 0.7 < third - second < 1.6  # 0.5 s and 1 s, less up to a quarter of jitter
+
+
+def test_a_server_that_is_busy_for_long_keeps_its_n():
+    with FakeServer(lambda ask, number: refuse(503, "loading") if number < 4 else None) as fake:
+        assert len(solve(fake)) == 3
+    assert [ask["body"]["n"] for ask in fake.seen] == [3] * 5
 
 
 def test_retry_after_is_honoured():
