@@ -50,7 +50,7 @@ _build/stamps/%.nbval: book/%.ipynb $(PACKAGE) $(DATA) requirements.txt tests/no
 
 # Colab's versions of all but torch, chosen as in make env, setuptools, which torch needs newer, and what Colab has not
 COMPAT := .venv-compat
-TESTERS := pytest pytest-timeout hypothesis nbval nbclient ipykernel markdown-it-py docutils
+TESTERS := pytest pytest-timeout hypothesis nbval nbclient ipykernel scikit-learn markdown-it-py docutils
 
 compat: $(COMPAT)/.ready  ## the tests under the versions that Colab has, in .venv-compat (TESTS=tests/test_orm.py for some)
 	@$(COMPAT)/bin/python -m pytest $(TESTS)
