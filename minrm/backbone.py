@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import parse_flag_from_env
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
@@ -47,8 +49,10 @@ def progress_bar(total: int, name: str, unit: str, shown: bool, start: int = 0, 
 
 
 def pick_device(device: str | torch.device | None) -> torch.device:
-    """The device asked for; without one the GPU, and where there is none the CPU."""
-    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    """The device asked for; without one the GPU, each of several processes its own, and where there is none the CPU."""
+    if device is None and torch.cuda.is_available() and not parse_flag_from_env("ACCELERATE_USE_CPU"):
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)) % torch.cuda.device_count())
+    return torch.device(device or "cpu")
 
 
 def compute_dtype(device: torch.device) -> torch.dtype:

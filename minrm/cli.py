@@ -76,6 +76,10 @@ def train(
         Optional[int],  # noqa: UP045
         typer.Option(help="In tokens. Longer rows are dropped and counted; of pairs, both texts are cut there."),
     ] = None,
+    lora: Annotated[int, typer.Option(help="Rank of adapters (16, say) beside a frozen base; 0: train all.")] = 0,
+    gradient_checkpointing: Annotated[
+        bool, typer.Option("--gradient-checkpointing", help="Less memory for about a third more time.")
+    ] = False,
     save_steps: Annotated[Optional[int], typer.Option(help="Updates between saved states.")] = None,  # noqa: UP045
     seed: Annotated[int, typer.Option()] = 0,
     progress: Progress = True,
@@ -85,18 +89,24 @@ def train(
     \b
       minrm train outcome.jsonl -o orm --epochs 2
       minrm train process.jsonl -o prm --base Qwen/Qwen2.5-0.5B --learning-rate 1e-5
+      minrm train process.jsonl -o prm --base Qwen/Qwen2.5-1.5B --lora 16 --gradient-checkpointing
+      accelerate launch --num_processes 2 -m minrm.cli train process.jsonl -o prm
     """
-    from minrm import files
+    from minrm import backbone, files
     from minrm.embedded import shipped
+    from minrm.resume import first_process
     from minrm.training import train as run
 
     found, kind = files.read(rows)
     held_out = files.read(evaluation, kind)[0] if evaluation else None
-    model = files.new_model(kind, base, seed=seed)
+    frozen = {"dtype": backbone.compute_dtype(backbone.pick_device(None))} if lora else {}
+    model = files.new_model(kind, base, seed=seed, **frozen)
     given: dict[str, Any] = {
         "epochs": epochs,
         "batch_size": batch_size,
         "accumulate": accumulate,
+        "lora": lora,
+        "gradient_checkpointing": gradient_checkpointing,
     }
     if learning_rate is None and files.find_model(base) == str(shipped("policy")):
         learning_rate = 1e-3  # a million parameters; other models start from train's own default
@@ -105,6 +115,8 @@ def train(
     steps: dict[str, Any] = {"max_length": max_length, "save_steps": save_steps, "seed": seed, "progress": progress}
     with _stoppable():
         result = run(model, found, out, eval_dataset=held_out, **given, **steps)
+    if not first_process():
+        return
     last = {
         key: value for entry in result.history for key, value in entry.items() if "loss" in key or "accuracy" in key
     }
@@ -187,3 +199,7 @@ def main(arguments: list[str] | None = None) -> None:
         print("minrm: " + " ".join(told.split()), file=sys.stderr)
         sys.exit(2)
     sys.exit(code or 0)
+
+
+if __name__ == "__main__":  # accelerate launch … -m minrm.cli
+    main()

@@ -72,7 +72,7 @@ def open_record(folder: Path, settings: dict[str, Any], rows: list[dict[str, Any
     path, settings = folder / RECORD, settings | {"data": _digest(rows)}
     record = json.loads(path.read_text()) if resume and path.exists() else None
     if record is not None:
-        there = record["settings"]
+        there = {"lora": 0} | record["settings"]  # older records do not speak of it
         changed = [f"{k} {there.get(k)!r} there, {v!r} here" for k, v in settings.items() if there.get(k) != v]
         if changed:
             remedy = "name another folder, or pass resume=False to replace it"
@@ -80,7 +80,7 @@ def open_record(folder: Path, settings: dict[str, Any], rows: list[dict[str, Any
         return record if record["finished"] else None
     if resume and ((folder / "config.json").exists() or any(folder.glob("checkpoint-*"))):
         raise InputError(f"{folder} holds a model that no run wrote: name another folder, or pass resume=False")
-    if _first_process():
+    if first_process():
         folder.mkdir(parents=True, exist_ok=True)
         _remove_checkpoints(folder)
         _write_json(path, {"settings": settings, "finished": False})
@@ -105,7 +105,7 @@ def last_checkpoint(folder: Path) -> str | None:
         if _is_whole(checkpoint):
             return str(checkpoint)
         log.warning("%s was not written to its end; going back to the one before", checkpoint)
-        if _first_process():
+        if first_process():
             shutil.rmtree(checkpoint)
     return None
 
@@ -121,16 +121,18 @@ def _is_whole(checkpoint: Path) -> bool:
 class ByLength(Sampler[int]):
     """Row numbers of an epoch: shuffled, grouped so that an update sees rows of like length, groups in random order.
 
-    lengths: of the rows; group: rows in an update; epoch: tells which one begins. The order depends on seed and epoch
-    alone. The sampler behind `train_sampling_strategy="group_by_length"` draws from the global random state, which a
-    run resumed in its second epoch does not have, and goes from long to short through fifty batches at a time.
+    lengths: of the rows; group: rows in an update; epoch: tells which one begins; size: of the data set, if gaps follow
+    its rows: their numbers come last. The order depends on seed and epoch alone. The sampler behind
+    `train_sampling_strategy="group_by_length"` draws from the global random state, which a run resumed in its second
+    epoch does not have, and goes from long to short through fifty batches at a time.
     """
 
-    def __init__(self, lengths: list[int], group: int, seed: int, epoch: Callable[[], int]) -> None:
+    def __init__(self, lengths: list[int], group: int, seed: int, epoch: Callable[[], int], size: int = 0) -> None:
         self.lengths, self.group, self.seed, self.epoch = lengths, group, seed, epoch
+        self.size = max(size, len(lengths))
 
     def __len__(self) -> int:
-        return len(self.lengths)
+        return self.size
 
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self.seed + 1_000_003 * self.epoch())
@@ -139,12 +141,11 @@ class ByLength(Sampler[int]):
             window = slice(start, start + 50 * self.group)
             rows[window] = sorted(rows[window], key=self.lengths.__getitem__)
         groups = [rows[start : start + self.group] for start in range(0, len(rows), self.group)]
-        last = (
-            groups.pop() if len(groups[-1]) < self.group else []
-        )  # a short group in the middle would shift the others
+        last = groups.pop() if len(groups[-1]) < self.group else []  # in the middle it would shift the others
         for index in torch.randperm(len(groups), generator=generator).tolist():
             yield from groups[index]
         yield from last
+        yield from range(len(self.lengths), self.size)
 
 
 def load_weights(model: Any, folder: str | Path) -> None:
@@ -181,7 +182,8 @@ def patient_interrupt(stop: Callable[[], None]) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _first_process() -> bool:
+def first_process() -> bool:
+    """The one of several that writes files and speaks; true where there is only one."""
     return os.environ.get("RANK", "0") == "0"
 
 

@@ -6,7 +6,7 @@ order of a run that is taken up again, and writes stock checkpoints.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ from torch import Tensor
 from torch.utils.data import Sampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from minrm import backbone
+from minrm import backbone, lora
 from minrm.resume import ByLength, load_weights, seal
+
+Collate = Callable[[list], dict[str, Any]]
 
 
 def training_arguments(
@@ -36,16 +38,40 @@ def training_arguments(
     return arguments
 
 
-class RewardTrainer(Trainer):
-    """Trainer with our loss, our count, an order of batches that a resumed run repeats, and stock checkpoints."""
+def with_gaps(collate: Collate, stand_in: dict[str, Any]) -> Collate:
+    """Let a batch have rows that are None, even all of them: then it is of a stand-in row, with a count of 0.
 
-    model: Any  # a reward model
+    Several processes work in step, so each needs a batch where one of them has one: at the end of an epoch there may be
+    too few rows. (Accelerate would repeat rows from its start, which then count twice.)
+    """
+
+    def collated(rows: list) -> dict[str, Any]:
+        there = [row for row in rows if row is not None]
+        return collate(there) if there else collate([stand_in]) | {"count": 0}
+
+    return collated
+
+
+class RewardTrainer(Trainer):
+    """Trainer with our loss, our count, an order of batches that a resumed run repeats, and our checkpoints.
+
+    model: a reward model. collate, rows, eval_rows: as it collates and prepares them. adapters: what `lora.attach` put
+    into it; checkpoints then hold these alone.
+    """
+
+    model: Any
     train_dataset: Any
     eval_dataset: Any
     loss_is_scaled_for_ga = True  # by our count, over the whole accumulated batch
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, model: Any, args: TrainingArguments, collate: Collate, rows: list, eval_rows: list, adapters: Any = None
+    ) -> None:
+        gaps = -len(rows) % (args.per_device_train_batch_size * args.world_size) if args.world_size > 1 else 0
+        padded: Any = rows + [None] * gaps
+        collator: Any = with_gaps(collate, rows[0])
+        super().__init__(model, args, data_collator=collator, train_dataset=padded, eval_dataset=eval_rows)  # type: ignore[arg-type]
+        self.adapters = adapters
         self.model_accepts_loss_kwargs = True  # older releases ask this instead
 
     def get_batch_samples(self, epoch_iterator: Iterator, num_batches: int, device: Any = None) -> tuple[list, Any]:
@@ -57,6 +83,7 @@ class RewardTrainer(Trainer):
     def compute_loss(self, model: Any, inputs: dict, return_outputs: bool = False, num_items_in_batch: Any = 1) -> Any:
         outputs = model(**inputs["inputs"])
         loss = self.model.loss_sum(outputs, inputs["targets"]) / num_items_in_batch
+        loss = loss * (inputs["count"] > 0)  # a stand-in for rows that are not there teaches nothing
         return loss * self.accelerator.num_processes  # gradients are averaged over processes; ours is a sum
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
@@ -78,16 +105,23 @@ class RewardTrainer(Trainer):
         return metrics
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler:
-        lengths = [_length(row) for row in self.train_dataset]
+        lengths = [_length(row) for row in self.train_dataset if row is not None]
         group = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
-        return ByLength(lengths, group, self.args.seed, epoch=lambda: int(self.state.epoch or 0))
+        return ByLength(
+            lengths, group, self.args.seed, epoch=lambda: int(self.state.epoch or 0), size=len(self.train_dataset)
+        )
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        if self.args.should_save:
+        if self.args.should_save and self.adapters is not None:
+            lora.save(self.adapters, str(output_dir))
+        elif self.args.should_save:
             self.model.save_pretrained(output_dir)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        load_weights(self.model, resume_from_checkpoint)
+        if self.adapters is not None:
+            lora.load(self.adapters, resume_from_checkpoint)
+        else:
+            load_weights(self.model, resume_from_checkpoint)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)

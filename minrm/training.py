@@ -8,21 +8,32 @@ all accumulated batches and all processes, so neither `accumulate` nor the numbe
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 from transformers.trainer_callback import PrinterCallback
 
 from minrm import backbone
+from minrm import lora as adapt
 from minrm.batches import length_limit
 from minrm.cards import Prepared, write_card
 from minrm.errors import InputError
 from minrm.orm import OutcomeRewardModel, every_token
-from minrm.resume import close_record, last_checkpoint, load_weights, open_record, patient_interrupt, run_settings
+from minrm.resume import (
+    close_record,
+    first_process,
+    last_checkpoint,
+    load_weights,
+    open_record,
+    patient_interrupt,
+    run_settings,
+)  # fmt: skip
 from minrm.rows import numbered
 from minrm.trainer import RewardTrainer, Watch, training_arguments
 
@@ -52,6 +63,8 @@ def train(
     resume: bool = True,
     supervised: Callable[[Tensor], Tensor] = every_token,
     max_length: int | None = None,
+    lora: int = 0,
+    gradient_checkpointing: bool = False,
     save_steps: int | None = None,
     eval_steps: int | None = None,
     log_steps: int | None = None,
@@ -65,6 +78,10 @@ def train(
     model's own limit; a row that it would spoil is dropped and counted. Weights are float32; a GPU computes in bfloat16
     if it has it, else in float16.
 
+    lora: the rank of adapters (see `minrm.lora`), 0 to train all weights; a frozen base in half precision stays so
+    while a GPU trains, and in the end all is merged in float32. gradient_checkpointing: keep no activations inside a
+    layer and compute them again for the gradient, which saves memory and costs about a third more time.
+
     Every save_steps updates (a tenth of the run, at least 50) the state is saved. The same call takes an interrupted
     run up where it was saved last, and returns at once after a finished one; resume=False clears the folder's state
     and starts over. Every eval_steps updates (an epoch) loss and accuracy are measured on eval_dataset; every log_steps
@@ -73,18 +90,18 @@ def train(
     """
     output_dir = Path(output_dir)
     collate = _collator(model, supervised)
+    adapt.check(lora)
     settings = run_settings(
         model, supervised, epochs=epochs, batch_size=batch_size, accumulate=accumulate, learning_rate=learning_rate,
-        seed=seed, max_length=max_length,
+        seed=seed, max_length=max_length, lora=lora,
     )  # fmt: skip
     rows, dropped, _ = used = _prepare(model, dataset, max_length, "dataset")
     nothing = Prepared([], 0, [])
     held_out = nothing if eval_dataset is None else _prepare(model, eval_dataset, max_length, "eval_dataset")
     eval_rows = held_out.rows
     _check_supervision(collate, rows, eval_rows, batch_size)
-    model.float()  # master weights: small updates vanish in half precision
     if finished := open_record(output_dir, settings, rows, resume):
-        load_weights(model, output_dir)
+        load_weights(model.float(), output_dir)
         return TrainingResult(output_dir, finished["history"], finished["dropped"])
 
     updates_per_epoch = -(-len(rows) // (batch_size * accumulate * settings["processes"]))
@@ -96,24 +113,25 @@ def train(
         "eval_steps": eval_steps or min(updates_per_epoch, updates),
         "eval_strategy": "steps" if eval_rows else "no",
     }
-    with backbone.quiet():
+    with backbone.quiet(), _prepared(model, lora, seed, gradient_checkpointing) as adapters:
         arguments = training_arguments(model.model.device, str(output_dir), settings, steps)
-        trainer = RewardTrainer(model, arguments, data_collator=collate, train_dataset=rows, eval_dataset=eval_rows)
+        trainer = RewardTrainer(model, arguments, collate, rows, eval_rows, adapters)
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(watch := Watch(progress))
         trainer.accelerator.wait_for_everyone()  # until the first process has opened the folder
         with patient_interrupt(lambda: setattr(watch, "stopped", True)):
             trainer.train(resume_from_checkpoint=last_checkpoint(output_dir))
         trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # takes off autocast: scores as after a reload
-    model.eval()
-    state = trainer.state
-    if watch.stopped and state.global_step < state.max_steps:
-        done = f"stopped after update {state.global_step} of {state.max_steps}, saved in {output_dir}"
-        raise KeyboardInterrupt(f"{done}; the same call of train goes on from there")
+        model.eval()
+        state = trainer.state
+        if watch.stopped and state.global_step < state.max_steps:
+            done = f"stopped after update {state.global_step} of {state.max_steps}, saved in {output_dir}"
+            raise KeyboardInterrupt(f"{done}; the same call of train goes on from there")
+    trainer.adapters = None  # merged
     logged = [entry for entry in state.log_history if "loss" in entry or "eval_loss" in entry]
     history = [{key: entry[key] for key in _KEPT if key in entry} for entry in logged]
+    trainer.save_model(str(output_dir))  # every process: where weights are sharded, each gives its part
     if state.is_world_process_zero:
-        model.save_pretrained(output_dir)
         close_record(output_dir, history=history, dropped=dropped)
         write_card(output_dir, model, settings, history, used, held_out)
     trainer.accelerator.wait_for_everyone()
@@ -121,6 +139,31 @@ def train(
 
 
 _KEPT = ("step", "epoch", "loss", "learning_rate", "eval_loss", "eval_accuracy")
+
+
+@contextmanager
+def _prepared(model: Any, rank: int, seed: int, gradient_checkpointing: bool) -> Iterator[Any]:
+    """Ready the model for the optimizer; gives its adapters, or None. They are merged, or after an error taken off."""
+    device = model.model.device
+    if not rank or backbone.compute_dtype(device) == torch.float32:
+        model.float()  # master weights: small updates vanish in half precision; a frozen base may be in it
+    stock = model.model
+    adapters = adapt.attach(model, rank, seed) if rank else None
+    if gradient_checkpointing:  # not reentrant: that kind needs no inputs with a gradient, which a frozen base lacks
+        enable = getattr(stock, "activation_checkpointing_enable", None) or stock.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
+    try:
+        yield adapters
+    except BaseException:
+        if rank:
+            adapt.remove(model, adapters)
+        raise
+    else:
+        if rank:
+            adapt.merge(model, adapters)
+    finally:
+        if gradient_checkpointing:
+            (getattr(stock, "activation_checkpointing_disable", None) or stock.gradient_checkpointing_disable)()
 
 
 def _collator(model: Any, supervised: Callable[[Tensor], Tensor]) -> Callable[[list], dict[str, Any]]:
@@ -154,7 +197,7 @@ def _prepare(model: Any, dataset: Any, max_length: int | None, name: str) -> Pre
     reason = f"longer than {limit} tokens, and spoilt if cut there, or without any label"
     if len(dropped) == len(rows):
         raise InputError(f"{name}: none of its {len(rows)} rows can be used ({reason}); check max_length and labels")
-    if dropped:
+    if dropped and first_process():
         numbers = ", ".join(map(str, dropped[:8])) + (", …" if len(dropped) > 8 else "")
         log.warning("%s: dropped %d of %d rows, %s (rows %s)", name, len(dropped), len(rows), reason, numbers)
     asked = [row.get("question") or row["prompt"] for _, row in numbered(given)]
