@@ -113,10 +113,13 @@ def check_kind(auto_class: Any, source: str | Path, kind: str) -> Any:
     return config
 
 
-def save(model: PreTrainedModel, tokenizer: Any, path: str | Path) -> None:
-    """Write the model (safetensors) and its tokenizer into one folder that stock Auto classes load."""
+def save(model: PreTrainedModel, tokenizer: Any, path: str | Path, weights: dict[str, Tensor] | None = None) -> None:
+    """Write the model (safetensors) and its tokenizer into one folder that stock Auto classes load.
+
+    weights: to be written in place of the model's own.
+    """
     with quiet():
-        model.save_pretrained(path)
+        model.save_pretrained(path, state_dict=weights)
         tokenizer.save_pretrained(path)
 
 

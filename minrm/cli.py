@@ -101,6 +101,7 @@ def train(
     held_out = files.read(evaluation, kind)[0] if evaluation else None
     frozen = {"dtype": backbone.compute_dtype(backbone.pick_device(None))} if lora else {}
     model = files.new_model(kind, base, seed=seed, **frozen)
+    name = type(model).__name__  # FSDP will change it
     given: dict[str, Any] = {
         "epochs": epochs,
         "batch_size": batch_size,
@@ -121,7 +122,7 @@ def train(
         key: value for entry in result.history for key, value in entry.items() if "loss" in key or "accuracy" in key
     }
     told = ", ".join(f"{key} {value:.3f}" for key, value in last.items())
-    print(f"{out}: {type(model).__name__} of {len(found) - result.dropped} rows ({result.dropped} dropped): {told}")
+    print(f"{out}: {name} of {len(found) - result.dropped} rows ({result.dropped} dropped): {told}")
 
 
 @app.command()

@@ -70,6 +70,7 @@ class RewardTrainer(Trainer):
         gaps = -len(rows) % (args.per_device_train_batch_size * args.world_size) if args.world_size > 1 else 0
         padded: Any = rows + [None] * gaps
         collator: Any = with_gaps(collate, rows[0])
+        model.tie_weights = model.model.tie_weights  # by this name accelerate ties shared weights again under FSDP
         super().__init__(model, args, data_collator=collator, train_dataset=padded, eval_dataset=eval_rows)  # type: ignore[arg-type]
         self.adapters = adapters
         self.model_accepts_loss_kwargs = True  # older releases ask this instead
@@ -112,13 +113,17 @@ class RewardTrainer(Trainer):
         )
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """state_dict: of the reward model, where sharded weights (FSDP) have been gathered for it."""
         if self.args.should_save and self.adapters is not None:
             lora.save(self.adapters, str(output_dir))
         elif self.args.should_save:
-            self.model.save_pretrained(output_dir)
+            weights = {name.removeprefix("model."): w for name, w in state_dict.items()} if state_dict else None
+            backbone.save(self.model.model, self.model.tokenizer, str(output_dir), weights)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        if self.adapters is not None:
+        if self.is_fsdp_enabled:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+        elif self.adapters is not None:
             lora.load(self.adapters, resume_from_checkpoint)
         else:
             load_weights(self.model, resume_from_checkpoint)

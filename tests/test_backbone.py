@@ -112,6 +112,18 @@ def test_precision_is_bfloat16_only_where_the_hardware_has_it(monkeypatch):
         assert backbone.compute_dtype(torch.device("cuda")) == expected
 
 
+def test_each_of_several_processes_has_its_own_gpu_unless_the_launcher_wants_the_cpu(monkeypatch):
+    assert backbone.pick_device("cpu") == torch.device("cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    assert backbone.pick_device(None) == torch.device("cuda", 0)
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert backbone.pick_device(None) == torch.device("cuda", 3)
+    assert backbone.pick_device("cuda:1") == torch.device("cuda", 1)
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "1")
+    assert backbone.pick_device(None) == torch.device("cpu")
+
+
 def test_a_built_model_is_copied_and_needs_a_tokenizer():
     base = causal()
     model, _ = backbone.load(AutoModelForCausalLM, base, tokenizer=word_level(), device="cpu", dtype="float32")

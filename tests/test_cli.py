@@ -3,9 +3,12 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from minrm import cli
 from minrm.rows import read_rows
+
+PAIRS = [{"prompt": "1 + 1", "chosen": f"Yes, {k}", "rejected": f"No, {k}"} for k in range(12)]
 
 
 def run(*arguments, code=0, capsys=None):
@@ -48,8 +51,7 @@ def test_the_whole_way_from_sampling_to_the_figure(tmp_path, capsys):
 
 
 def test_pairs_train_a_bradley_terry_model(tmp_path, capsys):
-    pairs = [{"prompt": "1 + 1", "chosen": f"Yes, {k}", "rejected": f"No, {k}"} for k in range(12)]
-    (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in pairs))
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in PAIRS))
     run("prepare", tmp_path / "p.jsonl", "-o", tmp_path / "p.parquet", capsys=capsys)
     run("train", tmp_path / "p.parquet", "-o", tmp_path / "bt", "--no-progress", "--batch-size", "4", capsys=capsys)
     run("score", tmp_path / "bt", tmp_path / "p.parquet", "-o", tmp_path / "ps.jsonl", "--no-progress", capsys=capsys)
@@ -118,6 +120,25 @@ def test_only_the_shipped_policy_learns_at_its_own_rate(base, given, passed, tmp
     (tmp_path / "p.jsonl").write_text('{"prompt": "?", "chosen": "a", "rejected": "b"}\n')
     run("train", tmp_path / "p.jsonl", "-o", tmp_path / "m", "--base", base, *given)
     assert {name: value for name, value in seen.items() if name == "learning_rate"} == passed
+
+
+def test_lora_reads_the_base_in_what_the_device_computes_in_and_trains_adapters(
+    written, base, tmp_path, monkeypatch, capsys
+):
+    """On a GPU the frozen weights may stay in half precision; without lora they are float32, the default."""
+    from minrm import backbone, files
+
+    rows, seen, new_model = written(*PAIRS, name="p.jsonl"), [], files.new_model
+    monkeypatch.setattr(files, "new_model", lambda *a, **options: seen.append(options) or new_model(*a, **options))
+    common = ["train", rows, "--base", base, "--batch-size", "4", "--no-progress"]
+    run(*common, "-o", tmp_path / "all", capsys=capsys)
+    monkeypatch.setattr(backbone, "compute_dtype", lambda device: torch.bfloat16)
+    said = run(*common, "--lora", "2", "--gradient-checkpointing", "-o", tmp_path / "lora", capsys=capsys)
+    assert "BradleyTerryRewardModel of 12 rows" in said.out
+    assert [options.get("dtype") for options in seen] == [None, torch.bfloat16]
+    recorded = json.loads((tmp_path / "lora" / "training.json").read_text())["settings"]
+    assert recorded["lora"] == 2
+    assert "lora is -3; it is the rank" in run(*common, "--lora", "-3", "-o", tmp_path / "m", code=2, capsys=capsys).err
 
 
 def test_help_says_what_happens_to_long_pairs_and_which_rate_is_the_default(capsys):

@@ -154,6 +154,10 @@ def test_a_rank_that_cannot_be_or_a_missing_peft_is_told_before_anything_happens
     for rank in (-1, 2.5):
         with pytest.raises(InputError, match=f"lora is {rank}; it is the rank"):
             run(new("pair"), "pair", tmp_path / "run", lora=rank)
+    with monkeypatch.context() as sharded:
+        sharded.setenv("ACCELERATE_USE_FSDP", "true")
+        with pytest.raises(InputError, match="lora and FSDP do not go together"):
+            run(new("pair"), "pair", tmp_path / "run")
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(InputError, match=r'lora needs peft, .*: pip install "peft'):
         run(new("pair"), "pair", tmp_path / "run")

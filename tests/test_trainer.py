@@ -15,11 +15,13 @@ from tiny import causal, word_level
 from minrm import backbone, cli
 from minrm.bradley_terry import BradleyTerryRewardModel
 from minrm.orm import OutcomeRewardModel
+from minrm.prm import ProcessRewardModel
 from minrm.rows import write_rows
-from minrm.trainer import with_gaps
+from minrm.trainer import RewardTrainer, training_arguments, with_gaps
 from minrm.training import train
 
 HERE = Path(__file__).parent
+SETTINGS = {"epochs": 1, "batch_size": 2, "accumulate": 1, "learning_rate": 1e-3, "seed": 0}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -159,7 +161,8 @@ def every_token(mask):
     if calls == int(sys.argv[1]) and os.environ["RANK"] == "1":
         os.kill(os.getpid(), 9)
     return mask.clone()
-t.train(t.orm(), t.OUTCOMES[:35], {str(tmp_path / "two")!r}, batch_size=2, accumulate=2, supervised=every_token, **{options!r})
+options = {options | {"batch_size": 2, "accumulate": 2}}
+t.train(t.orm(), t.OUTCOMES[:35], {str(tmp_path / "two")!r}, supervised=every_token, **options)
 """
     )
     launch(run, 11, code=1)  # the first batch is looked at before the run begins; so in its fifth update
@@ -177,6 +180,21 @@ def test_a_part_of_a_batch_may_be_missing_and_a_missing_batch_counts_nothing():
     collate = with_gaps(lambda batch: {"rows": batch, "count": 5 * len(batch)}, stand_in="first")
     assert collate(["a", None, "b"]) == {"rows": ["a", "b"], "count": 10}
     assert collate([None, None]) == {"rows": ["first"], "count": 0}
+
+
+def test_gathered_weights_are_saved_in_place_of_the_models_own(tmp_path):
+    """What FSDP hands over: its own are shards. Shared weights are found by the name that accelerate looks for."""
+    model = KINDS["process"].from_base(causal("qwen2"), tokenizer=word_level())
+    arguments = training_arguments(model.model.device, str(tmp_path), SETTINGS, {})
+    trainer = RewardTrainer(model, arguments, model.collate, model.prepare(rows("process", 4)), [])
+    gathered = {name: torch.full_like(weight, 0.5) for name, weight in model.state_dict().items()}
+    trainer._save(str(tmp_path / "saved"), gathered)
+    saved = ProcessRewardModel.from_pretrained(tmp_path / "saved").model.state_dict()
+    assert saved.keys() == model.model.state_dict().keys()
+    assert all(bool((weight == 0.5).all()) for weight in saved.values())
+    model.model.lm_head.weight = torch.nn.Parameter(torch.zeros_like(model.model.lm_head.weight))
+    model.tie_weights()
+    assert model.model.lm_head.weight is model.model.model.embed_tokens.weight
 
 
 def test_the_bar_is_plain_text_on_stderr_and_only_when_asked_for(tmp_path, capfd):
