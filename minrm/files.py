@@ -6,7 +6,9 @@ model that the schema or the checkpoint asks for; `minrm.evaluation` turns score
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -123,19 +125,36 @@ def score(model: Any, rows: Rows, path: str | Path, aggregate: str = "product", 
     rows = [row for _, row in given]
     if pairs:
         prompts = [row["prompt"] for row in rows]
-        both = [model.score(prompts, [row[name] for row in rows], progress=progress) for name in ("chosen", "rejected")]
+        with _row_of(path, given):
+            both = [model.score(prompts, [row[name] for row in rows], progress=progress) for name in _RESPONSES]
         scored = zip(rows, *both, strict=True)
         return [row | {"chosen_score": float(a), "rejected_score": float(b)} | by for row, a, b in scored]
     questions = [row["question"] for row in rows]
     solutions = [row["solution"] if "solution" in row else join_steps(row["steps"]) for row in rows]
+    with _row_of(path, given):
+        found = (model.step_scores if process else model.score)(questions, solutions, progress=progress)
     if not process:
-        found = model.score(questions, solutions, progress=progress)
         return [row | {"score": float(value)} | by for row, value in zip(rows, found, strict=True)]
-    steps = model.step_scores(questions, solutions, progress=progress)
     return [
         row | {"score": aggregate_steps(np.log(values), aggregate), "step_scores": values.tolist()} | by
-        for row, values in zip(rows, steps, strict=True)
+        for row, values in zip(rows, found, strict=True)
     ]
+
+
+_RESPONSES = ("chosen", "rejected")
+
+
+@contextmanager
+def _row_of(path: str | Path, given: Sequence[tuple[int, Row]]) -> Iterator[None]:
+    """A model names a row by its place among those that it was given; here it gets its file and the number there."""
+    try:
+        yield
+    except InputError as error:
+        place = re.match(r"row (\d+): ", str(error))
+        if not place:
+            raise
+        number = given[int(place[1]) - 1][0]
+        raise InputError(f"{path}, row {number}: {str(error)[place.end() :]}") from error
 
 
 def check_to_score(rows: Sequence[tuple[int, Row]], path: str | Path, aggregate: str = "product") -> bool:

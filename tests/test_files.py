@@ -69,6 +69,18 @@ def test_rows_that_cannot_be_scored_are_named_before_anything_is_computed(rows, 
         files.score(None, rows, "x.jsonl")
 
 
+@pytest.mark.parametrize("schema", ["outcome", "process", "pair"])
+def test_what_only_the_model_can_refuse_is_named_by_file_and_row(schema, base):
+    short, long = "Step: 1: 1 + 1 = 2", "Step: 1: " + "1 + " * 400 + "1 = 401"
+    rows = {
+        "outcome": [{"question": "?", "solution": text} for text in (short, long)],
+        "process": [{"question": "?", "steps": [text]} for text in (short, long)],
+        "pair": [{"prompt": "?", "chosen": short, "rejected": text} for text in ("2", long)],
+    }[schema]
+    with pytest.raises(InputError, match=r"^x.jsonl, row 9: \d+ tokens, but the model reads at most 512"):
+        files.score(files.new_model(schema, base), list(zip((4, 9), rows, strict=True)), "x.jsonl", progress=False)
+
+
 def test_policy_means_the_shipped_model_unless_a_folder_of_that_name_is_here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert files.find_model("policy") != "policy" and files.find_model("other/model") == "other/model"
