@@ -48,7 +48,8 @@ gate: $(STAMPS)
 _build/stamps/%.nbval: book/%.ipynb $(PACKAGE) $(DATA) requirements.txt tests/notebooks/sanitize.cfg tools/prove_notebook.py | $(READY)
 	@$(PY) tools/prove_notebook.py $< $@
 
-# Colab's versions of all but torch, chosen as in make env, setuptools, which torch needs newer, and what Colab has not
+# Colab's versions of all but torch, chosen as in make env, and what it brings (CUDA, Triton, a newer setuptools), and
+# of what Colab has not
 COMPAT := .venv-compat
 TESTERS := pytest pytest-timeout hypothesis nbval nbclient ipykernel scikit-learn markdown-it-py docutils
 
@@ -57,7 +58,7 @@ compat: $(COMPAT)/.ready  ## the tests under the versions that Colab has, in .ve
 
 $(COMPAT)/.ready: tests/colab-constraints.txt pyproject.toml
 	@mkdir -p _build
-	@grep -vE '^(torch|setuptools)' tests/colab-constraints.txt > _build/compat.txt
+	@grep -vE '^(torch|triton|nvidia-|cuda-|setuptools)' tests/colab-constraints.txt > _build/compat.txt
 	@$(PYTHON) tools/make_env.py $(COMPAT) --constraint _build/compat.txt --editable '.[math,gpu]' $(TESTERS)
 
 # ---- the book: proven, then rendered whatever the proof says

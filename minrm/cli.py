@@ -134,26 +134,24 @@ def score(
     shard: Annotated[Optional[str], typer.Option(help="K/N: the K-th of N parts, to be joined later.")] = None,  # noqa: UP045
     progress: Progress = True,
 ) -> None:
-    """Add scores to rows. A shard that was stopped and is called again goes on where it was.
+    """Add scores to rows. Stopped (Ctrl-C) and called again, it goes on where it was.
 
     \b
       minrm score prm test.jsonl -o scored.jsonl --aggregate min
       minrm score prm test.jsonl -o part-3.jsonl --shard 3/8
     """
     from minrm import files
-    from minrm.rows import read_rows, write_rows
+    from minrm.rows import read_rows
+    from minrm.scoring import score_all, score_shard
 
     found = list(read_rows(rows))
-    if shard:
-        from minrm.shards import score_shard
-
-        with _stoppable():
-            count = score_shard(lambda: files.load_model(model), model, found, rows, out, shard, aggregate, progress)
-        print(f"{out}: shard {shard}, {count} of {len(found)} rows scored by {model}")
-        return
-    scored = files.score(files.load_model(model), found, rows, aggregate, progress)
-    write_rows(scored, out)
-    print(f"{out}: {len(scored)} rows scored by {model}")
+    given: Any = (lambda: files.load_model(model), model, found, rows, out)
+    with _stoppable():
+        if shard:
+            count = score_shard(*given, shard, aggregate, progress)
+            print(f"{out}: shard {shard}, {count} of {len(found)} rows scored by {model}")
+        else:
+            print(f"{out}: {score_all(*given, aggregate, progress)} rows scored by {model}")
 
 
 @app.command()

@@ -142,6 +142,7 @@ def score(model: Any, rows: Rows, path: str | Path, aggregate: str = "product", 
 
 
 _RESPONSES = ("chosen", "rejected")
+SCORES = ("score", "step_scores", "chosen_score", "rejected_score", "scored_by")  # what `score` adds to a row
 
 
 @contextmanager

@@ -108,8 +108,8 @@ def processbench(
     """ProcessBench (Zheng et al. 2024): where is the first error? By experts, for measuring only -> process rows.
 
     `label` is the index of the first step with an error, from 0, or -1: the steps before it are good, it is bad, those
-    after it carry no label. split: gsm8k, math, olympiadbench or omnimath, as the publisher's files are called. Raises
-    InputError for a file or row that cannot be used.
+    after it carry no label. split: gsm8k, math, olympiadbench or omnimath, as the publisher's files are called.
+    Dropped and counted: rows with a step without text. Raises InputError for a file or row that cannot be used.
     """
 
     def convert(record: Row, place: str) -> tuple[list[Row], str]:
@@ -121,7 +121,7 @@ def processbench(
             )
         good = len(steps) if first < 0 else first
         labels = [CORRECT] * good + [INCORRECT] * (good < len(steps)) + [None] * (len(steps) - good - 1)
-        return [{"question": texts(record, place, "problem")[0], "steps": steps, "labels": labels}], ""
+        return process_row(texts(record, place, "problem")[0], steps, labels)
 
     records = read_records(path, "processbench", split=split, streaming=streaming)
     return collect("ProcessBench", "process", records, convert, streaming)

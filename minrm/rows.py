@@ -6,10 +6,13 @@ names the file and the row, what is there, and what should be.
 
 from __future__ import annotations
 
+import datetime
+import decimal
 import gzip
 import json
 import math
 import numbers
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -57,8 +60,7 @@ def write_rows(rows: Iterable[dict[str, Any]], path: str | Path) -> int:
     other endings.
     """
     path = Path(path)
-    if not path.name.endswith((".jsonl", ".jsonl.gz", ".parquet")):
-        raise InputError(f"{path}: rows are written as .jsonl, .jsonl.gz or .parquet; choose one of these endings")
+    check_ending(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     try:
@@ -70,6 +72,12 @@ def write_rows(rows: Iterable[dict[str, Any]], path: str | Path) -> int:
     finally:
         part.unlink(missing_ok=True)
     return count
+
+
+def check_ending(path: Path) -> None:
+    """Refuse, before long work, a file that `write_rows` could not write at its end. Raises InputError."""
+    if not path.name.endswith((".jsonl", ".jsonl.gz", ".parquet")):
+        raise InputError(f"{path}: rows are written as .jsonl, .jsonl.gz or .parquet; choose one of these endings")
 
 
 def numbered(rows: Rows) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -223,20 +231,34 @@ def _read_json(path: Path) -> Iterator[tuple[int, Any]]:
     yield from enumerate(rows, start=1)
 
 
+_HALF_WRITTEN = re.compile(r"\\u[dD][89a-fA-F]")  # a surrogate: JSON may write one of a pair alone, UTF-8 may not
+_HALF = re.compile("[\ud800-\udfff]")
+
+
 def loads(text: str, place: str) -> Any:
     """What a JSON text says. place: where it stands, such as "train.jsonl, row 17". Raises InputError."""
     if text.startswith("version https://git-lfs"):
         raise InputError(f"{place}: a Git LFS pointer, not the data; run `git lfs pull` in the publisher's repository")
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{place}: broken JSON ({error}); it begins {_show(text.strip())}") from error
+    if half := _HALF.search(json.dumps(value, ensure_ascii=False) if _HALF_WRITTEN.search(text) else ""):
+        raise InputError(f"{place}: half a character, {half[0]!r}, which no tokenizer takes; mend or remove it")
+    return value
+
+
+def as_text(value: Any) -> str:
+    """For `json.dumps`: what JSON has no form for but a .parquet file has, dates and decimals. Raises InputError."""
+    if isinstance(value, datetime.date | datetime.time | datetime.timedelta | decimal.Decimal):
+        return str(value)
+    raise InputError(f"JSON has no form for {type(value).__name__}, {_show(value)}; leave that column out of the rows")
 
 
 def _write_jsonl(rows: Iterable[dict[str, Any]], part: Path, opener: Any) -> int:
     count = 0
     with opener(part, "wt", encoding="utf-8") as file:
         for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            file.write(json.dumps(row, ensure_ascii=False, default=as_text) + "\n")
             count += 1
     return count

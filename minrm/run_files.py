@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from minrm.errors import InputError
-from minrm.rows import check_file, loads, open_text
+from minrm.rows import as_text, check_file, loads, open_text
 
 KINDS = {"samples": "a sampling run", "scores": "a scoring run"}  # the key of the first record → what it describes
 WRITERS = {
@@ -81,7 +81,8 @@ def append(path: Path, kind: str, header: dict[str, Any], rows: list[dict[str, A
     """Write a chunk behind what the file holds; a new file begins with its header."""
     with open(path, "ab") as file:
         opening = b"" if file.tell() else _opening(kind, header)
-        file.write(opening + "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
+        lines = [json.dumps(row, ensure_ascii=False, default=as_text) + "\n" for row in rows]
+        file.write(opening + "".join(lines).encode())
 
 
 def _opening(kind: str, header: dict[str, Any]) -> bytes:

@@ -6,19 +6,17 @@ first record which rows of the whole it holds, and goes on when its machine was 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from minrm.errors import InputError
 from minrm.rows import check_file, loads, write_rows
-from minrm.run_files import append, differing, read_header, resume, whole_lines
+from minrm.run_files import differing, read_header, whole_lines
 
-CHUNK = 256  # rows scored between two writes
 _PLACE = ("shard", "first", "rows")  # what the headers of one run's shards may differ in
 
 
@@ -72,47 +70,6 @@ def join(paths: Sequence[str | Path], out: str | Path) -> int:
     finally:
         unready.unlink(missing_ok=True)
     return sum(headers[path]["rows"] for path in files)
-
-
-def score_shard(
-    model: Callable[[], Any],
-    name: str,
-    rows: Sequence[tuple[int, dict[str, Any]]],
-    source: str | Path,
-    out: str | Path,
-    shard: str,
-    aggregate: str = "product",
-    progress: bool = True,
-) -> int:
-    """Score one shard of numbered rows into a .jsonl file, CHUNK rows at a time; returns how many rows it now holds.
-
-    model: a function that loads the reward model, called if something is left to do. name: what tells the model from
-    others. rows: all rows of the run, as `read_rows` gives them from `source`. A call that finds the file goes on
-    behind its last whole chunk, so that the scores are those of an uninterrupted run. Raises InputError as
-    `minrm.files.score` does, and if the file holds another run.
-    """
-    from minrm import backbone, files
-
-    mine = part(shard, len(rows))
-    given = [row for _, row in rows]
-    header = {
-        "model": name, "aggregate": aggregate, "of_rows": len(rows),
-        "rows_sha256": hashlib.sha256(json.dumps(given, default=str).encode()).hexdigest(),
-        **place(shard, mine.start, mine.stop),
-    }  # fmt: skip
-    files.check_to_score(rows, source, aggregate)
-    done = len(resume(Path(out), "scores", header, len(mine), lambda count: count // CHUNK * CHUNK))
-    if done == len(mine):
-        if not done:  # a shard of nothing: more shards than rows
-            append(Path(out), "scores", header, [])
-        return done
-    loaded = model()
-    with backbone.progress_bar(len(mine), "scoring", " rows", shown=progress, start=done) as bar:
-        for start in range(mine.start + done, mine.stop, CHUNK):
-            chunk = rows[start : min(start + CHUNK, mine.stop)]
-            append(Path(out), "scores", header, files.score(loaded, chunk, source, aggregate, progress=False))
-            bar.update(len(chunk))
-    return len(mine)
 
 
 def _read(shard: str) -> tuple[int, int]:

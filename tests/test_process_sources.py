@@ -203,6 +203,12 @@ def test_processbench_labels_up_to_the_first_error(written):
     assert processbench(path)[0]["question"] == "How many?" and processbench(path)[0]["steps"] == ["a", "b", "c"]
 
 
+def test_processbench_steps_lose_their_numbers_and_a_blank_one_its_row(written):
+    data = processbench(written(BENCH | {"steps": ["Step 1: a", "b", "c"]}, BENCH | {"steps": ["a", " ", "c"]}))
+    assert data["steps"] == [["a", "b", "c"]]
+    assert data.info.description.endswith("1 of 2 rows used, 1 process rows; 1 dropped: a step without text")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -7,14 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minrm import files, shards
+from minrm import files, scoring
 from minrm.errors import InputError
 from minrm.policy import build_tokenizer, new_policy
 from minrm.problems import generate
 from minrm.rows import read_rows, write_rows
 from minrm.run_files import read_samples
 from minrm.sampling import sample
-from minrm.shards import join, part, place, score_shard
+from minrm.scoring import score_shard
+from minrm.shards import join, part, place
 
 TOKENIZER = build_tokenizer()
 MODEL = new_policy(TOKENIZER, layers=1, width=32).eval()
@@ -166,7 +167,7 @@ def rows(written, right):
 
 @pytest.mark.parametrize("schema, ending", [("outcome", "jsonl"), ("process", "parquet")])
 def test_joined_scores_are_those_of_a_whole_run(schema, ending, rows, base, tmp_path, monkeypatch):
-    monkeypatch.setattr(shards, "CHUNK", 2)
+    monkeypatch.setattr(scoring, "CHUNK", 2)
     model, given = files.new_model(schema, base), list(read_rows(rows))
     expected = files.score(model, given, rows, progress=False)
     paths = [tmp_path / f"{number}.jsonl" for number in (1, 2, 3)]
@@ -183,7 +184,7 @@ def test_joined_scores_are_those_of_a_whole_run(schema, ending, rows, base, tmp_
 
 
 def test_scoring_goes_on_where_it_was_stopped_and_loads_no_model_when_done(rows, base, tmp_path, monkeypatch):
-    monkeypatch.setattr(shards, "CHUNK", 2)
+    monkeypatch.setattr(scoring, "CHUNK", 2)
     model, given, out = files.new_model("outcome", base), list(read_rows(rows)), tmp_path / "s.jsonl"
     assert score_shard(lambda: model, "m", given, rows, out, "1/1", progress=False) == 7
     whole, lines = out.read_text(), out.read_text().splitlines(keepends=True)
