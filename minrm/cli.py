@@ -145,13 +145,11 @@ def score(
     from minrm.scoring import score_all, score_shard
 
     found = list(read_rows(rows))
-    given: Any = (lambda: files.load_model(model), model, found, rows, out)
+    given = (lambda: files.load_model(model), model, found, rows, out)
+    how: dict[str, Any] = {"aggregate": aggregate, "progress": progress}
     with _stoppable():
-        if shard:
-            count = score_shard(*given, shard, aggregate, progress)
-            print(f"{out}: shard {shard}, {count} of {len(found)} rows scored by {model}")
-        else:
-            print(f"{out}: {score_all(*given, aggregate, progress)} rows scored by {model}")
+        count = score_shard(*given, shard, **how) if shard else score_all(*given, **how)
+    print(f"{out}: {f'shard {shard}, {count} of {len(found)}' if shard else count} rows scored by {model}")
 
 
 @app.command()
