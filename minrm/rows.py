@@ -6,20 +6,14 @@ names the file and the row, what is there, and what should be.
 
 from __future__ import annotations
 
-import datetime
-import decimal
-import gzip
-import json
 import math
 import numbers
-import re
-import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from minrm.errors import InputError
+from minrm.jsonl import read_json, read_jsonl, short, write_jsonl
 from minrm.parquet import read_parquet, write_parquet
 from minrm.text import check_text
 
@@ -45,7 +39,7 @@ def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
     if path.name.endswith(".parquet"):
         yield from read_parquet(path)
         return
-    reader = _read_jsonl if ".jsonl" in path.suffixes else _read_json
+    reader = read_jsonl if ".jsonl" in path.suffixes else read_json
     for number, row in reader(path):
         if not isinstance(row, dict):
             raise InputError(f"{path}, row {number}: a {type(row).__name__}; each row is a JSON object, {{…}}")
@@ -64,10 +58,9 @@ def write_rows(rows: Iterable[dict[str, Any]], path: str | Path) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     try:
-        if path.suffix == ".parquet":
-            count = write_parquet(rows, part)
-        else:
-            count = _write_jsonl(rows, part, gzip.open if path.suffix == ".gz" else open)
+        count = (
+            write_parquet(rows, part) if path.suffix == ".parquet" else write_jsonl(rows, part, path.suffix == ".gz")
+        )
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -138,30 +131,30 @@ def _meant(row: dict[str, Any]) -> str:
 
 def _check_string(value: Any, name: str, place: str) -> None:
     if not isinstance(value, str):
-        raise InputError(f"{place}: {name} is {_show(value)}; it should be a text")
+        raise InputError(f"{place}: {name} is {short(value)}; it should be a text")
     check_text(value, place, name)
 
 
 def _check_bool(value: Any, name: str, place: str) -> None:
     if value not in (True, False) or isinstance(value, float):
-        raise InputError(f"{place}: {name} is {_show(value)}; it should be true or false")
+        raise InputError(f"{place}: {name} is {short(value)}; it should be true or false")
 
 
 def _check_steps(value: Any, name: str, place: str) -> None:
     if not isinstance(value, list) or not value:
-        raise InputError(f"{place}: {name} is {_show(value)}; it should be a list of at least one step")
+        raise InputError(f"{place}: {name} is {short(value)}; it should be a list of at least one step")
     for number, step in enumerate(value, start=1):
         _check_string(step, f"step {number}", place)
 
 
 def _check_labels(value: Any, name: str, place: str) -> None:
     if not isinstance(value, list):
-        raise InputError(f"{place}: {name} is {_show(value)}; it should be a list with one label a step")
+        raise InputError(f"{place}: {name} is {short(value)}; it should be a list with one label a step")
     for number, label in enumerate(value, start=1):
         number_like = isinstance(label, numbers.Real) and math.isfinite(label) and 0 <= float(label) <= 1
         if label is not None and not number_like:
             raise InputError(
-                f"{place}: the label of step {number} is {_show(label)}; "
+                f"{place}: the label of step {number} is {short(label)}; "
                 "labels are 1 (good), 0 (bad), between them (soft), or null (none)"
             )
 
@@ -178,11 +171,6 @@ _CHECKS = {
     "steps": _check_steps,
     "labels": _check_labels,
 }
-
-
-def _show(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:37] + "…"
 
 
 def check_file(path: Path) -> None:
@@ -203,62 +191,3 @@ def _beside(path: Path) -> str:
     names = sorted(file.name + "/" * file.is_dir() for file in folder.iterdir() if not file.name.startswith("."))
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""
     return f"in {folder.resolve()} there is {', '.join(names[:8]) or 'nothing'}{more}"
-
-
-@contextmanager
-def open_text(path: Path, newline: str | None = None) -> Iterator[IO[str]]:
-    """The text of a file, also a gzipped one; newline as in `open`. Raises InputError where it is not UTF-8."""
-    opener = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opener(path, "rt", encoding="utf-8", newline=newline) as file:
-            yield file
-    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{path}: not readable as UTF-8 text ({error}); fetch or write the file again") from error
-
-
-def _read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
-    with open_text(path) as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                yield number, loads(line, f"{path}, row {number}")
-
-
-def _read_json(path: Path) -> Iterator[tuple[int, Any]]:
-    with open_text(path) as file:
-        rows = loads(file.read(), str(path))
-    if not isinstance(rows, list):
-        raise InputError(f"{path}: a JSON {type(rows).__name__}; it should be a list of rows, or a .jsonl file")
-    yield from enumerate(rows, start=1)
-
-
-_HALF_WRITTEN = re.compile(r"\\u[dD][89a-fA-F]")  # a surrogate: JSON may write one of a pair alone, UTF-8 may not
-_HALF = re.compile("[\ud800-\udfff]")
-
-
-def loads(text: str, place: str) -> Any:
-    """What a JSON text says. place: where it stands, such as "train.jsonl, row 17". Raises InputError."""
-    if text.startswith("version https://git-lfs"):
-        raise InputError(f"{place}: a Git LFS pointer, not the data; run `git lfs pull` in the publisher's repository")
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{place}: broken JSON ({error}); it begins {_show(text.strip())}") from error
-    if half := _HALF.search(json.dumps(value, ensure_ascii=False) if _HALF_WRITTEN.search(text) else ""):
-        raise InputError(f"{place}: half a character, {half[0]!r}, which no tokenizer takes; mend or remove it")
-    return value
-
-
-def as_text(value: Any) -> str:
-    """For `json.dumps`: what JSON has no form for but a .parquet file has, dates and decimals. Raises InputError."""
-    if isinstance(value, datetime.date | datetime.time | datetime.timedelta | decimal.Decimal):
-        return str(value)
-    raise InputError(f"JSON has no form for {type(value).__name__}, {_show(value)}; leave that column out of the rows")
-
-
-def _write_jsonl(rows: Iterable[dict[str, Any]], part: Path, opener: Any) -> int:
-    count = 0
-    with opener(part, "wt", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False, default=as_text) + "\n")
-            count += 1
-    return count

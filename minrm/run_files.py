@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from minrm.errors import InputError
-from minrm.rows import as_text, check_file, loads, open_text
+from minrm.jsonl import as_text, loads, open_text
+from minrm.rows import check_file
 
 KINDS = {"samples": "a sampling run", "scores": "a scoring run"}  # the key of the first record → what it describes
 WRITERS = {

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from minrm import backbone, files
-from minrm.rows import as_text, check_ending, loads, open_text, write_rows
+from minrm.jsonl import as_text, loads, open_text
+from minrm.rows import check_ending, write_rows
 from minrm.run_files import append, resume
 from minrm.shards import part, place
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from minrm.errors import InputError
-from minrm.rows import check_file, loads, write_rows
+from minrm.jsonl import loads
+from minrm.rows import check_file, write_rows
 from minrm.run_files import differing, read_header, whole_lines
 
 _PLACE = ("shard", "first", "rows")  # what the headers of one run's shards may differ in
