@@ -105,7 +105,7 @@ def check_kind(auto_class: Any, source: str | Path, kind: str) -> Any:
     Without this check transformers would load the backbone of any checkpoint and draw a new head at random.
     """
     with quiet(), _explain(source):
-        config = AutoConfig.from_pretrained(source)
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     wanted = auto_class._model_mapping.get(type(config), None)
     found = (getattr(config, "architectures", None) or ["an unknown class"])[0]
     if wanted is None or found != wanted.__name__:
@@ -129,7 +129,7 @@ def load_tokenizer(source: Any) -> Any:
         raise InputError("a model that is already built needs its tokenizer: pass tokenizer=…")
     if isinstance(source, str | Path):
         with quiet(), _explain(source):
-            tokenizer = tokenizer_class(Path(source)).from_pretrained(source)
+            tokenizer = tokenizer_class(Path(source)).from_pretrained(source, trust_remote_code=False)
     else:
         tokenizer = copy.deepcopy(source)
     if tokenizer.pad_token_id is None:  # padding is masked everywhere, so any token will do
@@ -225,6 +225,13 @@ def positions(attention_mask: Tensor) -> Tensor:
 def last_token(attention_mask: Tensor) -> Tensor:
     """Index [B] of the last real token. By the mask, not by the pad id: pad and end token may be the same."""
     return (attention_mask * torch.arange(attention_mask.shape[1], device=attention_mask.device)).argmax(dim=1)
+
+
+def readable(read: Tensor, dtype: torch.dtype) -> Tensor:
+    """What a model gave as float64 on the CPU; dtype: its own. Raises InputError if it overflowed."""
+    if not read.isfinite().all():
+        raise InputError(f"scores overflow in {dtype}; load the model with dtype='float32'")
+    return read.cpu().double()  # in this order: Apple's GPU has no float64
 
 
 @contextmanager

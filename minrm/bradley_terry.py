@@ -103,7 +103,7 @@ class BradleyTerryRewardModel(nn.Module):
         name = "scoring" if progress else ""
         with backbone.evaluating(self):
             for batch, inputs in batches(rows, self.tokenizer, self.model, batch_tokens, name):
-                rewards[batch] = self(**inputs).cpu().double().numpy()
+                rewards[batch] = backbone.readable(self(**inputs), self.model.dtype).numpy()
         return rewards
 
     def preference(self, prompt: str, a: str, b: str) -> float:

@@ -7,6 +7,7 @@ questions at a time, and writes the same rows into the same kind of file.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterator, Sequence
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -90,7 +91,8 @@ def sample_from(
         problem, start = unit // parts, unit % parts * batch_size
         numbers = range(start, min(start + batch_size, n))
         text = prompt.replace("{question}", questions[problem])
-        found = server.solutions(text, len(numbers), seed * 1_000_003 + problem * n + start)
+        own = seed * 1_000_003 + problem * n + start
+        found = server.solutions(text, len(numbers), own, f"question {problem + 1}")
         return [
             {"problem": problem, "sample": number, "question": questions[problem], "solution": text,
              "log_likelihood": value, "tokens": tokens}
@@ -112,11 +114,18 @@ def sample_from(
 def _each(solve: Any, units: range, concurrent: int) -> Iterator[list[dict[str, Any]]]:
     """The units' rows in their order. The first alone: it shows what the server takes, and fails before the others.
 
-    The pool's threads end with the program, so that Ctrl-C need not wait for answers.
+    The file is in order, so an answer waits for those before it; only a few do, as they are lost where one fails. The
+    pool's threads end with the program, so that Ctrl-C need not wait for answers.
     """
     yield solve(units[0])
+    waiting: deque[Any] = deque()
     with ThreadPool(concurrent) as pool:
-        yield from pool.imap(solve, units[1:])
+        for unit in units[1:]:
+            waiting.append(pool.apply_async(solve, (unit,)))
+            if len(waiting) == 2 * concurrent:
+                yield waiting.popleft().get()
+        while waiting:
+            yield waiting.popleft().get()
 
 
 def _warn_if_greedy(rows: list[dict[str, Any]], temperature: float) -> None:

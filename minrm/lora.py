@@ -94,12 +94,12 @@ def load(adapters: Any, folder: str | Path) -> None:
 
 
 def merge(model: Any, adapters: Any) -> None:
-    """Add the adapters to the frozen weights: `model.model` is a stock module again, the same object, in float32.
+    """Add the adapters to the frozen weights: `model.model` is a stock module again, the same one, float32, on the CPU.
 
     A base in half precision is widened first: rounded to bfloat16, a merged weight loses all of a correction that is
-    smaller than one part in 512 of it.
+    smaller than one part in 512 of it. Widened, it may not fit the GPU that trained it.
     """
-    model.float()
+    model.to("cpu").float()
     adapters.merge_and_unload()
     _release(model)
 

@@ -111,7 +111,8 @@ class OutcomeRewardModel(nn.Module):
         with backbone.evaluating(self):
             for batch, inputs in batches(rows, self.tokenizer, self.model, batch_tokens, name):
                 last = backbone.last_token(inputs["attention_mask"])
-                scores[batch] = _probability(self(**inputs)[torch.arange(len(batch)), last])  # [B, T, 2] → [B, 2] → [B]
+                final = self(**inputs)[torch.arange(len(batch)), last]  # [B, T, 2] → [B, 2]
+                scores[batch] = self._probability(final)
         return scores
 
     def token_scores(self, question: str, solution: str) -> np.ndarray:
@@ -119,7 +120,10 @@ class OutcomeRewardModel(nn.Module):
         ids, mask = self.tokenize(question, solution)
         (_, inputs), *_ = batches([ids], self.tokenizer, self.model, budget=len(ids))
         with backbone.evaluating(self):
-            return _probability(self(**inputs)[0])[mask]
+            return self._probability(self(**inputs)[0])[mask]
+
+    def _probability(self, logits: Tensor) -> np.ndarray:
+        return backbone.readable(logits, self.model.dtype).softmax(dim=-1)[..., CORRECT].numpy()
 
     # Training
 
@@ -159,7 +163,3 @@ class OutcomeRewardModel(nn.Module):
         """[B] bool: does the final token say what the label says?"""
         final = logits[torch.arange(len(logits), device=logits.device), targets["last"]]
         return final.argmax(dim=-1) == targets["labels"]
-
-
-def _probability(logits: Tensor) -> np.ndarray:
-    return logits.cpu().double().softmax(dim=-1)[..., CORRECT].numpy()  # Apple's GPU has no float64

@@ -141,7 +141,8 @@ class ProcessRewardModel(nn.Module):
         with backbone.evaluating(self):
             for batch, inputs in batches(rows, self.tokenizer, self.model, batch_tokens, name):
                 steps = inputs["input_ids"] == self.step_id  # [B, T]
-                log_p = self(**inputs, steps=steps).cpu().double().log_softmax(dim=-1)[:, CORRECT]  # [S]
+                logits = backbone.readable(self(**inputs, steps=steps), self.model.dtype)  # [S, 2]
+                log_p = logits.log_softmax(dim=-1)[:, CORRECT]  # [S]
                 for row, values in zip(batch, log_p.split(steps.sum(dim=1).tolist()), strict=True):
                     scores[row] = values.numpy()
         return scores

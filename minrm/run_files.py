@@ -7,7 +7,7 @@ ends. `minrm.shards` joins those of several machines, `minrm.preparing` makes tr
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ WRITERS = {
     "scores": "minrm score --shard wrote",
     None: "minrm sample or minrm score wrote with --shard",
 }
+
+_TWICE = "did two commands write there at once? Remove the file, or its rows from there on, and call one again"
 
 
 def read_samples(path: str | Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -53,7 +55,7 @@ def resume(
     """The rows of whole chunks that the file holds; everything after them is cut off. A new file is not made yet.
 
     kind: a key of KINDS. total: how many rows the finished file has. whole(count): how many of the first `count` rows
-    make whole chunks. Raises InputError if the file holds another run, or something else.
+    make whole chunks. Raises InputError if the file holds another run, something else, or rows out of their places.
     """
     if path.suffix != ".jsonl" or path.is_dir():
         raise InputError(f"{path}: {kind} are appended as they come, which needs a file that ends in .jsonl")
@@ -72,10 +74,28 @@ def resume(
     rows = lines[1:]
     if len(rows) < total:
         rows = rows[: whole(len(rows))]
+    check_count(path, len(rows), total)
     records = [loads(row, f"{path}, row {number}") for number, row in enumerate(rows, start=2)]
+    if kind == "samples":
+        check_places(path, records, header)
     with open(path, "r+b") as file:
         file.truncate(sum(len(line.encode()) for line in [lines[0], *rows]))
     return records
+
+
+def check_count(path: Path, found: int, total: int) -> None:
+    """Refuse a file with more rows than its run has. Raises InputError."""
+    if found > total:
+        raise InputError(f"{path}: {found} rows where its run has {total}; {_TWICE}")
+
+
+def check_places(path: Path, records: Iterable[dict[str, Any]], header: dict[str, Any]) -> None:
+    """Refuse samples that are there twice or missing, as when two processes wrote one file. Raises InputError."""
+    for at, record in enumerate(records):
+        found, wanted = (record["problem"], record["sample"]), divmod(header.get("first", 0) + at, header["n"])
+        if found != wanted:
+            told = "sample {1} of problem {0}".format
+            raise InputError(f"{path}, row {at + 2}: {told(*found)} where {told(*wanted)} belongs; {_TWICE}")
 
 
 def append(path: Path, kind: str, header: dict[str, Any], rows: list[dict[str, Any]]) -> None:

@@ -1,15 +1,18 @@
 """One model behind an address that speaks OpenAI's API: what it is asked, what it may refuse, what its errors mean.
 
 The `openai` package is the client: it waits and asks again after 408, 409, 429, 5xx and dropped connections
-(exponential back-off with jitter, or as long as Retry-After says). Nothing else here needs it, so it is no dependency
-of the package: `pip install openai`. `minrm.endpoint` samples through this.
+(exponential back-off with jitter, or up to a minute or two as long as Retry-After says; we wait for what is longer).
+Nothing else here needs it, so it is no dependency of the package: `pip install openai`. `minrm.endpoint` samples
+through this.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +20,9 @@ from minrm.errors import InputError
 
 # What a server may refuse; we then go on without it. One that does not say what it refuses loses them in this order.
 OPTIONAL = ("logprobs", "n", "seed")
+LONG, TOO_LONG = 120, 3600  # seconds: above the first the client does not wait, above the second we neither
+
+log = logging.getLogger(__name__)
 
 
 class Server:
@@ -30,7 +36,7 @@ class Server:
         except ImportError:
             raise InputError("to ask a server takes the package openai: pip install openai") from None
         self.openai, self.model, self.chat, self.asked, self.fields = openai, model, chat, asked, fields
-        self.key = os.environ.get("OPENAI_API_KEY", "")
+        self.key = _key()
         self.url, self.timeout, self.retries = _address(url), timeout, retries
         self.client = openai.OpenAI(
             base_url=self.url,
@@ -44,14 +50,19 @@ class Server:
         if not model:
             raise InputError(f"{self.url}: name a model; {self._offer()}")
 
-    def solutions(self, prompt: str, count: int, seed: int) -> list[tuple[str, float | None, int | None]]:
-        """`count` solutions with their log-likelihood and number of tokens; in one request if the server can."""
+    def solutions(
+        self, prompt: str, count: int, seed: int, name: str = "the request"
+    ) -> list[tuple[str, float | None, int | None]]:
+        """`count` solutions with their log-likelihood and number of tokens; in one request if the server can.
+
+        name: what an error calls the request, should the server refuse it.
+        """
         found: list[tuple[str, float | None, int | None]] = []
         while len(found) < count:
             wanted = 1 if "n" in self.refused else count - len(found)
-            answer = self._ask(prompt, wanted, (seed + len(found)) % 2**31)
+            answer = self._ask(prompt, wanted, (seed + len(found)) % 2**31, name)
             choices = answer.get("choices")
-            if not choices:
+            if not choices or not all(isinstance(choice, dict) for choice in choices):
                 told = f"an answer without choices, {str(answer)[:80]}"
                 raise InputError(f"{self.url}: {told}; is this an OpenAI-compatible server?")
             if len(choices) < wanted:
@@ -60,11 +71,16 @@ class Server:
             found += [_read_choice(choice, spent) for choice in choices[:wanted]]
         return found
 
-    def _ask(self, prompt: str, count: int, seed: int) -> dict[str, Any]:
-        """The server's answer. A field of OPTIONAL that it refuses is left out from then on."""
+    def _ask(self, prompt: str, count: int, seed: int, name: str) -> dict[str, Any]:
+        """The server's answer. A field of OPTIONAL that it refuses is left out from then on.
+
+        That is settled only when it answers without: a prompt that is too long is refused with any fields, and the
+        other requests must not lose theirs by it.
+        """
+        without, waits = set(self.refused), 0
         while True:
             optional = {"n": count, "seed": seed, "logprobs": True if self.chat else 1}
-            sent = {key: optional[key] for key in OPTIONAL if key not in self.refused and (key != "n" or count > 1)}
+            sent = {key: optional[key] for key in OPTIONAL if key not in without and (key != "n" or count > 1)}
             body = {key: value for key, value in (self.asked | sent | self.fields).items() if value is not None}
             trying = "n" in sent and not self.tried  # llama.cpp refuses n as if it were its own failure: do not insist
             patience = 0 if self._unknown() and not self.answered else 2 if trying else self.retries
@@ -79,32 +95,42 @@ class Server:
             except (self.openai.BadRequestError, self.openai.UnprocessableEntityError) as error:
                 named = [key for key in sent if re.search(rf"(?<![\w\\]){key}(?!\w)", _told(error))]
                 if self._unknown() or not (named or sent):
-                    raise self._explained(error) from error
-                self.refused |= set(named or list(sent)[:1])
-                count = 1 if "n" in self.refused else count
+                    raise self._explained(error, name) from error
+                without |= set(named or list(sent)[:1])
+                count = 1 if "n" in without else count
             except self.openai.OpenAIError as error:
+                if LONG < (seconds := _asked_to_wait(error)) <= TOO_LONG and waits < self.retries:
+                    waits += 1
+                    log.warning("%s asks to wait %g seconds", self.url, seconds)
+                    time.sleep(seconds)
+                    continue
                 if not trying or self._unknown() or getattr(error, "status_code", 500) in (401, 403, 404):
                     raise self._explained(error) from error
                 self.tried = True
                 if getattr(error, "status_code", None) == 500:
-                    self.refused.add("n")
+                    without.add("n")
                     count = 1
+            except ValueError as error:  # the client leaves it to us
+                told = f"an answer that is no JSON, or cut off ({error}); see the server's own log, then call again"
+                raise InputError(f"{self.url}: {told}, it goes on") from error
             else:
+                self.refused |= without
                 self.answered = self.tried = True
-                return answer.model_dump(exclude_none=True) if hasattr(answer, "model_dump") else {"a page": answer}
+                if not hasattr(answer, "model_dump"):
+                    return {"a page": answer}
+                return answer.model_dump(exclude_none=True, warnings=False)
 
     def _models(self) -> list[str]:
-        """What the server offers, as far as it says. Raises InputError where nobody answers, or not to our key."""
+        """What the server offers, as far as it says: a key may be for completions only (403).
+
+        Raises InputError where nobody answers, or not to our key.
+        """
         try:
             found = self.client.with_options(max_retries=0).models.list()
             return [str(model.id) for model in found.data]
-        except (
-            self.openai.APIConnectionError,
-            self.openai.AuthenticationError,
-            self.openai.PermissionDeniedError,
-        ) as e:
-            raise self._explained(e) from e
-        except (self.openai.OpenAIError, AttributeError, TypeError):
+        except (self.openai.APIConnectionError, self.openai.AuthenticationError) as error:
+            raise self._explained(error) from error
+        except (self.openai.OpenAIError, AttributeError, TypeError, ValueError):
             return []  # not every server has the list
 
     def _offer(self) -> str:
@@ -113,7 +139,7 @@ class Server:
     def _unknown(self) -> bool:
         return bool(self.offered) and self.model not in self.offered
 
-    def _explained(self, error: Exception) -> InputError:
+    def _explained(self, error: Exception, name: str = "the request") -> InputError:
         """One line: what happened and what to do, never with the key."""
         text = _told(error)
         text = (text.replace(self.key, "…") if self.key else text)[:300]
@@ -135,12 +161,33 @@ class Server:
                 else "a server that has only chat is asked with chat (--chat)"
             )
         elif status in (400, 422):
-            told = f"refuses the request ({text}); mend the question, the prompt or the fields that it names"
+            told = f"refuses {name} ({text}); mend the question, the prompt or the fields that it names"
+        elif wait := _asked_to_wait(error):
+            told = f"{text}; it asks to wait {wait:g} seconds: call again then, it goes on"
         elif status == 429:
             told = f"{text}, also when asked again; call again with fewer requests at a time (concurrent), it goes on"
         else:
             told = f"{text}, also when asked again; see the server's own log, then call again, it goes on"
         return InputError(f"{self.url}: {told}")
+
+
+def _key() -> str:
+    """The key, without the line break that files of secrets end with. Raises InputError, which does not quote it."""
+    key = os.environ.get("OPENAI_API_KEY", "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise InputError("OPENAI_API_KEY holds what no key holds, such as a line break within it; set it again")
+    return key
+
+
+def _asked_to_wait(error: Exception) -> float:
+    """How long a busy server (429, 503) wants to be left alone, in seconds, if it says so."""
+    response = getattr(error, "response", None)
+    if response is None or response.status_code not in (429, 503):
+        return 0
+    try:
+        return float(response.headers.get("retry-after", 0))
+    except ValueError:
+        return 0  # a date
 
 
 def _address(url: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from minrm.errors import InputError
 from minrm.jsonl import loads
 from minrm.rows import check_file, write_rows
-from minrm.run_files import differing, read_header, whole_lines
+from minrm.run_files import check_count, check_places, differing, read_header, whole_lines
 
 _PLACE = ("shard", "first", "rows")  # what the headers of one run's shards may differ in
 
@@ -121,10 +121,12 @@ def _in_order(files: list[Path], headers: dict[Path, dict[str, Any]]) -> list[Pa
 
 def _check_finished(path: Path, header: dict[str, Any]) -> None:
     count = sum(1 for _ in islice(whole_lines(path), 1, None))
+    check_count(path, count, header["rows"])
     if count < header["rows"]:
         raise InputError(
             f"{path}: shard {header['shard']} is unfinished, {count} of {header['rows']} rows; "
             "the command that wrote it goes on where it stopped"
         )
-    if count > header["rows"]:
-        raise InputError(f"{path}: {count} rows where shard {header['shard']} has {header['rows']}; write it anew")
+    if header["kind"] == "samples":
+        lines = enumerate(islice(whole_lines(path), 1, None), start=2)
+        check_places(path, (loads(line, f"{path}, row {number}") for number, line in lines), header)

@@ -101,7 +101,9 @@ def train(
     eval_rows = held_out.rows
     _check_supervision(collate, rows, eval_rows, batch_size)
     if finished := open_record(output_dir, settings, rows, resume):
-        load_weights(model.float(), output_dir)
+        device = model.model.device
+        load_weights(model.to("cpu").float(), output_dir)
+        _place(model, device)
         return TrainingResult(output_dir, finished["history"], finished["dropped"])
 
     updates_per_epoch = -(-len(rows) // (batch_size * accumulate * settings["processes"]))
@@ -113,16 +115,20 @@ def train(
         "eval_steps": eval_steps or min(updates_per_epoch, updates),
         "eval_strategy": "steps" if eval_rows else "no",
     }
+    device = model.model.device
     with backbone.quiet(), _prepared(model, lora, seed, gradient_checkpointing) as adapters:
-        arguments = training_arguments(model.model.device, str(output_dir), settings, steps)
+        arguments = training_arguments(device, str(output_dir), settings, steps)
         trainer = RewardTrainer(model, arguments, collate, rows, eval_rows, adapters)
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(watch := Watch(progress))
         trainer.accelerator.wait_for_everyone()  # until the first process has opened the folder
-        with patient_interrupt(lambda: setattr(watch, "stopped", True)):
-            trainer.train(resume_from_checkpoint=last_checkpoint(output_dir))
-        trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # takes off autocast: scores as after a reload
-        model.eval()
+        try:
+            with patient_interrupt(lambda: setattr(watch, "stopped", True)):
+                trainer.train(resume_from_checkpoint=last_checkpoint(output_dir))
+        finally:  # takes off autocast, so that the model scores as after a reload, and the mark that it has been put on
+            trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
+            model.__dict__.pop("_is_accelerate_prepared", None)
+            model.eval()
         state = trainer.state
         if watch.stopped and state.global_step < state.max_steps:
             done = f"stopped after update {state.global_step} of {state.max_steps}, saved in {output_dir}"
@@ -132,9 +138,11 @@ def train(
     history = [{key: entry[key] for key in _KEPT if key in entry} for entry in logged]
     trainer.save_model(str(output_dir))  # every process: where weights are sharded, each gives its part
     if state.is_world_process_zero:
-        close_record(output_dir, history=history, dropped=dropped)
         write_card(output_dir, model, settings, history, used, held_out)
+        close_record(output_dir, history=history, dropped=dropped)  # last: what is finished is not done again
     trainer.accelerator.wait_for_everyone()
+    if lora:  # merged on the CPU
+        _place(model, device)
     return TrainingResult(output_dir, history, dropped)
 
 
@@ -148,6 +156,8 @@ def _prepared(model: Any, rank: int, seed: int, gradient_checkpointing: bool) ->
     if not rank or backbone.compute_dtype(device) == torch.float32:
         model.float()  # master weights: small updates vanish in half precision; a frozen base may be in it
     stock = model.model
+    if gradient_checkpointing and not stock.supports_gradient_checkpointing:
+        raise InputError(f"{type(stock).__name__} cannot compute activations again: leave gradient_checkpointing out")
     adapters = adapt.attach(model, rank, seed) if rank else None
     if gradient_checkpointing:  # not reentrant: that kind needs no inputs with a gradient, which a frozen base lacks
         enable = getattr(stock, "activation_checkpointing_enable", None) or stock.gradient_checkpointing_enable
@@ -164,6 +174,15 @@ def _prepared(model: Any, rank: int, seed: int, gradient_checkpointing: bool) ->
     finally:
         if gradient_checkpointing:
             (getattr(stock, "activation_checkpointing_disable", None) or stock.gradient_checkpointing_disable)()
+
+
+def _place(model: Any, device: torch.device) -> None:
+    """Put the trained model where it was; too large there as float32, it stays on the CPU, and the log says so."""
+    try:
+        model.to(device)
+    except torch.OutOfMemoryError:
+        model.to("cpu")
+        log.warning("as float32 the model does not fit the GPU, so it stays on the CPU; load its folder for the GPU")
 
 
 def _collator(model: Any, supervised: Callable[[Tensor], Tensor]) -> Callable[[list], dict[str, Any]]:

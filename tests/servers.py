@@ -10,7 +10,7 @@ class FakeServer:
     """`with FakeServer(answer) as fake`: fake.url, and fake.seen, a list of what was asked (path, body, headers, at).
 
     answer(ask, number) gives (status, JSON or text, headers) for the request of that number, from 0; None for what
-    `complete` says; "drop" hangs up. models: what /v1/models lists.
+    `complete` says; "drop" hangs up. models: what /v1/models lists, None: it is forbidden.
     """
 
     def __init__(self, answer=lambda ask, number: None, models=("m",)):
@@ -21,7 +21,10 @@ class FakeServer:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
-                self.reply(200, {"object": "list", "data": [{"id": name} for name in fake.models]}, {})
+                if fake.models is None:
+                    self.reply(*refuse(403, "not with this key"))
+                else:
+                    self.reply(200, {"object": "list", "data": [{"id": name} for name in fake.models]}, {})
 
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -109,6 +109,44 @@ def test_an_interrupted_run_goes_on_and_ends_in_the_same_file(answered, tmp_path
     assert (tmp_path / "s.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 
 
+def test_a_question_that_is_refused_is_named_and_few_answers_are_lost_by_it(tmp_path):
+    questions = [f"How many is {k}?" for k in range(60)]
+
+    def slow_then_refused(ask, number):
+        if "is 12?" in ask["body"]["prompt"]:
+            time.sleep(0.5)
+            return refuse(400, "prompt too long")
+        return None
+
+    with FakeServer(slow_then_refused) as fake, pytest.raises(InputError, match=r"refuses question 13 \(400: prompt"):
+        draw(fake, 1, questions=questions, path=tmp_path / "s.jsonl", concurrent=4)
+    assert len(read_samples(tmp_path / "s.jsonl")[1]) == 12
+    others = {ask["body"]["prompt"] for ask in fake.seen if "is 12?" not in ask["body"]["prompt"]}
+    assert len(others) <= 12 + 8  # asked for ahead: twice as many as are under way
+
+
+def test_a_file_that_two_runs_wrote_is_refused(tmp_path):
+    path = tmp_path / "s.jsonl"
+    with FakeServer() as fake:
+        draw(fake, path=path)
+        lines = path.read_text().splitlines(keepends=True)
+        for text, told in (
+            (lines[:8] + lines[7:], "26 rows where its run has 25; did two commands write there at once"),
+            (lines[:8] + lines[7:10], r"row 9: sample 1 of problem 1 where sample 2 of problem 1 belongs"),
+            (lines[:7] + lines[8:], r"row 8: sample 2 of problem 1 where sample 1 of problem 1 belongs"),
+        ):
+            path.write_text("".join(text))
+            with pytest.raises(InputError, match=told):
+                draw(fake, path=path)
+            assert path.read_text() == "".join(text)
+        for k in (1, 2):
+            draw(fake, path=tmp_path / f"{k}.jsonl", shard=f"{k}/2")
+    second = (tmp_path / "2.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "2.jsonl").write_text("".join([*second[:-1], second[-2]]))
+    with pytest.raises(InputError, match=r"2\.jsonl, row 14: sample 3 of problem 4 where sample 4 of"):
+        join([tmp_path / "1.jsonl", tmp_path / "2.jsonl"], tmp_path / "whole.jsonl")
+
+
 def test_shards_joined_are_the_file_of_a_whole_run(tmp_path):
     with FakeServer() as fake:
         draw(fake, path=tmp_path / "whole.jsonl")
@@ -200,7 +238,7 @@ def test_a_real_transformers_serve_solves_problems_of_the_world(serve, tmp_path)
 
 
 def test_a_real_server_names_what_it_refuses(serve):
-    with pytest.raises(InputError, match=r"refuses the request \(400: Server is pinned to '.*'; requested 'nobody'"):
+    with pytest.raises(InputError, match=r"refuses question 1 \(400: Server is pinned to '.*'; requested 'nobody'"):
         sample_from(serve, "nobody", QUESTIONS, 2, progress=False)
     with pytest.raises(InputError, match=r"Unexpected fields in the request: \{'top_k'\}"):
         sample_from(serve, str(shipped("policy")), QUESTIONS, 2, fields={"top_k": 1}, progress=False)

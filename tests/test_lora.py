@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from test_training import KINDS, rows
 from tiny import QUESTION, STEPS, causal, word_level
 
-from minrm import backbone, lora
+from minrm import backbone, lora, training
 from minrm.errors import InputError
 from minrm.text import join_steps
 from minrm.training import train
@@ -200,6 +200,57 @@ def test_a_base_in_half_precision_stays_so_while_what_is_trained_is_float32(kind
     monkeypatch.undo()
     assert model.collate == collate
     np.testing.assert_allclose(KINDS[kind].from_pretrained(tmp_path).score(*TEXTS), model.score(*TEXTS), atol=1e-5)
+
+
+@pytest.mark.parametrize("rank", [0, RANK])
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_training_of_one_object_is_under_autocast_and_scoring_never(kind, rank, tmp_path, monkeypatch):
+    """Also after one that broke off: what accelerate puts around `forward` is taken off and put on again."""
+    monkeypatch.setattr(backbone, "compute_dtype", lambda device: torch.bfloat16)
+    model, inside = new(kind, dtype=torch.bfloat16 if rank else torch.float32), set()
+    model.model.base_model.register_forward_pre_hook(lambda *_: inside.add(torch.is_autocast_enabled("cpu")))
+
+    def autocast(work, *given, **options):
+        inside.clear()
+        work(*given, **options)
+        return inside
+
+    def broken():
+        whole = model.collate
+        with pytest.raises(RuntimeError, match="power cut"):
+            run(breaking(model, 9), kind, tmp_path / "a", lora=rank, save_steps=3)
+        model.collate = whole
+
+    assert autocast(broken) == {True} and autocast(model.score, *TEXTS) == {False}
+    for folder in ("a", "b"):
+        assert autocast(run, model, kind, tmp_path / folder, lora=rank) == {True}
+        assert autocast(model.score, *TEXTS) == {False}
+
+
+def test_adapters_are_merged_on_the_cpu_and_what_does_not_fit_the_gpu_stays_there(tmp_path, monkeypatch, caplog):
+    """The base in float32 may be larger than the GPU that trained it in half precision."""
+    model, moves = new("outcome"), []
+
+    def to(module, place):
+        moves.append(str(place))
+        if place == "gpu":
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return module
+
+    monkeypatch.setattr(type(model), "to", to)
+    monkeypatch.setattr(type(model), "float", lambda module: moves.append("float") or module)
+    lora.merge(model, lora.attach(model, RANK))
+    assert moves == ["cpu", "float"]
+    training._place(model, "gpu")
+    assert moves[2:] == ["gpu", "cpu"] and "does not fit the GPU, so it stays on the CPU" in caplog.text
+
+
+def test_a_model_that_cannot_compute_activations_again_is_told_of_before_adapters_are_put_on(tmp_path, monkeypatch):
+    model = new("outcome")
+    monkeypatch.setattr(type(model.model), "supports_gradient_checkpointing", False)
+    with pytest.raises(InputError, match="cannot compute activations again: leave gradient_checkpointing out"):
+        run(model, "outcome", tmp_path, gradient_checkpointing=True)
+    assert not hasattr(model.model, "peft_config") and all(weight.requires_grad for weight in model.parameters())
 
 
 @pytest.mark.parametrize("kind", KINDS)

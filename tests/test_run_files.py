@@ -8,7 +8,8 @@ from minrm.errors import InputError
 from minrm.run_files import append, differing, read_header, read_samples, resume, stream_samples
 
 HEADER = {"model": "m", "n": 2, "seed": 0}
-ROWS = [{"question": f"{k}?", "solution": f"é{k}"} for k in range(6)]
+ROWS = [{"problem": k // 2, "sample": k % 2, "question": f"{k}?", "solution": f"é{k}"} for k in range(7)]
+ROWS, LAST = ROWS[:6], ROWS[6]
 
 
 def whole(count):
@@ -40,9 +41,9 @@ def test_a_run_goes_on_at_the_last_whole_chunk(kept, rest, path):
 
 
 def test_a_finished_file_is_left_as_it_is(path):
-    append(path, "samples", HEADER, ROWS[:1])
+    append(path, "samples", HEADER, [LAST])
     before = path.read_bytes()
-    assert resume(path, "samples", HEADER, 7, whole) == [*ROWS, ROWS[0]] and path.read_bytes() == before
+    assert resume(path, "samples", HEADER, 7, whole) == [*ROWS, LAST] and path.read_bytes() == before
 
 
 def test_a_new_file_appears_with_its_first_chunk(tmp_path):

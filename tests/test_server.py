@@ -92,6 +92,52 @@ def test_retry_after_is_honoured():
     assert 2 <= fake.seen[1]["at"] - fake.seen[0]["at"] < 3
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_that_wants_to_be_left_alone_for_long_is_and_too_long_is_said(status, monkeypatch, caplog):
+    slept = []
+    monkeypatch.setattr("minrm.server.time.sleep", slept.append)
+    with FakeServer(lambda ask, number: refuse(status, "full", Retry_After="200") if number == 0 else None) as fake:
+        assert len(solve(fake)) == 3
+    assert slept == [200] and "asks to wait 200 seconds" in caplog.text
+    assert fake.seen[-1]["body"]["n"] == 3  # it was busy, and did not refuse n
+    told = f"{status}: full; it asks to wait 90000 seconds: call again then, it goes on"
+    full = refuse(status, "full", Retry_After="90000")
+    with FakeServer(lambda ask, number: full) as fake, pytest.raises(InputError, match=told):
+        solve(fake)
+    assert slept == [200]
+
+
+def test_a_prompt_that_is_refused_costs_the_others_nothing():
+    """Too long, it is refused with any fields; that says nothing of the fields."""
+
+    def answer(ask, number):
+        return refuse(400, "that is too long") if ask["body"]["prompt"] == "long" else None
+
+    with FakeServer(answer) as fake:
+        asking = server(fake)
+        with pytest.raises(InputError, match=r"refuses question 9 \(400: that is too long\)"):
+            asking.solutions("long", 3, 10, "question 9")
+        assert [value for _, value, _ in asking.solutions("?", 3, 10)] == [pytest.approx(-0.75)] * 3
+    assert fake.seen[-1]["body"].keys() >= {"n", "seed", "logprobs"}
+
+
+def test_a_key_from_a_file_is_taken_without_its_line_break_and_an_odd_one_is_not_quoted(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret-9\n")
+    with FakeServer() as fake:
+        solve(fake)
+    assert fake.seen[0]["headers"]["Authorization"] == "Bearer sk-very-secret-9"
+    for odd in ("sk-very\nsecret", "sk-sécret"):
+        monkeypatch.setenv("OPENAI_API_KEY", odd)
+        with FakeServer() as fake, pytest.raises(InputError, match="OPENAI_API_KEY holds what no key holds") as error:
+            solve(fake)
+        assert "cret" not in str(error.value)
+
+
+def test_a_key_that_may_not_see_the_list_of_models_may_ask_all_the_same():
+    with FakeServer(models=None) as fake:
+        assert len(solve(fake)) == 3
+
+
 def test_the_key_travels_in_the_header_and_appears_in_no_message(monkeypatch):
     key = "sk-very-secret-9"
     monkeypatch.setenv("OPENAI_API_KEY", key)
@@ -122,6 +168,8 @@ def test_the_key_travels_in_the_header_and_appears_in_no_message(monkeypatch):
         (refuse(503, "down"), {"retries": 0}, "503: down, also when asked again; see the server's own log"),
         ((200, {"answer": 42}, {}), {}, "an answer without choices, .*42.*; is this an OpenAI-compatible server"),
         ((200, "<html>Welcome</html>", {}), {}, "an answer without choices, .*Welcome"),
+        ((200, {"choices": ["a"]}, {}), {}, "an answer without choices, .*'a'"),
+        ((200, '{"choices": [{"te', {"Content-Type": "application/json"}), {}, "an answer that is no JSON, or cut off"),
     ],
 )
 def test_what_went_wrong_is_one_line_with_the_address(answer, options, told):

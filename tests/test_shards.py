@@ -120,7 +120,7 @@ def amiss(name, paths):
         return paths, f"{b}: shard 2/3 is unfinished, 4 of 8 rows; the command that wrote it goes on where it stopped"
     if name == "too long":
         b.write_bytes(b.read_bytes() + b.read_bytes().splitlines(keepends=True)[1])
-        return paths, f"{b}: 9 rows where shard 2/3 has 8; write it anew"
+        return paths, f"{b}: 9 rows where its run has 8; did two commands write there at once?"
     if name == "other rows":
         b.write_text('{"question": "?"}\n')
         return paths, f"{b}: its first record does not describe a sampling run or a scoring run; name a file"
