@@ -127,7 +127,7 @@ def test_a_second_call_grades_only_what_is_new_and_keeps_what_a_person_typed(gra
         writer.writerows(rows)
     made.hand_in(graded.folder, "blank", made.HEAD + made.WRONG["eva"][0])
     again = run(graded.folder, "--time", "12", "--memory", "1500")
-    assert ", 1 to grade" in again.said
+    assert ", 1 to grade" in again.said and "explanation of blank are not taken over" in again.said
     assert again.rows["ada"]["total so far"] == f"{rubric.AUTOMATIC + 41.5:g}"
     assert again.rows["blank"]["explanation"] == "" and "first" in again.rows["blank"]["reason"]
     assert again.rows["ben"] == graded.rows["ben"]

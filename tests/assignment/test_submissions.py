@@ -25,6 +25,11 @@ def test_a_student_is_named_before_the_first_underscore(tmp_path):
     }  # fmt: skip
 
 
+def test_a_name_may_have_dots(tmp_path):
+    put(tmp_path, "maria.garcia.ipynb", "maria.lopez.ipynb")
+    assert list(students(tmp_path)) == ["maria.garcia", "maria.lopez"]
+
+
 def test_what_is_no_submission_is_passed_over(tmp_path):
     put(tmp_path, "ada.ipynb", ".DS_Store", "ada/.ipynb_checkpoints/ada.ipynb", "__MACOSX/._ada.ipynb")
     assert students(tmp_path) == {"ada": "ada.ipynb"}
@@ -34,7 +39,9 @@ def test_two_notebooks_of_one_student_are_both_named(tmp_path):
     put(tmp_path, "ada_1.ipynb", "Ada_2.ipynb", "ben.ipynb", "ben_notes.pdf")
     found = students(tmp_path)
     assert found.pop("ben") == "ben.ipynb"
-    assert list(found.values()) == ["2 notebooks: Ada_2.ipynb, ada_1.ipynb; leave the one that counts"]
+    assert list(found.values()) == [
+        "2 notebooks: Ada_2.ipynb, ada_1.ipynb; leave the one that counts, or rename, if these are several students"
+    ]
 
 
 def test_other_files_and_links_have_a_reason(tmp_path):
@@ -62,6 +69,14 @@ def test_cells_results_and_explanation_are_read(tmp_path):
 def test_a_notebook_as_handed_out_has_no_explanation(tmp_path):
     work = submissions.read(hand_in(tmp_path, "ada", None, results=None, explanation=None))
     assert work.explanation == "" and work.results is None
+
+
+def test_an_explanation_may_go_on_behind_a_plot(tmp_path):
+    path = hand_in(tmp_path, "ada", HONEST, explanation="Part one.")
+    written = nbformat.read(path, as_version=4)
+    written.cells += [nbformat.v4.new_code_cell("plot()"), nbformat.v4.new_markdown_cell("Part two.")]
+    nbformat.write(written, path)
+    assert submissions.read(path).explanation == "Part one.\n\nPart two."
 
 
 def test_names_of_cells_survive_colab(tmp_path):
@@ -113,5 +128,6 @@ def test_results_that_are_no_experiment_are_refused(results, said):
     assert said in submissions.missing(results)
 
 
-def test_the_results_of_an_experiment_count():
+def test_the_results_of_an_experiment_count_also_beside_a_variant_that_is_not_complete():
     assert submissions.missing(RESULTS) is None
+    assert submissions.missing({"my own": RESULTS["every token"][:1]} | RESULTS) is None

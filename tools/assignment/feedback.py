@@ -30,8 +30,12 @@ def page(student: str, verdict: Verdict) -> str:
         ("Code: a short training", str(verdict.trained), rubric.TRAINED),
         ("Experiment", str(verdict.experiment), rubric.EXPERIMENT),
         ("Explanation", "read by your instructor", rubric.EXPLANATION),
+        ("Together", "when the explanation is read", 100),
     ]
-    lines = "".join(f"<tr><th>{part}</th><td>{points}</td><td>of {most}</td></tr>" for part, points, most in rows)
+    lines = "".join(
+        f'<tr><th>{part}</th><td id="{part.split()[0].lower()}">{points}</td><td>of {most}</td></tr>'
+        for part, points, most in rows
+    )
     told = "".join(f"<li><strong>{escape(part)}.</strong> {escape(said)}</li>" for part, said in verdict.told)
     written = escape(verdict.explanation) or "Nothing yet."
     body = (
@@ -39,3 +43,13 @@ def page(student: str, verdict: Verdict) -> str:
         f"<h2>What was seen</h2><ul>{told}</ul><h2>What I see and why</h2><blockquote>{written}</blockquote>"
     )
     return PAGE.format(title=f"Feedback for {escape(student)}", body=body)
+
+
+def with_points(page: str, explanation: str, together: str) -> str:
+    """The page with what a person gave for the explanation, and the sum; unchanged while nothing is given."""
+    if not explanation:
+        return page
+    for name, points in ("explanation", explanation), ("together", together):
+        before, cell, rest = page.partition(f'<td id="{name}">')
+        page = before + cell + escape(points) + rest[rest.index("</td>") :] if cell else page
+    return page

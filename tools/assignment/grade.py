@@ -19,7 +19,7 @@ from pathlib import Path
 import rubric
 import sandbox
 import torch
-from judge import Verdict, judge
+from judge import STOPPED, Verdict, judge
 from submissions import Entry, find
 from table import Row, Table
 from talk import Submission
@@ -36,6 +36,8 @@ def grade(folder: Path, out: Path, jobs: int, seconds: float, memory_mb: int) ->
     table = Table(out)
     todo = [entry for entry in entries if entry.path and not table.keep(entry)]
     print(f"{len(entries)} students, {len(todo)} to grade", flush=True)
+    if lost := table.save_typed(entries):
+        print(lost, flush=True)
     for entry in entries:
         if not entry.path:
             table.add(entry, Verdict(reason=entry.reason, told=[("Notebook", entry.reason)]))
@@ -75,7 +77,7 @@ def _judged(
                 said = "the grader's own process was ended from outside; those graded are kept, so start it again"
                 raise InputError(said) from error
             except Exception as error:  # a mistake of the grader's own stops nobody else's grading
-                said = f"the grader itself stopped with {type(error).__name__}: {error}; please report it"
+                said = f"{STOPPED} with {type(error).__name__}: {error}; please report it"
                 yield entry, Verdict(reason=said, told=[("Grader", said)])
 
 

@@ -23,6 +23,7 @@ from trained import check_trained
 from minrm.checks import check_final_token
 from minrm.errors import InputError
 
+STOPPED = "the grader itself stopped"
 CHECKS = 3  # seeds of the check, so that no mistake slips through by luck
 
 

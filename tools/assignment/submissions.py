@@ -34,7 +34,8 @@ class Entry(NamedTuple):
     reason: str = ""
 
     def digest(self) -> str:
-        return hashlib.sha256(self.path.read_bytes()).hexdigest()[:16] if self.path else ""
+        """A letter first: a spreadsheet would read some of them as numbers."""
+        return "d" + hashlib.sha256(self.path.read_bytes()).hexdigest()[:15] if self.path else ""
 
 
 class Work(NamedTuple):
@@ -54,7 +55,7 @@ def find(folder: Path) -> list[Entry]:
         parts = path.relative_to(folder).parts
         if path.is_dir() or any(part.startswith((".", "__MACOSX")) for part in parts):
             continue
-        name = parts[0] if len(parts) > 1 else path.name.split(".")[0]
+        name = parts[0] if len(parts) > 1 else path.stem
         files.setdefault((name.split("_")[0].strip() or name).casefold(), []).append(path)
     if not files:
         raise InputError(f"SUBMISSIONS={folder}: the folder is empty; put a notebook of each student there")
@@ -63,14 +64,18 @@ def find(folder: Path) -> list[Entry]:
 
 def _entry(folder: Path, paths: list[Path]) -> Entry:
     first = paths[0].relative_to(folder)
-    name = first.parts[0] if len(first.parts) > 1 else first.name.split(".")[0]
+    name = first.parts[0] if len(first.parts) > 1 else first.stem
     student = name.split("_")[0].strip() or name
     notebooks = [path for path in paths if path.suffix.lower() == ".ipynb"]
     if not notebooks:
         return Entry(student, None, f"no notebook (.ipynb) was handed in, but {first.name}")
     if len(notebooks) > 1:
         names = ", ".join(str(path.relative_to(folder)) for path in notebooks[:5])
-        return Entry(student, None, f"{len(notebooks)} notebooks: {names}; leave the one that counts")
+        return Entry(
+            student,
+            None,
+            f"{len(notebooks)} notebooks: {names}; leave the one that counts, or rename, if these are several students",
+        )
     if notebooks[0].is_symlink() or notebooks[0].resolve().parent != notebooks[0].parent.resolve():
         return Entry(student, None, f"{notebooks[0].name} is a link, and not a file")
     if notebooks[0].stat().st_size > LARGEST_MB << 20:
@@ -98,14 +103,12 @@ def _id(cell: Any) -> str:
 
 
 def _explanation(cells: list[tuple[str, str, str, list[str]]]) -> str:
-    """The student's text in the cell `explanation` (or the one with its heading) and in Markdown cells below it."""
+    """The student's text in the cell `explanation` (or the one with its heading) and in all Markdown cells below it."""
     handed_out = {HEADING.sub("", source).strip() for source in given()}
     found: list[str] = []
     for name, kind, source, _ in cells:
         if kind == "markdown" and (found or name == "explanation" or HEADING.search(source)):
             found.append(HEADING.sub("", source).strip())
-        elif found:
-            break
     return "\n\n".join(text for text in found if text and text not in handed_out)
 
 
@@ -135,27 +138,38 @@ def missing(results: dict[str, Any] | None) -> str | None:
     """Why the printed results do not count as the experiment; None if they do.
 
     Wanted are two variants, each with two seeds or more, and of each a within-problem AUC and shares of best-of-N, as
-    the cell `experiment` prints them. Whoever wants to can print others, so a person should look at them.
+    the cell `experiment` prints them; a third that is not complete does no harm. Whoever wants to can print others, so
+    a person should look at them.
     """
     if results is None:
         return "no line `results: …` is stored in the notebook; run the experiment and save it with its outputs"
     variants = [runs for runs in results.values() if isinstance(runs, dict | list)]
     if len(variants) < 2:
         return "the results have one variant; two are to be compared"
-    seen = []
+    lacks, seen = [], []
     for runs in variants:
         of_seeds = [dict(_numbers(run)) for run in (runs.values() if isinstance(runs, dict) else runs)]
-        if len([run for run in of_seeds if run]) < SEEDS:
-            return f"a variant has fewer than {SEEDS} seeds"
-        for run in of_seeds:
-            aucs = [value for name, value in run.items() if "auc" in name.lower()]
-            if not aucs or len(run) == len(aucs):
-                return "a seed has no within-problem AUC, or no best-of-N"
-            if not all(0.4 <= value < 1 for value in aucs) or not all(0 <= value <= 1 for value in run.values()):
-                return "a number is not what such a run can give (AUC below 0.4 or 1, a share outside 0 to 1)"
-        seen += of_seeds
+        if lack := _lack(of_seeds):
+            lacks.append(lack)
+        else:
+            seen += of_seeds
+    if len(variants) - len(lacks) < 2:
+        return lacks[0]
     alike = any(run == other for place, run in enumerate(seen) for other in seen[:place])
     return "two of the runs have the same numbers to the last digit" if alike else None
+
+
+def _lack(of_seeds: list[dict[str, float]]) -> str | None:
+    """Why the runs of one variant do not count."""
+    if len([run for run in of_seeds if run]) < SEEDS:
+        return f"a variant has fewer than {SEEDS} seeds"
+    for run in of_seeds:
+        aucs = [value for name, value in run.items() if "auc" in name.lower()]
+        if not aucs or len(run) == len(aucs):
+            return "a seed has no within-problem AUC, or no best-of-N"
+        if not all(0.4 <= value < 1 for value in aucs) or not all(0 <= value <= 1 for value in run.values()):
+            return "a number is not what such a run can give (AUC below 0.4 or 1, a share outside 0 to 1)"
+    return None
 
 
 def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:

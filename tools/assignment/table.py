@@ -9,10 +9,12 @@ import csv
 import io
 import os
 import re
+from itertools import count
 from pathlib import Path
 
 import feedback
-from judge import Verdict
+import rubric
+from judge import STOPPED, Verdict
 from submissions import Entry
 
 from minrm.errors import InputError
@@ -34,12 +36,36 @@ class Table:
         (folder / "feedback").mkdir(parents=True, exist_ok=True)
 
     def keep(self, entry: Entry) -> bool:
-        """Take over the row of an earlier call, if there is one for this very file."""
-        known = self._known(entry)
-        if known is None or not self.page(entry.student).exists():
+        """Take over the row of an earlier call, if there is one for this very file, and tell the student's page.
+
+        Not one that the grader itself spoilt.
+        """
+        known, page = self._known(entry), self.page(entry.student)
+        if known is None or not page.exists() or known["reason"].startswith(STOPPED):
             return False
-        self.rows[entry.student] = known | {"total so far": total(known)}
+        self.rows[entry.student] = row = known | {"total so far": total(known)}
+        told = feedback.with_points(page.read_text(encoding="utf-8"), row["explanation"].strip(), row["total so far"])
+        write(page, told)
         return True
+
+    def save_typed(self, entries: list[Entry]) -> str:
+        """Where points that a person typed would go, since their notebook is no longer there: the old table is kept.
+
+        Returns a line that says so, or nothing. A notebook handed in again has lost its points on purpose; a name or a
+        digest that a spreadsheet has changed has not.
+        """
+        here = {(plain(entry.student), entry.digest()) for entry in entries}
+        lost = [student for (student, digest), row in self.before.items()
+                if row["explanation"].strip() and (student, digest) not in here]  # fmt: skip
+        if not lost:
+            return ""
+        free = (self.path.with_name(f"grades-before-{k}.csv") for k in count(1))
+        kept = next(path for path in free if not path.exists())
+        write(kept, self.path.read_text(encoding="utf-8-sig", errors="replace"))
+        return (
+            f"points for the explanation of {', '.join(lost)} are not taken over: the notebook is another one now, or "
+            f"the table's student or digest was changed; they are kept in {kept}"
+        )
 
     def add(self, entry: Entry, verdict: Verdict) -> None:
         """Write the student's page, and take the row in."""
@@ -92,8 +118,16 @@ def _read(path: Path) -> list[Row]:
     """The rows of an earlier call; a spreadsheet may have saved them with semicolons."""
     if not path.exists():
         return []
-    text = path.read_text(encoding="utf-8-sig")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:  # an older spreadsheet's
+        text = path.read_text(encoding="cp1252", errors="replace")
     rows = list(csv.DictReader(io.StringIO(text), delimiter=";" if text.startswith("student;") else ","))
     if any(set(COLUMNS) - set(row) for row in rows):
         raise InputError(f"{path}: its columns are not {', '.join(COLUMNS)}; move it elsewhere, or give another OUT")
+    for number, row in enumerate(rows, start=2):
+        typed = (row["explanation"] or "").strip().replace(",", ".")
+        if typed and not (NUMBER.fullmatch(typed) and float(typed) <= rubric.EXPLANATION):
+            said = f"explanation is {typed!r}; wanted a number from 0 to {rubric.EXPLANATION}, or nothing"
+            raise InputError(f"{path}, row {number} ({row['student']}): {said}")
     return [{name: row[name] or "" for name in COLUMNS} for row in rows]

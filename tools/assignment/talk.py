@@ -145,6 +145,8 @@ def _value(told: dict[str, Any], mask: Tensor) -> Any:
     if kind == "tensor":
         return torch.tensor(told["values"], dtype=DTYPES[told["dtype"]]).reshape(_shape(told))
     if kind == "array":
+        if told["dtype"] not in DTYPES:  # of a type of its own choice, each value could take megabytes
+            raise ValueError("a type that no mask has")
         return np.array(told["values"], dtype=told["dtype"]).reshape(_shape(told))
     if kind == "plain":
         return told["value"]

@@ -8,12 +8,16 @@ out through two pipes of their own, so that what a submission prints is not mist
 import ast
 import json
 import os
+import re
 import resource
 import sys
 import traceback
 
 LONGEST = 600  # characters of a message
 LARGEST = 200_000  # elements of a tensor
+DEFINES = re.compile(r"^(def final_token\b|final_token\s*[:=])", re.MULTILINE)
+TIMED = re.compile(r"\s*%%(time|timeit|capture)\b.*")  # what follows is Python, as in a cell without it
+SHELL = re.compile(r"^(\s*)([%!].*|\?+[\w.]+|[\w.]+\?+)\s*$")  # %magic, !command, name?
 
 
 def limit(kind, most):
@@ -27,18 +31,30 @@ def limit(kind, most):
 
 
 def run_cells(cells, namespace):
-    """Run each cell as far as it goes, as a notebook would. Returns what stopped: [[cell, message], …]."""
+    """Run each cell as far as it goes, as a notebook would. Returns what stopped: [[cell, message], …].
+
+    What comes after the last definition of `final_token` is the student's own: another training there would use up the
+    time. Where none is found, all cells are run.
+    """
     stopped = []
-    for name, source in cells:
+    last = max((place for place, (_, source) in enumerate(cells) if DEFINES.search(source)), default=len(cells))
+    for name, source in cells[: last + 1]:
+        source = TIMED.sub("", source, count=1) if TIMED.match(source) else source
         if source.lstrip().startswith("%%"):
             continue
-        lines = source.splitlines()
-        plain = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in lines)
         try:
-            exec(compile(ast.parse(plain), f"<cell {name}>", "exec"), namespace)
+            exec(compile(python(source), f"<cell {name}>", "exec"), namespace)
         except BaseException as error:  # sys.exit in a cell ends the cell, not the grading
             stopped.append([name, said(error)])
     return stopped
+
+
+def python(source):
+    """The cell as Python; if it is none, without the lines that are for the notebook (`pass`: they may be indented)."""
+    try:
+        return ast.parse(source)
+    except SyntaxError:
+        return ast.parse("\n".join(SHELL.sub(r"\1pass", line) for line in source.splitlines()))
 
 
 def said(error):

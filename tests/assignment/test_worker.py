@@ -1,0 +1,43 @@
+"""The cells of a submission, run as a notebook would run them, and no further than they are needed."""
+
+import pytest
+from worker import run_cells
+
+FUNCTION = "def final_token(mask):\n    return mask"
+
+
+def ran(*cells):
+    namespace = {}
+    return namespace, run_cells([(str(place), source) for place, source in enumerate(cells)], namespace)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"%%time\n{FUNCTION}",
+        f"\n%%capture out\n{FUNCTION}",
+        f"%matplotlib inline\n!pip install torch\n{FUNCTION}",
+        f"import os\nos.path?\n?os\nos.path.join??\n{FUNCTION}",
+        "def final_token(mask):\n    %time\n    !ls\n    return mask",
+        f'told = """\n%d of them\n"""\n{FUNCTION}',  # Python already
+    ],
+)
+def test_what_is_for_the_notebook_alone_is_left_out(source):
+    namespace, stopped = ran(source)
+    assert not stopped and namespace["final_token"](3) == 3
+    assert namespace.get("told", "\n%d of them\n") == "\n%d of them\n"
+
+
+def test_a_cell_of_another_language_is_passed_over():
+    assert ran("%%bash\nls", FUNCTION)[1] == []
+
+
+@pytest.mark.parametrize("last", [FUNCTION, "final_token = len", "final_token: object = len"])
+def test_what_follows_the_last_definition_is_not_run(last):
+    namespace, stopped = ran(FUNCTION, "between = 1", last, "1 / 0", "after = final_token(0)")
+    assert not stopped and "between" in namespace and "after" not in namespace
+
+
+def test_without_a_definition_that_is_found_all_cells_are_run():
+    namespace, stopped = ran("from builtins import len as final_token", "1 / 0", "after = 1")
+    assert namespace["after"] == 1 and [name for name, _ in stopped] == ["1"]
