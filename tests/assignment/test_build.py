@@ -65,9 +65,15 @@ def test_without_otter_the_rest_is_built(tmp_path, monkeypatch, capsys):
 def test_the_container_installs_the_course_from_its_own_address(tmp_path, monkeypatch):
     config = build.CONFIG.read_text(encoding="utf-8")
     monkeypatch.setattr(build, "CONFIG", tmp_path / "_config.yml")
-    for url, wanted in (('""', []), ('"https://github.com/ann/rm"', ["minrm @ git+https://github.com/ann/rm"])):
+    for url, wanted in (
+        ('""', []),
+        ('"https://github.com/ann/rm"', ["minrm @ https://github.com/ann/rm/archive/HEAD.zip"]),
+    ):
         build.CONFIG.write_text(re.sub(r"^(  url:).*$", rf"\1 {url}", config, flags=re.MULTILINE), encoding="utf-8")
         assert build.requirements() == wanted
+        first = nbformat.reads(build.student_notebook(), as_version=4).cells[0].source
+        links = "[Chapter 4](https://github.com/ann/rm/blob/HEAD/book/04_outcome_reward_model.ipynb)" in first
+        assert "../" not in first and "Chapter 4" in first and links == bool(wanted)
 
 
 @needs_otter

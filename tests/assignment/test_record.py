@@ -116,6 +116,9 @@ def test_who_is_ahead_is_told_only_where_the_interval_is_clear_of_zero(course):
                     for name, mean in zip(("every", "final"), means, strict=True) for seed in range(2)))  # fmt: skip
     said = report.told(report.compared(report.read(folder)))
     assert "in 1, every token in 1, with an interval clear of 0; open: 1." in said
+    pooled = report.pooled(report.compared(report.read(folder)), "AUC")
+    assert pooled.mean == pytest.approx((0.3 - 0.3 + 0.0) / 3, abs=1e-6)
+    assert f"The mean of all 3 differences, final - every: AUC {pooled.mean:+.3f} (" in said
 
 
 def test_a_seed_of_one_variant_only_does_not_count(course):

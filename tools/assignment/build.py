@@ -25,6 +25,7 @@ from minrm.errors import InputError
 
 HERE = Path(__file__).parent
 CONFIG = HERE.parents[1] / "_config.yml"
+LINK = re.compile(r"\[([^\]]*)\]\(\.\./([^)]*)\)")
 ADDRESS = re.compile(r"^repository:\n(?:  .*\n)*?  url: *\"?(https://\S+?)\"?$", re.MULTILINE)
 
 
@@ -37,8 +38,14 @@ def student_notebook() -> str:
             cell.metadata.pop("execution", None)
             if cell.id == "final-token" and "NotImplementedError" not in cell.source:
                 raise InputError(f"{NOTEBOOK.name}: the cell `final-token` holds an answer; it must raise instead")
+        cell.source = LINK.sub(_away, cell.source)
     notebook.metadata.pop("minrm", None)  # the seal of its stored outputs
     return nbformat.writes(notebook) + "\n"
+
+
+def _away(link: re.Match) -> str:
+    """A link beside the notebook, as one to the fork: handed out alone it has no neighbours. Its text alone without."""
+    return f"[{link[1]}]({address()}/blob/HEAD/book/{link[2]})" if address() else link[1]
 
 
 def handout() -> str:
@@ -66,10 +73,15 @@ def autograder(path: Path) -> None:
         generate(output_path=str(path), files=["reference.py", "trained.py"], python_version="3.11")
 
 
+def address() -> str:
+    """Where the fork lies; nothing before `make fork`."""
+    found = ADDRESS.search(CONFIG.read_text(encoding="utf-8"))
+    return found[1].removesuffix(".git").rstrip("/") if found else ""
+
+
 def requirements() -> list[str]:
-    """What the zip's own container installs beside otter: the course, from where its fork lies."""
-    address = ADDRESS.search(CONFIG.read_text(encoding="utf-8"))
-    return [f"minrm @ git+{address[1]}"] if address else []
+    """What the zip's own container, which has no git, installs beside otter: the course, from where its fork lies."""
+    return [f"minrm @ {address()}/archive/HEAD.zip"] if address() else []
 
 
 def main(arguments: list[str] | None = None) -> int:

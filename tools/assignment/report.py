@@ -67,6 +67,7 @@ def compared(runs: Runs) -> list[dict[str, Any]]:
                 "every": over_seeds([e for e, _ in pairs]),
                 "final": over_seeds([f for _, f in pairs]),
                 "gap": over_seeds(gaps),
+                "pairs": pairs,
             }
         cells.append(cell)
     return cells
@@ -112,8 +113,20 @@ def told(cells: list[dict[str, Any]]) -> str:
     return (
         f"{runs} runs, {seeds} seeds, {problems} problems, {minutes:.0f} minutes. Of {len(cells)} combinations the "
         f"final token alone has the higher within-problem AUC in {ahead[0]}, every token in {ahead[1]}, with an "
-        f"interval clear of 0; open: {len(cells) - sum(ahead)}."
+        f"interval clear of 0; open: {len(cells) - sum(ahead)}. "
+        f"The mean of all {len(cells)} differences, final - every: "
+        + ", ".join(f"{what} {_with(pooled(cells, what), '+')}" for what in _measures())
+        + "."
     )
+
+
+def pooled(cells: list[dict[str, Any]], what: str) -> Estimate:
+    """The mean difference over all combinations: they share seeds and problems, so each is first averaged over them."""
+    gaps = []
+    for of_seed in zip(*(cell[what]["pairs"] for cell in cells), strict=False):
+        every, final = (np.mean([pair[k].per_problem for pair in of_seed], axis=0) for k in (0, 1))
+        gaps.append(paired_difference(final, every))
+    return over_seeds(gaps)
 
 
 def alt(cells: list[dict[str, Any]]) -> str:
