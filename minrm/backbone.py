@@ -75,7 +75,9 @@ def load(
     set in the config. A head that the checkpoint does not hold is drawn with `seed`; `model.missing` names its
     tensors. Code that lies beside the weights is never run. Raises InputError.
     """
-    dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
+    dtype = getattr(torch, dtype, dtype) if isinstance(dtype, str) else dtype
+    if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise InputError(f"dtype is {dtype!r}; it can be float32, bfloat16 or float16")
     tokenizer = load_tokenizer(source if tokenizer is None else tokenizer)
     with quiet(), torch.random.fork_rng(devices=[]), _explain(source):
         torch.manual_seed(seed)

@@ -78,7 +78,7 @@ def train(
     ] = None,
     lora: Annotated[int, typer.Option(help="Rank of adapters (16, say) beside a frozen base; 0: train all.")] = 0,
     gradient_checkpointing: Annotated[
-        bool, typer.Option("--gradient-checkpointing", help="Less memory for about a third more time.")
+        bool, typer.Option("--gradient-checkpointing", help="Less memory for a third (LoRA: a half) more time.")
     ] = False,
     save_steps: Annotated[Optional[int], typer.Option(help="Updates between saved states.")] = None,  # noqa: UP045
     seed: Annotated[int, typer.Option()] = 0,
@@ -131,6 +131,10 @@ def score(
     rows: Annotated[Path, typer.Argument(help="Rows with question and solution (or steps), or pairs.")],
     out: Out,
     aggregate: Annotated[str, typer.Option(help="Of a PRM's steps: product, min, last or mean.")] = "product",
+    dtype: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="To compute in: float32, bfloat16, float16.  [default: what the hardware does best]"),
+    ] = None,
     shard: Annotated[Optional[str], typer.Option(help="K/N: the K-th of N parts, to be joined later.")] = None,  # noqa: UP045
     progress: Progress = True,
 ) -> None:
@@ -145,7 +149,8 @@ def score(
     from minrm.scoring import score_all, score_shard
 
     found = list(read_rows(rows))
-    given = (lambda: files.load_model(model), model, found, rows, out)
+    how_loaded = {"dtype": dtype} if dtype else {}
+    given = (lambda: files.load_model(model, **how_loaded), model, found, rows, out)
     how: dict[str, Any] = {"aggregate": aggregate, "progress": progress}
     with _stoppable():
         count = score_shard(*given, shard, **how) if shard else score_all(*given, **how)

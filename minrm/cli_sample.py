@@ -30,6 +30,10 @@ def sample(
         Optional[int],  # noqa: UP045
         typer.Option(help="Solutions at a time; of a server, in one request.  [default: 256, of a server 16]"),
     ] = None,
+    dtype: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="To compute in: float32, bfloat16, float16.  [default: what the hardware does best]"),
+    ] = None,
     shard: Annotated[Optional[str], typer.Option(help="K/N: the K-th of N parts, to be joined later.")] = None,  # noqa: UP045
     endpoint: Annotated[
         Optional[str],  # noqa: UP045
@@ -59,6 +63,8 @@ def sample(
         raise InputError("give a file of questions or --world 100, one of the two")
     if (field or chat) and not endpoint:
         raise InputError(f"{'--chat' if chat else '--set'} is for a server; give its address with --endpoint")
+    if dtype and endpoint:
+        raise InputError("--dtype is for a model that runs here; a server has its own")
     if questions:
         texts = [row["question"] for _, row in with_fields(questions, "question")]
     else:
@@ -75,7 +81,7 @@ def sample(
     else:
         from minrm.sampling import sample as draw
 
-        found = draw(find_model(model or "policy"), texts, n, **given)
+        found = draw(find_model(model or "policy"), texts, n, dtype=dtype, **given)
     whole = f"{len(found)} of {len(texts) * n} solutions, shard {shard}," if shard else f"{len(found)} solutions"
     print(f"{out}: {whole} of {len(texts)} problems")
 

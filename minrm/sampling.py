@@ -57,21 +57,22 @@ def sample(
     finds the file goes on where it ends. The sample is the same whether or not it was interrupted, and depends on
     seed and batch_size. shard: "2/4" draws the second quarter, whole chunks with the seeds that they have in the whole:
     on like machines, the shards that `minrm.shards.join` joins are the file of an unsharded run, byte for byte.
-    Raises InputError if the file holds another run; a model in a folder is told apart by its name, a built one by its
-    weights.
+    Raises InputError if the file holds another run (a model in a folder is told apart by its name, a built one by its
+    weights), and where the model overflows in its precision.
     """
     questions, asked_for = request(questions, n, prompt, temperature, max_new_tokens, seed, batch_size)
     total = len(questions) * n
     chunks = part(shard, -(-total // batch_size))
     first, last = min(chunks.start * batch_size, total), min(chunks.stop * batch_size, total)
-    header = {"model": _name(model), **asked_for, **place(shard, first, last)} if path else {}
+    device = backbone.pick_device(device)
+    dtype = str(dtype or backbone.compute_dtype(device)).removeprefix("torch.")
+    header = {"model": _name(model), "dtype": dtype, **asked_for, **place(shard, first, last)} if path else {}
     rows = resume(Path(path), "samples", header, last - first, lambda k: k // batch_size * batch_size) if path else []
     if len(rows) == last - first:
         if path and not rows:  # a shard of nothing: too many for so few chunks
             append(Path(path), "samples", header, [])
         return rows
-    source, device = model, backbone.pick_device(device)
-    dtype = dtype or backbone.compute_dtype(device)
+    source = model
     model, tokenizer = backbone.load(AutoModelForCausalLM, source, tokenizer=tokenizer, device=device, dtype=dtype)
     ends = _end_tokens(tokenizer, model, source)
     model.generation_config = GenerationConfig()  # ours, since what generate is not told is taken from there
@@ -164,6 +165,7 @@ def _generate(
     if options["temperature"]:
         heat = {"do_sample": True, "temperature": options["temperature"], "top_k": 0, "top_p": 1.0}
     with torch.inference_mode(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        _check_finite(model, model(inputs[:1], attention_mask=mask[:1]).logits[:, -1])  # before chance meets them
         torch.manual_seed(seed)
         out = model.generate(
             inputs,
@@ -180,8 +182,15 @@ def _generate(
         counted = before == 0  # up to and with the first end token
         whole = torch.cat([torch.zeros_like(mask), counted], dim=1).bool()
         values = log_likelihood(model, out, torch.cat([mask, counted.long()], dim=1), whole)
+        _check_finite(model, values)
     texts = [tokenizer.decode(row[keep]) for row, keep in zip(new, counted & ~is_end, strict=True)]
     return list(zip(texts, values.tolist(), counted.sum(dim=1).tolist(), strict=True))
+
+
+def _check_finite(model: Any, values: Tensor) -> None:
+    """float16 ends at 65,504, and a model that was trained in bfloat16 may pass it: what it then writes is noise."""
+    if not values.isfinite().all():
+        raise InputError(f"the model overflows in {model.dtype}: sample with dtype='float32', into a file of its own")
 
 
 def _name(model: Any) -> str:

@@ -80,7 +80,8 @@ def train(
 
     lora: the rank of adapters (see `minrm.lora`), 0 to train all weights; a frozen base in half precision stays so
     while a GPU trains, and in the end all is merged in float32. gradient_checkpointing: keep no activations inside a
-    layer and compute them again for the gradient, which saves memory and costs about a third more time.
+    layer and compute them again for the gradient, which saves memory and costs a third more time, with
+    adapters half as much again.
 
     Every save_steps updates (a tenth of the run, at least 50) the state is saved. The same call takes an interrupted
     run up where it was saved last, and returns at once after a finished one; resume=False clears the folder's state

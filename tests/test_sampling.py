@@ -1,3 +1,4 @@
+import copy
 import json
 import os
 import random
@@ -219,3 +220,27 @@ def test_bad_arguments_are_one_clear_error(tmp_path):
         draw(batch_size=0)
     with pytest.raises(InputError, match=r"s\.parquet: .* needs a file that ends in \.jsonl"):
         draw(path=tmp_path / "s.parquet")
+
+
+def test_another_precision_is_another_run(tmp_path):
+    path = tmp_path / "s.jsonl"
+    options = {"tokenizer": TOKENIZER, "max_new_tokens": 4, "progress": False, "path": path}
+    half = sample(MODEL, ["1 + 1"], 2, dtype="bfloat16", **options)
+    with pytest.raises(InputError, match="holds another run: its dtype is 'bfloat16', asked for was 'float32'"):
+        sample(MODEL, ["1 + 1"], 2, **options)
+    assert sample(MODEL, ["1 + 1"], 2, dtype=torch.bfloat16, **options) == half
+    with pytest.raises(InputError, match="dtype is 'half a byte'; it can be float32, bfloat16 or float16"):
+        sample(MODEL, ["1 + 1"], 2, tokenizer=TOKENIZER, dtype="half a byte")
+
+
+@pytest.mark.parametrize("temperature", [0, 0.7])
+def test_a_model_that_overflows_is_told_before_it_writes_noise(temperature, tmp_path):
+    model, path = copy.deepcopy(MODEL), tmp_path / "s.jsonl"
+    with torch.no_grad():
+        model.model.norm.weight.mul_(1e9)
+    options = {"tokenizer": TOKENIZER, "max_new_tokens": 4, "progress": False, "temperature": temperature}
+    with pytest.raises(
+        InputError, match=r"overflows in torch\.float16: sample with dtype='float32', into a file of its"
+    ):
+        sample(model, ["1 + 1"], 2, dtype="float16", path=path, **options)
+    assert not path.exists()
