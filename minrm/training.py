@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import extract_model_from_parallel
 from torch import Tensor
 from transformers.trainer_callback import PrinterCallback
 
@@ -121,8 +122,6 @@ def train(
         trainer.accelerator.wait_for_everyone()  # until the first process has opened the folder
         with patient_interrupt(lambda: setattr(watch, "stopped", True)):
             trainer.train(resume_from_checkpoint=last_checkpoint(output_dir))
-        trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # takes off autocast: scores as after a reload
-        model.eval()
         state = trainer.state
         if watch.stopped and state.global_step < state.max_steps:
             done = f"stopped after update {state.global_step} of {state.max_steps}, saved in {output_dir}"
@@ -164,6 +163,9 @@ def _prepared(model: Any, rank: int, seed: int, gradient_checkpointing: bool) ->
     finally:
         if gradient_checkpointing:
             (getattr(stock, "activation_checkpointing_disable", None) or stock.gradient_checkpointing_disable)()
+        extract_model_from_parallel(model, keep_fp32_wrapper=False)  # takes off autocast: scores as after a reload
+        model.__dict__.pop("_is_accelerate_prepared", None)  # by which the next run would get no autocast
+        model.eval()
 
 
 def _collator(model: Any, supervised: Callable[[Tensor], Tensor]) -> Callable[[list], dict[str, Any]]:
