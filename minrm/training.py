@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -148,11 +148,9 @@ def _prepared(model: Any, rank: int, seed: int, gradient_checkpointing: bool) ->
         model.float()  # master weights: small updates vanish in half precision; a frozen base may be in it
     stock = model.model
     adapters = adapt.attach(model, rank, seed) if rank else None
-    if gradient_checkpointing:  # not reentrant: that kind needs no inputs with a gradient, which a frozen base lacks
-        enable = getattr(stock, "activation_checkpointing_enable", None) or stock.gradient_checkpointing_enable
-        enable({"use_reentrant": False})
     try:
-        yield adapters
+        with _checkpointing(stock) if gradient_checkpointing else nullcontext():
+            yield adapters
     except BaseException:
         if rank:
             adapt.remove(model, adapters)
@@ -161,11 +159,25 @@ def _prepared(model: Any, rank: int, seed: int, gradient_checkpointing: bool) ->
         if rank:
             adapt.merge(model, adapters)
     finally:
-        if gradient_checkpointing:
-            (getattr(stock, "activation_checkpointing_disable", None) or stock.gradient_checkpointing_disable)()
         extract_model_from_parallel(model, keep_fp32_wrapper=False)  # takes off autocast: scores as after a reload
         model.__dict__.pop("_is_accelerate_prepared", None)  # by which the next run would get no autocast
         model.eval()
+
+
+@contextmanager
+def _checkpointing(stock: Any) -> Iterator[None]:
+    """Compute activations again for the gradient, under the name that this transformers has for it."""
+    enable = getattr(stock, "activation_checkpointing_enable", None) or stock.gradient_checkpointing_enable
+    disable = getattr(stock, "activation_checkpointing_disable", None) or stock.gradient_checkpointing_disable
+    try:
+        enable({"use_reentrant": False})  # the other kind needs inputs with a gradient, which a frozen base lacks
+    except ValueError as error:
+        remedy = "train without gradient_checkpointing, in smaller batches"
+        raise InputError(f"{type(stock).__name__} does not support gradient checkpointing; {remedy}") from error
+    try:
+        yield
+    finally:
+        disable()
 
 
 def _collator(model: Any, supervised: Callable[[Tensor], Tensor]) -> Callable[[list], dict[str, Any]]:

@@ -166,6 +166,18 @@ def test_another_head_or_base_is_another_run(tmp_path):
 
 
 @pytest.mark.parametrize("lora", [0, 4])
+def test_a_model_that_knows_no_gradient_checkpointing_is_refused_and_left_as_it_was(lora, tmp_path, monkeypatch):
+    model = orm()
+    monkeypatch.setattr(type(model.model), "supports_gradient_checkpointing", False)
+    names = list(model.model.state_dict())
+    with pytest.raises(InputError, match="LlamaForTokenClassification does not support gradient checkpointing; train"):
+        train(model, OUTCOMES, tmp_path, lora=lora, gradient_checkpointing=True, progress=False)
+    assert list(model.model.state_dict()) == names
+    assert all(weight.requires_grad for weight in model.parameters())
+    train(model, OUTCOMES, tmp_path, lora=lora, progress=False)
+
+
+@pytest.mark.parametrize("lora", [0, 4])
 @pytest.mark.parametrize("kind", KINDS)
 def test_autocast_is_on_in_every_run_of_a_model_and_off_when_it_ends_or_breaks(kind, lora, tmp_path, monkeypatch):
     """bfloat16 as on a GPU, by autocast on the CPU: a run that breaks, the same again, and a second one."""
