@@ -149,7 +149,7 @@ class ByLength(Sampler[int]):
 
 
 def load_weights(model: Any, folder: str | Path) -> None:
-    """Put the saved weights of a checkpoint into a reward model, as float32."""
+    """Put the saved weights of a checkpoint into a reward model, in the precision that it has."""
     with quiet():
         saved = type(model.model).from_pretrained(folder, dtype=torch.float32)
     model.model.load_state_dict(saved.state_dict())

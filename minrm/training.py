@@ -80,8 +80,9 @@ def train(
     if it has it, else in float16.
 
     lora: the rank of adapters (see `minrm.lora`), 0 to train all weights; a frozen base in half precision stays so
-    while a GPU trains, and in the end all is merged in float32. gradient_checkpointing: keep no activations inside a
-    layer and compute them again for the gradient, which saves memory and costs about a third more time.
+    while a GPU trains, and afterwards in `model`; for the folder all is merged in float32, on the CPU.
+    gradient_checkpointing: keep no activations inside a layer and compute them again for the gradient, which saves
+    memory and costs about a third more time.
 
     Every save_steps updates (a tenth of the run, at least 50) the state is saved. The same call takes an interrupted
     run up where it was saved last, and returns at once after a finished one; resume=False clears the folder's state
@@ -101,21 +102,18 @@ def train(
     held_out = nothing if eval_dataset is None else _prepare(model, eval_dataset, max_length, "eval_dataset")
     eval_rows = held_out.rows
     _check_supervision(collate, rows, eval_rows, batch_size)
-    if finished := open_record(output_dir, settings, rows, resume):
-        load_weights(model.float(), output_dir)
+    finished, device = open_record(output_dir, settings, rows, resume), model.model.device
+    if not lora or backbone.compute_dtype(device) == torch.float32:
+        model.float()  # master weights: small updates vanish in half precision; a frozen base may be in it
+    dtype = model.model.dtype
+    if finished:
+        load_weights(model, output_dir)
         return TrainingResult(output_dir, finished["history"], finished["dropped"])
 
-    updates_per_epoch = -(-len(rows) // (batch_size * accumulate * settings["processes"]))
-    updates = max(1, round(epochs * updates_per_epoch))
-    steps = {
-        "warmup_steps": round(0.05 * updates),
-        "save_steps": save_steps or max(50, updates // 10),
-        "logging_steps": log_steps or max(1, updates // 100),
-        "eval_steps": eval_steps or min(updates_per_epoch, updates),
-        "eval_strategy": "steps" if eval_rows else "no",
-    }
+    steps = _steps(settings, len(rows), save_steps, eval_steps, log_steps)
+    steps["eval_strategy"] = "steps" if eval_rows else "no"
     with backbone.quiet(), _prepared(model, lora, seed, gradient_checkpointing) as adapters:
-        arguments = training_arguments(model.model.device, str(output_dir), settings, steps)
+        arguments = training_arguments(device, str(output_dir), settings, steps)
         trainer = RewardTrainer(model, arguments, collate, rows, eval_rows, adapters)
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(watch := Watch(progress))
@@ -129,7 +127,11 @@ def train(
     trainer.adapters = None  # merged
     logged = [entry for entry in state.log_history if "loss" in entry or "eval_loss" in entry]
     history = [{key: entry[key] for key in _KEPT if key in entry} for entry in logged]
-    trainer.save_model(str(output_dir))  # every process: where weights are sharded, each gives its part
+    try:
+        trainer.save_model(str(output_dir))  # every process: where weights are sharded, each gives its part
+    finally:
+        if lora:
+            adapt.give_back(model, device, dtype)
     if state.is_world_process_zero:
         close_record(output_dir, history=history, dropped=dropped)
         write_card(output_dir, model, settings, history, used, held_out)
@@ -137,15 +139,24 @@ def train(
     return TrainingResult(output_dir, history, dropped)
 
 
+def _steps(settings: dict, rows: int, save: int | None, evaluate: int | None, note: int | None) -> dict[str, Any]:
+    """When to do what, counted in updates, in the words of transformers."""
+    updates_per_epoch = -(-rows // (settings["batch_size"] * settings["accumulate"] * settings["processes"]))
+    updates = max(1, round(settings["epochs"] * updates_per_epoch))
+    return {
+        "warmup_steps": round(0.05 * updates),
+        "save_steps": save or max(50, updates // 10),
+        "logging_steps": note or max(1, updates // 100),
+        "eval_steps": evaluate or min(updates_per_epoch, updates),
+    }
+
+
 _KEPT = ("step", "epoch", "loss", "learning_rate", "eval_loss", "eval_accuracy")
 
 
 @contextmanager
 def _prepared(model: Any, rank: int, seed: int, gradient_checkpointing: bool) -> Iterator[Any]:
-    """Ready the model for the optimizer; gives its adapters, or None. They are merged, or after an error taken off."""
-    device = model.model.device
-    if not rank or backbone.compute_dtype(device) == torch.float32:
-        model.float()  # master weights: small updates vanish in half precision; a frozen base may be in it
+    """Ready the model for the optimizer; gives its adapters, or None. They are merged (`lora.merge`), or after an error taken off."""
     stock = model.model
     adapters = adapt.attach(model, rank, seed) if rank else None
     try:

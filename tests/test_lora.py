@@ -191,15 +191,54 @@ def test_a_base_in_half_precision_stays_so_while_what_is_trained_is_float32(kind
     run(model, kind, tmp_path, batch_size=4)
     assert seen["dtypes"] == {(True, torch.float32), (False, torch.bfloat16)}
     assert seen["loss"].dtype == torch.float32
-    after = weights(model)
+    after = {
+        name: weight.float()
+        for name, weight in weights(KINDS[kind].from_pretrained(tmp_path, dtype=torch.float32)).items()
+    }
     for name in ("model.norm.weight", "model.layers.0.input_layernorm.weight"):
         assert torch.equal(after[name], before[name].float())
     name = "model.layers.1.mlp.up_proj.weight"
     change = after[name] - before[name].float()
     assert 1 <= torch.linalg.matrix_rank(change.double(), rtol=1e-4) <= RANK  # rounded to bfloat16 it would be full
-    monkeypatch.undo()
     assert model.collate == collate
-    np.testing.assert_allclose(KINDS[kind].from_pretrained(tmp_path).score(*TEXTS), model.score(*TEXTS), atol=1e-5)
+    loaded = KINDS[kind].from_pretrained(tmp_path)  # in what the device computes in: bfloat16, as in memory
+    for which in ("parameters", "buffers"):
+        pairs = zip(getattr(loaded, which)(), getattr(model, which)(), strict=True)
+        assert all(there.dtype == here.dtype and torch.equal(there, here) for there, here in pairs)
+    np.testing.assert_allclose(loaded.score(*TEXTS), model.score(*TEXTS), atol=1e-5)
+    finished = new(kind, ("qwen2", 1), dtype=torch.bfloat16)
+    run(finished, kind, tmp_path, batch_size=4)
+    torch.testing.assert_close(weights(finished), weights(model), rtol=0, atol=0)
+
+
+def test_the_merge_is_on_the_cpu_and_a_gpu_never_holds_the_base_at_twice_its_size(tmp_path, monkeypatch):
+    """Its GPU is what `.cpu()` leaves and `.to(device)` comes back to."""
+    monkeypatch.setattr(backbone, "compute_dtype", lambda device: torch.bfloat16)
+    model, calls = new("pair", dtype=torch.bfloat16), []
+    frozen = {id(weight) for weight in model.parameters()}
+
+    def watch(name):
+        original = getattr(torch.nn.Module, name)
+
+        def called(module, *arguments, **options):
+            if isinstance(module, KINDS["pair"]):
+                base = {weight.dtype for weight in model.parameters() if id(weight) in frozen}
+                calls.append((name, *map(str, arguments), *base))
+            return original(module, *arguments, **options)
+
+        monkeypatch.setattr(torch.nn.Module, name, called)
+
+    for name in ("cpu", "float", "to"):
+        watch(name)
+    before = model.score(*TEXTS)
+    run(model, "pair", tmp_path)
+    *while_training, left, widened, back = calls
+    assert [left, widened, back] == [(name, *on, torch.bfloat16) for name, *on in (["cpu"], ["float"], ["to", "cpu"])]
+    assert "float" not in {name for name, *_ in while_training}
+    assert not np.allclose(before, model.score(*TEXTS))
+    calls.clear()
+    run(new("pair", dtype=torch.bfloat16), "pair", tmp_path)  # finished: loaded, not widened either
+    assert not calls
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -239,6 +278,5 @@ def test_on_a_gpu_a_half_precision_base_learns(kind, tmp_path, monkeypatch):
     result = run(model, kind, tmp_path, epochs=6)
     losses = [entry["loss"] for entry in result.history]
     assert np.mean(losses[-3:]) < 0.7 * np.mean(losses[:3])
-    np.testing.assert_allclose(
-        KINDS[kind].from_pretrained(tmp_path, dtype=torch.float32).score(*TEXTS), model.score(*TEXTS), atol=1e-4
-    )
+    assert next(model.parameters()).device.type == "cuda" and model.model.dtype == torch.float16
+    np.testing.assert_allclose(KINDS[kind].from_pretrained(tmp_path).score(*TEXTS), model.score(*TEXTS), atol=1e-5)
