@@ -37,7 +37,11 @@ def run_settings(model: Any, supervised: Callable[[Tensor], Tensor], **options: 
     for name in ("epochs", "batch_size", "accumulate"):
         if not options[name] > 0:
             raise InputError(f"{name} is {options[name]}; it must be above 0")
-    origin = getattr(model.model, "origin", {})  # the base, and the seed of the new head
+    stock = model.model
+    origin = getattr(
+        stock, "origin", None
+    )  # the base, and the seed of the new head: not known if it was built elsewhere
+    origin = origin or {"base": stock.name_or_path or type(stock).__name__}
     size = sum(parameter.numel() for parameter in model.parameters())
     processes = int(os.environ.get("WORLD_SIZE", 1))
     kind = {"model": type(model).__name__, "parameters": size, **origin, "processes": processes}

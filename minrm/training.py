@@ -133,8 +133,8 @@ def train(
         if lora:
             adapt.give_back(model, device, dtype)
     if state.is_world_process_zero:
-        close_record(output_dir, history=history, dropped=dropped)
         write_card(output_dir, model, settings, history, used, held_out)
+        close_record(output_dir, history=history, dropped=dropped)  # last: after it the same call returns at once
     trainer.accelerator.wait_for_everyone()
     return TrainingResult(output_dir, history, dropped)
 
@@ -156,7 +156,7 @@ _KEPT = ("step", "epoch", "loss", "learning_rate", "eval_loss", "eval_accuracy")
 
 @contextmanager
 def _prepared(model: Any, rank: int, seed: int, gradient_checkpointing: bool) -> Iterator[Any]:
-    """Ready the model for the optimizer; gives its adapters, or None. They are merged (`lora.merge`), or after an error taken off."""
+    """Ready the model for the optimizer; gives its adapters, or None. In the end they are merged, after an error taken off."""
     stock = model.model
     adapters = adapt.attach(model, rank, seed) if rank else None
     try:

@@ -6,8 +6,9 @@ import pytest
 import torch
 from datasets import Dataset
 from tiny import QUESTION, STEPS, causal, word_level
+from transformers import AutoModelForTokenClassification
 
-from minrm import backbone
+from minrm import backbone, training
 from minrm.bradley_terry import BradleyTerryRewardModel
 from minrm.errors import InputError
 from minrm.orm import OutcomeRewardModel, every_token
@@ -163,6 +164,27 @@ def test_another_head_or_base_is_another_run(tmp_path):
     again = OutcomeRewardModel.from_pretrained(tmp_path)  # what came of it: a run of its own if trained on
     with pytest.raises(InputError, match="base 'LlamaForCausalLM' there"):
         train(again, OUTCOMES, tmp_path, progress=False)
+
+
+def test_a_model_of_the_plain_constructor_is_trained_and_its_card_names_its_class(tmp_path):
+    stock = AutoModelForTokenClassification.from_config(causal().config)
+    result = train(OutcomeRewardModel(stock, word_level()), OUTCOMES[:8], tmp_path, progress=False)
+    assert "| Base | `LlamaForTokenClassification`, not from the Hub |" in (tmp_path / "README.md").read_text()
+    again = train(OutcomeRewardModel(stock, word_level()), OUTCOMES[:8], tmp_path, progress=False)
+    assert again.history == result.history
+
+
+def test_killed_before_its_card_is_written_a_run_is_not_finished(tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "write_card", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(orm(), OUTCOMES[:8], tmp_path, progress=False)
+    result = train(orm(), OUTCOMES[:8], tmp_path, progress=False)
+    assert (tmp_path / "README.md").exists()
+    assert train(orm(), OUTCOMES[:8], tmp_path, progress=False).history == result.history
 
 
 @pytest.mark.parametrize("lora", [0, 4])
