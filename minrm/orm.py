@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForTokenClassification
 
 from minrm import backbone
-from minrm.batches import batches
+from minrm.batches import batches, read_out
 from minrm.errors import InputError
 from minrm.rows import check_rows
 from minrm.text import CORRECT, INCORRECT
@@ -111,7 +111,8 @@ class OutcomeRewardModel(nn.Module):
         with backbone.evaluating(self):
             for batch, inputs in batches(rows, self.tokenizer, self.model, batch_tokens, name):
                 last = backbone.last_token(inputs["attention_mask"])
-                scores[batch] = _probability(self(**inputs)[torch.arange(len(batch)), last])  # [B, T, 2] → [B, 2] → [B]
+                logits = self(**inputs)[torch.arange(len(batch)), last]  # [B, T, 2] → [B, 2]
+                scores[batch] = _probability(logits, self.model)
         return scores
 
     def token_scores(self, question: str, solution: str) -> np.ndarray:
@@ -119,7 +120,7 @@ class OutcomeRewardModel(nn.Module):
         ids, mask = self.tokenize(question, solution)
         (_, inputs), *_ = batches([ids], self.tokenizer, self.model, budget=len(ids))
         with backbone.evaluating(self):
-            return _probability(self(**inputs)[0])[mask]
+            return _probability(self(**inputs)[0], self.model)[mask]
 
     # Training
 
@@ -161,5 +162,5 @@ class OutcomeRewardModel(nn.Module):
         return final.argmax(dim=-1) == targets["labels"]
 
 
-def _probability(logits: Tensor) -> np.ndarray:
-    return logits.cpu().double().softmax(dim=-1)[..., CORRECT].numpy()  # Apple's GPU has no float64
+def _probability(logits: Tensor, model: Any) -> np.ndarray:
+    return read_out(logits, model).softmax(dim=-1)[..., CORRECT].numpy()

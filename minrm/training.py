@@ -156,7 +156,7 @@ _KEPT = ("step", "epoch", "loss", "learning_rate", "eval_loss", "eval_accuracy")
 
 @contextmanager
 def _prepared(model: Any, rank: int, seed: int, gradient_checkpointing: bool) -> Iterator[Any]:
-    """Ready the model for the optimizer; gives its adapters, or None. In the end they are merged, after an error taken off."""
+    """Ready the model for the optimizer; gives its adapters, or None. They are merged in the end, or taken off."""
     stock = model.model
     adapters = adapt.attach(model, rank, seed) if rank else None
     try:
