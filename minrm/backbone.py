@@ -105,7 +105,7 @@ def check_kind(auto_class: Any, source: str | Path, kind: str) -> Any:
     Without this check transformers would load the backbone of any checkpoint and draw a new head at random.
     """
     with quiet(), _explain(source):
-        config = AutoConfig.from_pretrained(source)
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     wanted = auto_class._model_mapping.get(type(config), None)
     found = (getattr(config, "architectures", None) or ["an unknown class"])[0]
     if wanted is None or found != wanted.__name__:
@@ -129,7 +129,7 @@ def load_tokenizer(source: Any) -> Any:
         raise InputError("a model that is already built needs its tokenizer: pass tokenizer=…")
     if isinstance(source, str | Path):
         with quiet(), _explain(source):
-            tokenizer = tokenizer_class(Path(source)).from_pretrained(source)
+            tokenizer = tokenizer_class(Path(source)).from_pretrained(source, trust_remote_code=False)
     else:
         tokenizer = copy.deepcopy(source)
     if tokenizer.pad_token_id is None:  # padding is masked everywhere, so any token will do
