@@ -229,13 +229,6 @@ def last_token(attention_mask: Tensor) -> Tensor:
     return (attention_mask * torch.arange(attention_mask.shape[1], device=attention_mask.device)).argmax(dim=1)
 
 
-def readable(read: Tensor, dtype: torch.dtype) -> Tensor:
-    """What a model gave as float64 on the CPU; dtype: its own. Raises InputError if it overflowed."""
-    if not read.isfinite().all():
-        raise InputError(f"scores overflow in {dtype}; load the model with dtype='float32'")
-    return read.cpu().double()  # in this order: Apple's GPU has no float64
-
-
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
     """Eval mode without gradients; afterwards the module is as it was."""

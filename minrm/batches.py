@@ -1,6 +1,7 @@
 """Batches for scoring: rows of like length together, within a budget of tokens, and none beyond what the model reads.
 
-Ids come in from `backbone.encode`, padded tensors and row numbers go out to the `score` of the three models.
+Ids come in from `backbone.encode`, padded tensors and row numbers go out to the `score` of the models; what comes of
+them is read here.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -54,3 +56,14 @@ def batches(
             inputs = pad([rows[i] for i in batch], tokenizer)
             yield batch, {key: tensor.to(device) for key, tensor in inputs.items()}
             bar.update(len(batch))
+
+
+def read_out(numbers: Tensor, model: PreTrainedModel) -> Tensor:
+    """What `model` computed, as float64 on the CPU (Apple's GPU has none). Raises InputError where it is not finite."""
+    found = numbers.cpu().double()
+    if found.isfinite().all():
+        return found
+    if model.dtype in (torch.float16, torch.bfloat16):
+        raise InputError(f"scores overflow in {model.dtype}; load the model with dtype='float32'")
+    remedy = "train it again with a lower learning rate, or take another checkpoint"
+    raise InputError(f"scores are not finite, in {model.dtype}: the weights of this model are spoilt; {remedy}")

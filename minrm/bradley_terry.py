@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
 from minrm import backbone
-from minrm.batches import batches
+from minrm.batches import batches, read_out
 from minrm.errors import InputError
 from minrm.rows import check_rows
 
@@ -103,7 +103,7 @@ class BradleyTerryRewardModel(nn.Module):
         name = "scoring" if progress else ""
         with backbone.evaluating(self):
             for batch, inputs in batches(rows, self.tokenizer, self.model, batch_tokens, name):
-                rewards[batch] = backbone.readable(self(**inputs), self.model.dtype).numpy()
+                rewards[batch] = read_out(self(**inputs), self.model).numpy()
         return rewards
 
     def preference(self, prompt: str, a: str, b: str) -> float:

@@ -73,8 +73,7 @@ def interval(accuracy: float, judged: dict[str, int]) -> tuple[float, float]:
 
 def _page(folder: Path, model: Any, settings: dict, history: list, used: Prepared, held_out: Prepared) -> str:
     ours = next(cls.__name__ for cls in type(model).__mro__ if cls.__name__ in KINDS)  # a subclass is of its kind
-    base = settings.get("base") or model.model.name_or_path or type(model.model).__name__  # built in Python: no name
-    kind, hub = KINDS[ours], _hub_name(base)
+    kind, base, hub = KINDS[ours], settings["base"], _hub_name(settings["base"])
     tags = ["reward-model", kind.tag, "minrm"]
     front = ModelCardData(library_name="transformers", pipeline_tag=kind.pipeline, base_model=hub, tags=tags)
     facts = {

@@ -94,14 +94,25 @@ def load(adapters: Any, folder: str | Path) -> None:
 
 
 def merge(model: Any, adapters: Any) -> None:
-    """Add the adapters to the frozen weights: `model.model` is a stock module again, the same one, float32, on the CPU.
+    """Add the adapters to the frozen weights: `model.model` is a stock module again, the same object.
 
-    A base in half precision is widened first: rounded to bfloat16, a merged weight loses all of a correction that is
-    smaller than one part in 512 of it. Widened, it may not fit the GPU that trained it.
+    It is left on the CPU in float32, to be saved; `give_back` undoes that. A base in half precision is widened first:
+    rounded to bfloat16, a merged weight loses all of a correction that is smaller than one part in 512 of it. A GPU
+    that trained beside such a base may have no room for it at twice the size.
     """
-    model.to("cpu").float()
+    model.cpu().float()
     adapters.merge_and_unload()
     _release(model)
+
+
+def give_back(model: Any, device: torch.device, dtype: torch.dtype) -> None:
+    """Bring a merged model back to the device and precision of its base, as if it were loaded so from its folder.
+
+    Weights only: the frequencies of rotary positions are float32 in a loaded model too.
+    """
+    for weight in model.parameters():  # before the device sees it
+        weight.data = weight.data.to(dtype)
+    model.to(device)
 
 
 def remove(model: Any, adapters: Any) -> None:

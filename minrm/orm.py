@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForTokenClassification
 
 from minrm import backbone
-from minrm.batches import batches
+from minrm.batches import batches, read_out
 from minrm.errors import InputError
 from minrm.rows import check_rows
 from minrm.text import CORRECT, INCORRECT
@@ -111,8 +111,8 @@ class OutcomeRewardModel(nn.Module):
         with backbone.evaluating(self):
             for batch, inputs in batches(rows, self.tokenizer, self.model, batch_tokens, name):
                 last = backbone.last_token(inputs["attention_mask"])
-                final = self(**inputs)[torch.arange(len(batch)), last]  # [B, T, 2] → [B, 2]
-                scores[batch] = self._probability(final)
+                logits = self(**inputs)[torch.arange(len(batch)), last]  # [B, T, 2] → [B, 2]
+                scores[batch] = _probability(logits, self.model)
         return scores
 
     def token_scores(self, question: str, solution: str) -> np.ndarray:
@@ -120,10 +120,7 @@ class OutcomeRewardModel(nn.Module):
         ids, mask = self.tokenize(question, solution)
         (_, inputs), *_ = batches([ids], self.tokenizer, self.model, budget=len(ids))
         with backbone.evaluating(self):
-            return self._probability(self(**inputs)[0])[mask]
-
-    def _probability(self, logits: Tensor) -> np.ndarray:
-        return backbone.readable(logits, self.model.dtype).softmax(dim=-1)[..., CORRECT].numpy()
+            return _probability(self(**inputs)[0], self.model)[mask]
 
     # Training
 
@@ -163,3 +160,7 @@ class OutcomeRewardModel(nn.Module):
         """[B] bool: does the final token say what the label says?"""
         final = logits[torch.arange(len(logits), device=logits.device), targets["last"]]
         return final.argmax(dim=-1) == targets["labels"]
+
+
+def _probability(logits: Tensor, model: Any) -> np.ndarray:
+    return read_out(logits, model).softmax(dim=-1)[..., CORRECT].numpy()

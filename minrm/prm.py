@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
 from minrm import backbone
-from minrm.batches import batches
+from minrm.batches import batches, read_out
 from minrm.errors import InputError
 from minrm.heads import head_is_plain, token_logits
 from minrm.rows import check_rows
@@ -141,8 +141,7 @@ class ProcessRewardModel(nn.Module):
         with backbone.evaluating(self):
             for batch, inputs in batches(rows, self.tokenizer, self.model, batch_tokens, name):
                 steps = inputs["input_ids"] == self.step_id  # [B, T]
-                logits = backbone.readable(self(**inputs, steps=steps), self.model.dtype)  # [S, 2]
-                log_p = logits.log_softmax(dim=-1)[:, CORRECT]  # [S]
+                log_p = read_out(self(**inputs, steps=steps), self.model).log_softmax(dim=-1)[:, CORRECT]  # [S]
                 for row, values in zip(batch, log_p.split(steps.sum(dim=1).tolist()), strict=True):
                     scores[row] = values.numpy()
         return scores

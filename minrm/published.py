@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from minrm import backbone
-from minrm.batches import batches
+from minrm.batches import batches, read_out
 from minrm.errors import InputError
 from minrm.heads import head_is_plain, token_logits
 from minrm.prm import AGGREGATES, aggregate_steps
@@ -121,7 +121,7 @@ class Published(nn.Module):
         with backbone.evaluating(self):
             for batch, inputs in batches(rows, self.tokenizer, self.model, batch_tokens, name):
                 at = backbone.pad_as([masks[row] for row in batch], False, self.tokenizer)  # [B, T]
-                logits = backbone.readable(self(**inputs, at=at.to(self.model.device)), self.model.dtype)
+                logits = read_out(self(**inputs, at=at.to(self.model.device)), self.model)
                 values = logits[:, CORRECT] - logits[:, 1 - CORRECT] if logits.shape[1] == 2 else logits[:, 0]  # [S]
                 for row, part in zip(batch, values.split(at.sum(dim=1).tolist()), strict=True):
                     found[row] = part

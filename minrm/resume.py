@@ -37,7 +37,11 @@ def run_settings(model: Any, supervised: Callable[[Tensor], Tensor], **options: 
     for name in ("epochs", "batch_size", "accumulate"):
         if not options[name] > 0:
             raise InputError(f"{name} is {options[name]}; it must be above 0")
-    origin = getattr(model.model, "origin", {})  # the base, and the seed of the new head
+    stock = model.model
+    origin = getattr(
+        stock, "origin", None
+    )  # the base, and the seed of the new head: not known if it was built elsewhere
+    origin = origin or {"base": stock.name_or_path or type(stock).__name__}
     size = sum(parameter.numel() for parameter in model.parameters())
     processes = int(os.environ.get("WORLD_SIZE", 1))
     kind = {"model": type(model).__name__, "parameters": size, **origin, "processes": processes}
@@ -149,7 +153,7 @@ class ByLength(Sampler[int]):
 
 
 def load_weights(model: Any, folder: str | Path) -> None:
-    """Put the saved weights of a checkpoint into a reward model, as float32."""
+    """Put the saved weights of a checkpoint into a reward model, in the precision that it has."""
     with quiet():
         saved = type(model.model).from_pretrained(folder, dtype=torch.float32)
     model.model.load_state_dict(saved.state_dict())

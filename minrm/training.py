@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import extract_model_from_parallel
 from torch import Tensor
 from transformers.trainer_callback import PrinterCallback
 
@@ -79,9 +80,9 @@ def train(
     if it has it, else in float16.
 
     lora: the rank of adapters (see `minrm.lora`), 0 to train all weights; a frozen base in half precision stays so
-    while a GPU trains, and in the end all is merged in float32. gradient_checkpointing: keep no activations inside a
-    layer and compute them again for the gradient, which saves memory and costs a third more time, with
-    adapters half as much again.
+    while a GPU trains, and afterwards in `model`; for the folder all is merged in float32, on the CPU.
+    gradient_checkpointing: keep no activations inside a layer and compute them again for the gradient, which saves
+    memory and costs a third more time, with adapters half as much again.
 
     Every save_steps updates (a tenth of the run, at least 50) the state is saved. The same call takes an interrupted
     run up where it was saved last, and returns at once after a finished one; resume=False clears the folder's state
@@ -101,35 +102,24 @@ def train(
     held_out = nothing if eval_dataset is None else _prepare(model, eval_dataset, max_length, "eval_dataset")
     eval_rows = held_out.rows
     _check_supervision(collate, rows, eval_rows, batch_size)
-    if finished := open_record(output_dir, settings, rows, resume):
-        device = model.model.device
-        load_weights(model.to("cpu").float(), output_dir)
-        _place(model, device)
+    finished, device = open_record(output_dir, settings, rows, resume), model.model.device
+    if not lora or backbone.compute_dtype(device) == torch.float32:
+        model.float()  # master weights: small updates vanish in half precision; a frozen base may be in it
+    dtype = model.model.dtype
+    if finished:
+        load_weights(model, output_dir)
         return TrainingResult(output_dir, finished["history"], finished["dropped"])
 
-    updates_per_epoch = -(-len(rows) // (batch_size * accumulate * settings["processes"]))
-    updates = max(1, round(epochs * updates_per_epoch))
-    steps = {
-        "warmup_steps": round(0.05 * updates),
-        "save_steps": save_steps or max(50, updates // 10),
-        "logging_steps": log_steps or max(1, updates // 100),
-        "eval_steps": eval_steps or min(updates_per_epoch, updates),
-        "eval_strategy": "steps" if eval_rows else "no",
-    }
-    device = model.model.device
+    steps = _steps(settings, len(rows), save_steps, eval_steps, log_steps)
+    steps["eval_strategy"] = "steps" if eval_rows else "no"
     with backbone.quiet(), _prepared(model, lora, seed, gradient_checkpointing) as adapters:
         arguments = training_arguments(device, str(output_dir), settings, steps)
         trainer = RewardTrainer(model, arguments, collate, rows, eval_rows, adapters)
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(watch := Watch(progress))
         trainer.accelerator.wait_for_everyone()  # until the first process has opened the folder
-        try:
-            with patient_interrupt(lambda: setattr(watch, "stopped", True)):
-                trainer.train(resume_from_checkpoint=last_checkpoint(output_dir))
-        finally:  # takes off autocast, so that the model scores as after a reload, and the mark that it has been put on
-            trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
-            model.__dict__.pop("_is_accelerate_prepared", None)
-            model.eval()
+        with patient_interrupt(lambda: setattr(watch, "stopped", True)):
+            trainer.train(resume_from_checkpoint=last_checkpoint(output_dir))
         state = trainer.state
         if watch.stopped and state.global_step < state.max_steps:
             done = f"stopped after update {state.global_step} of {state.max_steps}, saved in {output_dir}"
@@ -137,14 +127,28 @@ def train(
     trainer.adapters = None  # merged
     logged = [entry for entry in state.log_history if "loss" in entry or "eval_loss" in entry]
     history = [{key: entry[key] for key in _KEPT if key in entry} for entry in logged]
-    trainer.save_model(str(output_dir))  # every process: where weights are sharded, each gives its part
+    try:
+        trainer.save_model(str(output_dir))  # every process: where weights are sharded, each gives its part
+    finally:
+        if lora:
+            adapt.give_back(model, device, dtype)
     if state.is_world_process_zero:
         write_card(output_dir, model, settings, history, used, held_out)
-        close_record(output_dir, history=history, dropped=dropped)  # last: what is finished is not done again
+        close_record(output_dir, history=history, dropped=dropped)  # last: after it the same call returns at once
     trainer.accelerator.wait_for_everyone()
-    if lora:  # merged on the CPU
-        _place(model, device)
     return TrainingResult(output_dir, history, dropped)
+
+
+def _steps(settings: dict, rows: int, save: int | None, evaluate: int | None, note: int | None) -> dict[str, Any]:
+    """When to do what, counted in updates, in the words of transformers."""
+    updates_per_epoch = -(-rows // (settings["batch_size"] * settings["accumulate"] * settings["processes"]))
+    updates = max(1, round(settings["epochs"] * updates_per_epoch))
+    return {
+        "warmup_steps": round(0.05 * updates),
+        "save_steps": save or max(50, updates // 10),
+        "logging_steps": note or max(1, updates // 100),
+        "eval_steps": evaluate or min(updates_per_epoch, updates),
+    }
 
 
 _KEPT = ("step", "epoch", "loss", "learning_rate", "eval_loss", "eval_accuracy")
@@ -152,19 +156,12 @@ _KEPT = ("step", "epoch", "loss", "learning_rate", "eval_loss", "eval_accuracy")
 
 @contextmanager
 def _prepared(model: Any, rank: int, seed: int, gradient_checkpointing: bool) -> Iterator[Any]:
-    """Ready the model for the optimizer; gives its adapters, or None. They are merged, or after an error taken off."""
-    device = model.model.device
-    if not rank or backbone.compute_dtype(device) == torch.float32:
-        model.float()  # master weights: small updates vanish in half precision; a frozen base may be in it
+    """Ready the model for the optimizer; gives its adapters, or None. They are merged in the end, or taken off."""
     stock = model.model
-    if gradient_checkpointing and not stock.supports_gradient_checkpointing:
-        raise InputError(f"{type(stock).__name__} cannot compute activations again: leave gradient_checkpointing out")
     adapters = adapt.attach(model, rank, seed) if rank else None
-    if gradient_checkpointing:  # not reentrant: that kind needs no inputs with a gradient, which a frozen base lacks
-        enable = getattr(stock, "activation_checkpointing_enable", None) or stock.gradient_checkpointing_enable
-        enable({"use_reentrant": False})
     try:
-        yield adapters
+        with _checkpointing(stock) if gradient_checkpointing else nullcontext():
+            yield adapters
     except BaseException:
         if rank:
             adapt.remove(model, adapters)
@@ -173,17 +170,25 @@ def _prepared(model: Any, rank: int, seed: int, gradient_checkpointing: bool) ->
         if rank:
             adapt.merge(model, adapters)
     finally:
-        if gradient_checkpointing:
-            (getattr(stock, "activation_checkpointing_disable", None) or stock.gradient_checkpointing_disable)()
+        extract_model_from_parallel(model, keep_fp32_wrapper=False)  # takes off autocast: scores as after a reload
+        model.__dict__.pop("_is_accelerate_prepared", None)  # by which the next run would get no autocast
+        model.eval()
 
 
-def _place(model: Any, device: torch.device) -> None:
-    """Put the trained model where it was; too large there as float32, it stays on the CPU, and the log says so."""
+@contextmanager
+def _checkpointing(stock: Any) -> Iterator[None]:
+    """Compute activations again for the gradient, under the name that this transformers has for it."""
+    enable = getattr(stock, "activation_checkpointing_enable", None) or stock.gradient_checkpointing_enable
+    disable = getattr(stock, "activation_checkpointing_disable", None) or stock.gradient_checkpointing_disable
     try:
-        model.to(device)
-    except torch.OutOfMemoryError:
-        model.to("cpu")
-        log.warning("as float32 the model does not fit the GPU, so it stays on the CPU; load its folder for the GPU")
+        enable({"use_reentrant": False})  # the other kind needs inputs with a gradient, which a frozen base lacks
+    except ValueError as error:
+        remedy = "train without gradient_checkpointing, in smaller batches"
+        raise InputError(f"{type(stock).__name__} does not support gradient checkpointing; {remedy}") from error
+    try:
+        yield
+    finally:
+        disable()
 
 
 def _collator(model: Any, supervised: Callable[[Tensor], Tensor]) -> Callable[[list], dict[str, Any]]:

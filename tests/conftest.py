@@ -1,6 +1,7 @@
 """What all tests share: no network, one thread (the machine may be shared), and the same examples every time."""
 
 import json
+import logging
 import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -13,6 +14,14 @@ from hypothesis import settings
 # Examples are drawn from each test's own name, so that a failure in CI is a failure at home; time is pytest-timeout's.
 settings.register_profile("minrm", deadline=None, derandomize=True)
 settings.load_profile("minrm")
+
+
+@pytest.fixture(autouse=True)
+def _our_log_is_as_loud_as_before():
+    """The command line, called in a test, turns it up for its own process."""
+    level = logging.getLogger("minrm").level
+    yield
+    logging.getLogger("minrm").setLevel(level)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Loading, text to ids, padding and batches: the ground the three models stand on."""
 
+import contextlib
+import json
 import logging
 
 import pytest
@@ -10,8 +12,9 @@ from hypothesis import strategies as st
 from tiny import QUESTION, SOLUTION, TOKENIZERS, byte_bpe, causal, sentencepiece_like, word_level
 from transformers import AutoModelForCausalLM
 
-from minrm import backbone
+from minrm import backbone, files
 from minrm.errors import InputError
+from minrm.orm import OutcomeRewardModel
 
 
 @pytest.fixture(params=TOKENIZERS)
@@ -168,6 +171,29 @@ def test_a_checkpoint_without_tokenizer_or_with_broken_weights_is_refused(tmp_pa
     weights.write_bytes(weights.read_bytes()[:100])
     with pytest.raises(InputError, match="cannot be loaded"):
         backbone.load(AutoModelForCausalLM, tmp_path, tokenizer=word_level(), device="cpu", dtype="float32")
+
+
+@pytest.mark.parametrize("named_in", ["config.json", "tokenizer_config.json"])
+def test_code_beside_the_weights_is_neither_run_nor_asked_about(named_in, tmp_path, monkeypatch):
+    backbone.save(causal(), word_level(), tmp_path)
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'it ran')!r}, 'w')\nclass Evil: pass\n")
+    path, asked = tmp_path / named_in, []
+    automatic = {"AutoConfig": "evil.Evil", "AutoTokenizer": ["evil.Evil", "evil.Evil"]}
+    told = {"model_type": "evil", "tokenizer_class": "Evil", "auto_map": automatic}
+    path.write_text(json.dumps(json.loads(path.read_text()) | told))
+    monkeypatch.setattr("builtins.input", lambda *_: asked.append(True) or "y")
+    for load in (
+        lambda: files.load_model(str(tmp_path)),
+        lambda: OutcomeRewardModel.from_pretrained(tmp_path),
+        lambda: OutcomeRewardModel.from_base(tmp_path),
+        lambda: backbone.load_tokenizer(tmp_path),
+    ):
+        with contextlib.suppress(InputError):
+            load()
+    assert not asked and not (tmp_path / "it ran").exists()
+    if named_in == "config.json":
+        with pytest.raises(InputError, match="cannot be loaded as a model: .*custom code"):
+            files.load_model(str(tmp_path))
 
 
 def test_loading_and_saving_print_nothing_and_restore_the_verbosity(tmp_path, capfd):

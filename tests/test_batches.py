@@ -72,3 +72,24 @@ def test_scores_become_float64_only_on_the_cpu(kind, monkeypatch):
     forward = kind.forward
     monkeypatch.setattr(kind, "forward", lambda *args, **inputs: forward(*args, **inputs).as_subclass(NoDoubles))
     np.testing.assert_array_equal(model.score(*texts), expected)
+
+
+@pytest.mark.parametrize("reward_model", MODELS)
+def test_a_score_that_is_no_finite_number_is_refused_with_what_to_do(reward_model, tmp_path):
+    base = causal()
+    with torch.no_grad():
+        base.model.layers[0].mlp.down_proj.weight.mul_(
+            3e4
+        )  # as in models trained in bfloat16, which float16 cannot hold
+    reward_model.from_base(base, tokenizer=word_level()).save_pretrained(tmp_path)
+    texts = [QUESTION], ["1 + 1 = 2"]
+    assert np.isfinite(reward_model.from_pretrained(tmp_path, dtype="float32").score(*texts)).all()
+    half = reward_model.from_pretrained(tmp_path, dtype="float16")
+    alone = {"step_scores": texts, "token_scores": (QUESTION, "2"), "preference": (QUESTION, "1", "2")}
+    for name, arguments in {"score": texts, **alone}.items():
+        if hasattr(half, name):
+            with pytest.raises(InputError, match="overflow in torch.float16; load the model with dtype='float32'"):
+                getattr(half, name)(*arguments)
+    base.model.norm.weight.data.fill_(torch.nan)
+    with pytest.raises(InputError, match="torch.float32: the weights of this model are spoilt; train it again"):
+        reward_model.from_base(base, tokenizer=word_level()).score(*texts)

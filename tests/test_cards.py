@@ -143,25 +143,3 @@ def test_a_later_run_replaces_its_own_card_only(tmp_path, caplog):
         assert [record.levelno for record in caplog.records] == [logging.WARNING]
         assert "written or edited by hand" in caplog.text
         caplog.clear()
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_model_without_a_name_has_a_card_too(kind, tmp_path):
-    """Built in Python and given to the constructor."""
-    made = KINDS[kind].from_base(causal(), tokenizer=word_level())
-    del made.model.origin
-    train(KINDS[kind](made.model, made.tokenizer), rows(kind, 8), tmp_path, progress=False)
-    page = (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert facts(page)["Base"] == [f"`{type(made.model).__name__}`, not from the Hub"]
-
-
-def test_a_run_that_was_killed_before_its_card_gets_one_when_it_is_called_again(tmp_path, monkeypatch):
-    def killed(*given):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr("minrm.training.write_card", killed)
-        train(orm(), OUTCOMES, tmp_path, progress=False)
-    assert not (tmp_path / "README.md").exists()
-    train(orm(), OUTCOMES, tmp_path, progress=False)
-    assert (tmp_path / "README.md").exists()

@@ -1,8 +1,6 @@
-import io
 import json
 
 import pytest
-import torch
 
 from minrm import files
 from minrm.errors import InputError
@@ -88,34 +86,3 @@ def test_policy_means_the_shipped_model_unless_a_folder_of_that_name_is_here(tmp
     assert files.find_model("policy") != "policy" and files.find_model("other/model") == "other/model"
     (tmp_path / "policy").mkdir()
     assert files.find_model("policy") == "policy"
-
-
-@pytest.mark.parametrize("schema", ["outcome", "process", "pair"])
-def test_scores_that_overflow_in_half_precision_are_refused(schema, base, right):
-    model = files.new_model(schema, base, dtype="float16")
-    text, given = right(PROBLEMS[0]), [PROBLEMS[0].question]
-    assert torch.isfinite(torch.as_tensor(model.score(given, [text]))).all()
-    with torch.no_grad():
-        model.model.base_model.norm.weight.mul_(1e9)
-    with pytest.raises(InputError, match=r"scores overflow in torch\.float16; load the model with dtype='float32'"):
-        model.score(given, [text])
-
-
-def test_code_beside_the_weights_is_not_run_whatever_is_answered(base, tmp_path, monkeypatch):
-    files.new_model("outcome", base).save_pretrained(tmp_path)
-    ran = tmp_path / "ran"
-    (tmp_path / "evil.py").write_text(
-        f"open({str(ran)!r}, 'w')\nfrom transformers import *\nclass Evil(LlamaConfig):\n    model_type = 'evil'\n"
-    )
-    for name, changes in (
-        ("config.json", {"model_type": "evil", "auto_map": {"AutoConfig": "evil.Evil"}}),
-        ("tokenizer_config.json", {"auto_map": {"AutoTokenizer": ["evil.Evil", None]}, "tokenizer_class": "Evil"}),
-    ):
-        path = tmp_path / name
-        whole = json.loads(path.read_text())
-        path.write_text(json.dumps(whole | changes))
-        monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 9))
-        with pytest.raises(InputError):
-            files.load_model(str(tmp_path))
-        assert not ran.exists()
-        path.write_text(json.dumps(whole))

@@ -23,7 +23,6 @@ from minrm.trainer import RewardTrainer, training_arguments, with_gaps
 from minrm.training import train
 
 HERE = Path(__file__).parent
-REASON = "older transformers (5.15, say) ask torch for a device cpu:0 where several CPU processes resume"
 SETTINGS = {"epochs": 1, "batch_size": 2, "accumulate": 1, "learning_rate": 1e-3, "seed": 0}
 
 
@@ -147,7 +146,10 @@ def test_two_processes_do_what_one_does_from_the_command_line(tmp_path, base, ca
     torch.testing.assert_close(*models, rtol=0, atol=1e-4)
 
 
-@pytest.mark.skipif(Version(transformers.__version__) < Version("5.23"), reason=REASON)
+@pytest.mark.skipif(
+    Version(transformers.__version__) < Version("5.23"),
+    reason="older Trainers load a checkpoint onto 'cpu:0' in several CPU processes, which torch.load refuses",
+)
 def test_two_processes_of_which_one_dies_resume_to_what_one_ends_with(tmp_path):
     """With adapters, and killed between two checkpoints."""
     options = {"lora": 4, "epochs": 2, "learning_rate": 1e-2, "save_steps": 3, "progress": False}

@@ -6,7 +6,9 @@ import pytest
 import torch
 from datasets import Dataset
 from tiny import QUESTION, STEPS, causal, word_level
+from transformers import AutoModelForTokenClassification
 
+from minrm import backbone, training
 from minrm.bradley_terry import BradleyTerryRewardModel
 from minrm.errors import InputError
 from minrm.orm import OutcomeRewardModel, every_token
@@ -162,3 +164,70 @@ def test_another_head_or_base_is_another_run(tmp_path):
     again = OutcomeRewardModel.from_pretrained(tmp_path)  # what came of it: a run of its own if trained on
     with pytest.raises(InputError, match="base 'LlamaForCausalLM' there"):
         train(again, OUTCOMES, tmp_path, progress=False)
+
+
+def test_a_model_of_the_plain_constructor_is_trained_and_its_card_names_its_class(tmp_path):
+    stock = AutoModelForTokenClassification.from_config(causal().config)
+    result = train(OutcomeRewardModel(stock, word_level()), OUTCOMES[:8], tmp_path, progress=False)
+    assert "| Base | `LlamaForTokenClassification`, not from the Hub |" in (tmp_path / "README.md").read_text()
+    again = train(OutcomeRewardModel(stock, word_level()), OUTCOMES[:8], tmp_path, progress=False)
+    assert again.history == result.history
+
+
+def test_killed_before_its_card_is_written_a_run_is_not_finished(tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "write_card", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(orm(), OUTCOMES[:8], tmp_path, progress=False)
+    result = train(orm(), OUTCOMES[:8], tmp_path, progress=False)
+    assert (tmp_path / "README.md").exists()
+    assert train(orm(), OUTCOMES[:8], tmp_path, progress=False).history == result.history
+
+
+@pytest.mark.parametrize("lora", [0, 4])
+def test_a_model_that_knows_no_gradient_checkpointing_is_refused_and_left_as_it_was(lora, tmp_path, monkeypatch):
+    model = orm()
+    monkeypatch.setattr(type(model.model), "supports_gradient_checkpointing", False)
+    names = list(model.model.state_dict())
+    with pytest.raises(InputError, match="LlamaForTokenClassification does not support gradient checkpointing; train"):
+        train(model, OUTCOMES, tmp_path, lora=lora, gradient_checkpointing=True, progress=False)
+    assert list(model.model.state_dict()) == names
+    assert all(weight.requires_grad for weight in model.parameters())
+    train(model, OUTCOMES, tmp_path, lora=lora, progress=False)
+
+
+@pytest.mark.parametrize("lora", [0, 4])
+@pytest.mark.parametrize("kind", KINDS)
+def test_autocast_is_on_in_every_run_of_a_model_and_off_when_it_ends_or_breaks(kind, lora, tmp_path, monkeypatch):
+    """bfloat16 as on a GPU, by autocast on the CPU: a run that breaks, the same again, and a second one."""
+    monkeypatch.setattr(backbone, "compute_dtype", lambda device: torch.bfloat16)
+    model, seen = KINDS[kind].from_base(causal(), tokenizer=word_level()), []
+    model.model.base_model.register_forward_pre_hook(lambda *_: seen.append(torch.is_autocast_enabled("cpu")))
+    collate, calls = model.collate, iter(range(4))
+
+    def broken(rows, **options):
+        if next(calls, None) is None:
+            raise RuntimeError("power cut")
+        return collate(rows, **options)
+
+    def autocast(action, *arguments):
+        seen.clear()
+        action(*arguments)
+        return set(seen)
+
+    def run(name):
+        options = {"batch_size": 8, "lora": lora, "save_steps": 1, "eval_dataset": rows(kind, 8), "progress": False}
+        train(model, rows(kind), tmp_path / name, **options)
+
+    model.collate = broken
+    with pytest.raises(RuntimeError, match="power cut"):
+        run("first")
+    texts = [QUESTION] * 2, [join_steps(STEPS), "Step: 1: 3"]
+    assert set(seen) == {True} and autocast(model.score, *texts) == {False} and not model.training
+    model.collate = collate
+    for name in "first", "second":
+        assert autocast(run, name) == {True}
+        assert autocast(model.score, *texts) == {False}
