@@ -30,7 +30,11 @@ class Server:
         except ImportError:
             raise InputError("to ask a server takes the package openai: pip install openai") from None
         self.openai, self.model, self.chat, self.asked, self.fields = openai, model, chat, asked, fields
-        self.key = os.environ.get("OPENAI_API_KEY", "")
+        self.key = os.environ.get("OPENAI_API_KEY", "").strip()  # a file's last newline often comes along
+        if not (self.key.isascii() and self.key.isprintable()):  # the client's own error would quote it
+            raise InputError(
+                "the key in OPENAI_API_KEY has characters that no key has (line breaks, accents); set the right one"
+            )
         self.url, self.timeout, self.retries = _address(url), timeout, retries
         self.client = openai.OpenAI(
             base_url=self.url,

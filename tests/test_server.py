@@ -109,6 +109,22 @@ def test_the_key_travels_in_the_header_and_appears_in_no_message(monkeypatch):
         solve(fake)
 
 
+def test_a_key_travels_without_the_newline_of_its_file(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", " sk-very-secret-9\r\n")
+    with FakeServer() as fake:
+        assert len(solve(fake)) == 3
+        assert fake.seen[0]["headers"]["Authorization"] == "Bearer sk-very-secret-9"
+
+
+@pytest.mark.parametrize("key", ["sk-very-secret-é", "sk-very-secret\nsk-other", "sk-very-secret\x1b"])
+def test_a_key_that_no_header_can_carry_is_refused_but_not_quoted(key, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    told = "the key in OPENAI_API_KEY has characters that no key has"
+    with FakeServer() as fake, pytest.raises(InputError, match=told) as error:
+        solve(fake)
+    assert "secret" not in str(error.value) and not fake.seen
+
+
 @pytest.mark.parametrize(
     "answer, options, told",
     [
