@@ -54,14 +54,14 @@ class Server:
         while len(found) < count:
             wanted = 1 if "n" in self.refused else count - len(found)
             answer = self._ask(prompt, wanted, (seed + len(found)) % 2**31)
-            choices = answer.get("choices")
-            if not choices:
-                told = f"an answer without choices, {str(answer)[:80]}"
-                raise InputError(f"{self.url}: {told}; is this an OpenAI-compatible server?")
-            if len(choices) < wanted:
+            try:
+                new = _read_answer(answer, wanted)
+            except (AttributeError, LookupError, TypeError):
+                told = f"an answer without choices that can be read, {self._hidden(str(answer))[:80]}"
+                raise InputError(f"{self.url}: {told}; is this an OpenAI-compatible server?") from None
+            if len(new) < wanted:
                 self.refused.add("n")  # silently
-            spent = (answer.get("usage") or {}).get("completion_tokens") if len(choices) == 1 else None
-            found += [_read_choice(choice, spent) for choice in choices[:wanted]]
+            found += new
         return found
 
     def _ask(self, prompt: str, count: int, seed: int) -> dict[str, Any]:
@@ -86,6 +86,9 @@ class Server:
                     raise self._explained(error) from error
                 self.refused |= set(named or list(sent)[:1])
                 count = 1 if "n" in self.refused else count
+            except (json.JSONDecodeError, UnicodeDecodeError) as error:
+                told = f"an answer that is cut off, or no JSON ({error})"
+                raise InputError(f"{self.url}: {told}; see the server's log, then call again, it goes on") from error
             except self.openai.OpenAIError as error:
                 if not trying or self._unknown() or getattr(error, "status_code", 500) in (401, 403, 404):
                     raise self._explained(error) from error
@@ -95,21 +98,18 @@ class Server:
                     count = 1
             else:
                 self.answered = self.tried = True
-                return answer.model_dump(exclude_none=True) if hasattr(answer, "model_dump") else {"a page": answer}
+                known = hasattr(answer, "model_dump")  # else a page; what is amiss in a known one, _read_answer tells
+                return answer.model_dump(exclude_none=True, warnings=False) if known else {"a page": answer}
 
     def _models(self) -> list[str]:
-        """What the server offers, as far as it says. Raises InputError where nobody answers, or not to our key."""
+        """What the server offers, as far as it says. Raises InputError where nobody answers, or the key is unknown."""
         try:
             found = self.client.with_options(max_retries=0).models.list()
             return [str(model.id) for model in found.data]
-        except (
-            self.openai.APIConnectionError,
-            self.openai.AuthenticationError,
-            self.openai.PermissionDeniedError,
-        ) as e:
-            raise self._explained(e) from e
-        except (self.openai.OpenAIError, AttributeError, TypeError):
-            return []  # not every server has the list
+        except (self.openai.APIConnectionError, self.openai.AuthenticationError) as error:
+            raise self._explained(error) from error
+        except (self.openai.OpenAIError, AttributeError, TypeError, ValueError):
+            return []  # not every server has the list, has it in JSON, or shows it to every key that may ask
 
     def _offer(self) -> str:
         return f"it offers {', '.join(self.offered[:8])}" if self.offered else "it does not say what it offers"
@@ -117,10 +117,12 @@ class Server:
     def _unknown(self) -> bool:
         return bool(self.offered) and self.model not in self.offered
 
+    def _hidden(self, text: str) -> str:
+        return text.replace(self.key, "…") if self.key else text
+
     def _explained(self, error: Exception) -> InputError:
         """One line: what happened and what to do, never with the key."""
-        text = _told(error)
-        text = (text.replace(self.key, "…") if self.key else text)[:300]
+        text = self._hidden(_told(error))[:300]
         status = getattr(error, "status_code", None)
         if isinstance(error, self.openai.APITimeoutError):
             told = f"no answer within {self.timeout:g} seconds; ask for fewer or shorter solutions at a time"
@@ -170,6 +172,15 @@ def _told(error: Exception) -> str:
     except (ValueError, AttributeError):
         pass  # a page, or a text
     return f"{response.status_code}: {' '.join(str(found).split())}"
+
+
+def _read_answer(answer: dict[str, Any], wanted: int) -> list[tuple[str, float | None, int | None]]:
+    """What `_read_choice` finds in the first `wanted` choices. Raises LookupError, or so, if that is not what it holds."""
+    choices = answer["choices"]
+    spent = (answer.get("usage") or {}).get("completion_tokens") if len(choices) == 1 else None
+    if not choices:
+        raise LookupError("no choices")
+    return [_read_choice(choice, spent) for choice in choices[:wanted]]
 
 
 def _read_choice(choice: dict[str, Any], spent: int | None) -> tuple[str, float | None, int | None]:

@@ -9,6 +9,9 @@ from servers import FakeServer, complete, refuse
 from minrm.errors import InputError
 from minrm.server import Server
 
+JSON = {"Content-Type": "application/json"}
+CUT_OFF = 200, '{"choices": [', JSON
+
 
 def server(fake, model="m", chat=False, retries=3, timeout=20, **asked):
     return Server(fake.url, model, chat, {"temperature": 1, **asked}, {}, retries, timeout)
@@ -136,8 +139,15 @@ def test_a_key_that_no_header_can_carry_is_refused_but_not_quoted(key, monkeypat
         (refuse(400, "prompt too long"), {}, r"refuses the request \(400: prompt too long\); mend the question"),
         (refuse(429, "busy"), {"retries": 0}, "429: busy, also when asked again; call again with fewer requests at a"),
         (refuse(503, "down"), {"retries": 0}, "503: down, also when asked again; see the server's own log"),
-        ((200, {"answer": 42}, {}), {}, "an answer without choices, .*42.*; is this an OpenAI-compatible server"),
-        ((200, "<html>Welcome</html>", {}), {}, "an answer without choices, .*Welcome"),
+        ((200, {"answer": 42}, {}), {}, "an answer without choices that .*42.*; is this an OpenAI-compatible server"),
+        ((200, "<html>Welcome</html>", {}), {}, "an answer without choices that can be read, .*Welcome"),
+        ((200, {"choices": []}, {}), {}, "an answer without choices that can be read, "),
+        ((200, {"choices": ["a"]}, {}), {}, "an answer without choices that can be read, .*'a'"),
+        ((200, {"choices": "abc"}, {}), {}, "an answer without choices that can be read, .*abc"),
+        ((200, {"choices": [{"text": 5}]}, {}), {}, "an answer without choices that can be read, .*5"),
+        ((200, {"choices": [{"text": "a", "logprobs": {"token_logprobs": ["b"]}}]}, {}), {}, "that can be read"),
+        (CUT_OFF, {}, r"an answer that is cut off, or no JSON \(.*\); see the server's log, then call again"),
+        ((200, "\xff", JSON), {}, "an answer that is cut off, or no JSON"),
     ],
 )
 def test_what_went_wrong_is_one_line_with_the_address(answer, options, told):
@@ -151,6 +161,17 @@ def test_where_nothing_answers_it_is_said_at_once():
         pass  # the port is free again
     with pytest.raises(InputError, match=r"/v1: nothing answers \(.*refused.*\); start the server there, or mend"):
         solve(fake, retries=50)
+
+
+@pytest.mark.parametrize("listing", [refuse(403, "not to you"), refuse(404, "no list"), CUT_OFF, (200, [], {})])
+def test_a_list_of_models_that_cannot_be_had_stops_nothing(listing):
+    with FakeServer(listing=listing) as fake:
+        assert len(solve(fake)) == 3
+        with pytest.raises(InputError, match="name a model; it does not say what it offers"):
+            server(fake, model="")
+    with FakeServer(lambda ask, number: refuse(403, "no"), listing=listing) as fake:
+        with pytest.raises(InputError, match="a key is wanted; set the environment variable OPENAI_API_KEY"):
+            solve(fake)
 
 
 def test_an_answer_that_does_not_come_in_time_is_said():
