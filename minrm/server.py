@@ -65,10 +65,14 @@ class Server:
         return found
 
     def _ask(self, prompt: str, count: int, seed: int) -> dict[str, Any]:
-        """The server's answer. A field of OPTIONAL that it refuses is left out from then on."""
+        """The server's answer. A field of OPTIONAL that it refuses is left out from then on, if it answers without.
+
+        If not, the question was what it refused, and the other questions keep their fields.
+        """
+        refused = set(self.refused)
         while True:
             optional = {"n": count, "seed": seed, "logprobs": True if self.chat else 1}
-            sent = {key: optional[key] for key in OPTIONAL if key not in self.refused and (key != "n" or count > 1)}
+            sent = {key: optional[key] for key in OPTIONAL if key not in refused and (key != "n" or count > 1)}
             body = {key: value for key, value in (self.asked | sent | self.fields).items() if value is not None}
             trying = "n" in sent and not self.tried  # llama.cpp refuses n as if it were its own failure: do not insist
             patience = 0 if self._unknown() and not self.answered else 2 if trying else self.retries
@@ -84,8 +88,8 @@ class Server:
                 named = [key for key in sent if re.search(rf"(?<![\w\\]){key}(?!\w)", _told(error))]
                 if self._unknown() or not (named or sent):
                     raise self._explained(error) from error
-                self.refused |= set(named or list(sent)[:1])
-                count = 1 if "n" in self.refused else count
+                refused |= set(named or list(sent)[:1])
+                count = 1 if "n" in refused else count
             except (json.JSONDecodeError, UnicodeDecodeError) as error:
                 told = f"an answer that is cut off, or no JSON ({error})"
                 raise InputError(f"{self.url}: {told}; see the server's log, then call again, it goes on") from error
@@ -94,10 +98,11 @@ class Server:
                     raise self._explained(error) from error
                 self.tried = True
                 if getattr(error, "status_code", None) == 500:
-                    self.refused.add("n")
+                    refused.add("n")
                     count = 1
             else:
                 self.answered = self.tried = True
+                self.refused |= refused
                 known = hasattr(answer, "model_dump")  # else a page; what is amiss in a known one, _read_answer tells
                 return answer.model_dump(exclude_none=True, warnings=False) if known else {"a page": answer}
 
@@ -175,7 +180,7 @@ def _told(error: Exception) -> str:
 
 
 def _read_answer(answer: dict[str, Any], wanted: int) -> list[tuple[str, float | None, int | None]]:
-    """What `_read_choice` finds in the first `wanted` choices. Raises LookupError, or so, if that is not what it holds."""
+    """The first `wanted` choices as `_read_choice` reads them. Raises what Python raises where they are something else."""
     choices = answer["choices"]
     spent = (answer.get("usage") or {}).get("completion_tokens") if len(choices) == 1 else None
     if not choices:

@@ -62,6 +62,27 @@ def test_where_likelihoods_are_refused_they_are_none(status, message):
     assert fake.seen[1]["body"]["n"] == 3 and fake.seen[1]["body"]["seed"] == 10  # only what was refused is left out
 
 
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_question_that_is_refused_takes_nothing_from_the_others(status):
+    """Its refusal names no field, so it is asked again with fewer; another is asked meanwhile and later."""
+    asked = []
+
+    def answer(ask, number):
+        if ask["body"]["prompt"] == "long":
+            if not asked and "logprobs" not in ask["body"] or status == 500:
+                asked.append(asking.solutions("?", 3, seed=10))  # while the long one is half stripped
+            return refuse(status, "maximum context length is 8 tokens")
+
+    with FakeServer(answer) as fake:
+        asking = server(fake, retries=0)
+        with pytest.raises(InputError, match="maximum context length"):
+            asking.solutions("long", 3, seed=0)
+        asked.append(asking.solutions("?", 3, seed=10))
+        others = [ask["body"] for ask in fake.seen if ask["body"]["prompt"] == "?"]
+    assert len(others) == len(asked) >= 2 and all({"n", "seed", "logprobs"} <= body.keys() for body in others)
+    assert all(value == pytest.approx(-0.75) for found in asked for _, value, _ in found)
+
+
 def test_a_likelihood_with_a_gap_is_none_and_one_choice_takes_its_length_from_usage():
     def answer(ask, number):
         status, content, headers = complete(ask)
@@ -169,9 +190,9 @@ def test_a_list_of_models_that_cannot_be_had_stops_nothing(listing):
         assert len(solve(fake)) == 3
         with pytest.raises(InputError, match="name a model; it does not say what it offers"):
             server(fake, model="")
-    with FakeServer(lambda ask, number: refuse(403, "no"), listing=listing) as fake:
-        with pytest.raises(InputError, match="a key is wanted; set the environment variable OPENAI_API_KEY"):
-            solve(fake)
+    told, refusal = "a key is wanted; set the environment variable OPENAI_API_KEY", refuse(403, "no")
+    with FakeServer(lambda ask, number: refusal, listing=listing) as fake, pytest.raises(InputError, match=told):
+        solve(fake)
 
 
 def test_an_answer_that_does_not_come_in_time_is_said():
