@@ -1,22 +1,29 @@
 """One model behind an address that speaks OpenAI's API: what it is asked, what it may refuse, what its errors mean.
 
 The `openai` package is the client: it waits and asks again after 408, 409, 429, 5xx and dropped connections
-(exponential back-off with jitter, or as long as Retry-After says). Nothing else here needs it, so it is no dependency
-of the package: `pip install openai`. `minrm.endpoint` samples through this.
+(exponential back-off with jitter, or as long as Retry-After says, up to a minute). The pause of a busy server that
+wants more than that is made here, and told. Nothing else needs the client, so it is no dependency of the package: `pip
+install openai`. `minrm.endpoint` samples through this.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
 from minrm.errors import InputError
+from minrm.replies import Solution, long_pause, solutions_in, told_by
 
 # What a server may refuse; we then go on without it. One that does not say what it refuses loses them in this order.
 OPTIONAL = ("logprobs", "n", "seed")
+_HOUR = 3600  # in seconds; a pause that ends later than this after the request was first sent ends the run
+
+log = logging.getLogger(__name__)
 
 
 class Server:
@@ -44,19 +51,20 @@ class Server:
         )
         self.refused: set[str] = set()
         self.answered = self.tried = False
+        self.quiet_until = 0.0  # by time.monotonic(): a pause that the user was told of
         self.offered = self._models()
         if not model:
             raise InputError(f"{self.url}: name a model; {self._offer()}")
 
-    def solutions(self, prompt: str, count: int, seed: int) -> list[tuple[str, float | None, int | None]]:
+    def solutions(self, prompt: str, count: int, seed: int) -> list[Solution]:
         """`count` solutions with their log-likelihood and number of tokens; in one request if the server can."""
-        found: list[tuple[str, float | None, int | None]] = []
+        found: list[Solution] = []
         while len(found) < count:
             wanted = 1 if "n" in self.refused else count - len(found)
             answer = self._ask(prompt, wanted, (seed + len(found)) % 2**31)
             try:
-                new = _read_answer(answer, wanted)
-            except (AttributeError, LookupError, TypeError):
+                new = solutions_in(answer, wanted)
+            except ValueError:
                 told = f"an answer without choices that can be read, {self._hidden(str(answer))[:80]}"
                 raise InputError(f"{self.url}: {told}; is this an OpenAI-compatible server?") from None
             if len(new) < wanted:
@@ -76,25 +84,17 @@ class Server:
             body = {key: value for key, value in (self.asked | sent | self.fields).items() if value is not None}
             trying = "n" in sent and not self.tried  # llama.cpp refuses n as if it were its own failure: do not insist
             patience = 0 if self._unknown() and not self.answered else 2 if trying else self.retries
-            client = self.client.with_options(max_retries=min(patience, self.retries))
             try:
-                answer: Any
-                if self.chat:
-                    turns: Any = [{"role": "user", "content": prompt}]
-                    answer = client.chat.completions.create(model=self.model, messages=turns, extra_body=body)
-                else:
-                    answer = client.completions.create(model=self.model, prompt=prompt, extra_body=body)
+                answer = self._send(prompt, body, min(patience, self.retries))
             except (self.openai.BadRequestError, self.openai.UnprocessableEntityError) as error:
-                named = [key for key in sent if re.search(rf"(?<![\w\\]){key}(?!\w)", _told(error))]
+                named = [key for key in sent if re.search(rf"(?<![\w\\]){key}(?!\w)", told_by(error))]
                 if self._unknown() or not (named or sent):
                     raise self._explained(error) from error
                 refused |= set(named or list(sent)[:1])
                 count = 1 if "n" in refused else count
-            except (json.JSONDecodeError, UnicodeDecodeError) as error:
-                told = f"an answer that is cut off, or no JSON ({error})"
-                raise InputError(f"{self.url}: {told}; see the server's log, then call again, it goes on") from error
             except self.openai.OpenAIError as error:
-                if not trying or self._unknown() or getattr(error, "status_code", 500) in (401, 403, 404):
+                final = getattr(error, "status_code", 500) in (401, 403, 404) or long_pause(error)
+                if final or not trying or self._unknown():
                     raise self._explained(error) from error
                 self.tried = True
                 if getattr(error, "status_code", None) == 500:
@@ -103,8 +103,34 @@ class Server:
             else:
                 self.answered = self.tried = True
                 self.refused |= refused
-                known = hasattr(answer, "model_dump")  # else a page; what is amiss in a known one, _read_answer tells
+                return answer
+
+    def _send(self, prompt: str, body: dict[str, Any], patience: int) -> dict[str, Any]:
+        """What the server answers to one request, which is sent again `patience` times, and after each long pause."""
+        client = self.client.with_options(max_retries=patience)
+        deadline = time.monotonic() + _HOUR
+        while True:
+            try:
+                answer: Any
+                if self.chat:
+                    turns: Any = [{"role": "user", "content": prompt}]
+                    answer = client.chat.completions.create(model=self.model, messages=turns, extra_body=body)
+                else:
+                    answer = client.completions.create(model=self.model, prompt=prompt, extra_body=body)
+                known = hasattr(answer, "model_dump")  # else a page; what is amiss in a known one, solutions_in tells
                 return answer.model_dump(exclude_none=True, warnings=False) if known else {"a page": answer}
+            except (json.JSONDecodeError, UnicodeDecodeError) as error:
+                told = f"an answer that is cut off, or no JSON ({error})"
+                raise InputError(f"{self.url}: {told}; see the server's log, then call again, it goes on") from error
+            except self.openai.APIStatusError as error:
+                pause = long_pause(error)
+                if not (pause and patience) or time.monotonic() + pause > deadline:
+                    raise
+                if time.monotonic() >= self.quiet_until:  # once, not in each thread
+                    self.quiet_until = time.monotonic() + pause
+                    told = self._hidden(told_by(error))
+                    log.warning("%s: %s; it asks for a pause of %.0f seconds, then it goes on", self.url, told, pause)
+                time.sleep(pause)
 
     def _models(self) -> list[str]:
         """What the server offers, as far as it says. Raises InputError where nobody answers, or the key is unknown."""
@@ -123,11 +149,12 @@ class Server:
         return bool(self.offered) and self.model not in self.offered
 
     def _hidden(self, text: str) -> str:
-        return text.replace(self.key, "…") if self.key else text
+        """The beginning of what a server says, without the key."""
+        return (text.replace(self.key, "…") if self.key else text)[:300]
 
     def _explained(self, error: Exception) -> InputError:
         """One line: what happened and what to do, never with the key."""
-        text = self._hidden(_told(error))[:300]
+        text = self._hidden(told_by(error))
         status = getattr(error, "status_code", None)
         if isinstance(error, self.openai.APITimeoutError):
             told = f"no answer within {self.timeout:g} seconds; ask for fewer or shorter solutions at a time"
@@ -147,6 +174,8 @@ class Server:
             )
         elif status in (400, 422):
             told = f"refuses the request ({text}); mend the question, the prompt or the fields that it names"
+        elif pause := long_pause(error):
+            told = f"{text}; it asks for a pause of {pause:.0f} seconds; call again after that, it goes on"
         elif status == 429:
             told = f"{text}, also when asked again; call again with fewer requests at a time (concurrent), it goes on"
         else:
@@ -162,38 +191,3 @@ def _address(url: str) -> str:
             f"endpoint {url!r} is no address; it begins with http:// or https://, http://localhost:8000/v1"
         )
     return url.strip().rstrip("/") + ("/v1" if found.path in ("", "/") else "")
-
-
-def _told(error: Exception) -> str:
-    """What the server says, in one line: of its answer the message, where it has one; of a dropped line the cause."""
-    response = getattr(error, "response", None)
-    if response is None:
-        return " ".join(str(error.__cause__ or error).split())
-    found: Any = response.text
-    try:
-        found = json.loads(found)
-        found = found.get("error", found)
-        found = found.get("message") or found.get("detail") or found
-    except (ValueError, AttributeError):
-        pass  # a page, or a text
-    return f"{response.status_code}: {' '.join(str(found).split())}"
-
-
-def _read_answer(answer: dict[str, Any], wanted: int) -> list[tuple[str, float | None, int | None]]:
-    """The first `wanted` choices as `_read_choice` reads them. Raises what Python raises where they are something else."""
-    choices = answer["choices"]
-    spent = (answer.get("usage") or {}).get("completion_tokens") if len(choices) == 1 else None
-    if not choices:
-        raise LookupError("no choices")
-    return [_read_choice(choice, spent) for choice in choices[:wanted]]
-
-
-def _read_choice(choice: dict[str, Any], spent: int | None) -> tuple[str, float | None, int | None]:
-    """Text, log-likelihood, number of tokens. Log-probabilities come as a list of numbers, or of objects (chat)."""
-    text = choice["text"] if "text" in choice else (choice.get("message") or {}).get("content")
-    text = (text or "").encode("utf-8", "replace").decode()  # half a character of a cut token cannot be written
-    told = choice.get("logprobs") or {}
-    values = told.get("token_logprobs") or [token.get("logprob") for token in told.get("content") or []]
-    if values and None not in values:
-        return text, float(sum(values)), len(values)
-    return text, None, spent

@@ -116,6 +116,72 @@ def test_retry_after_is_honoured():
     assert 2 <= fake.seen[1]["at"] - fake.seen[0]["at"] < 3
 
 
+class Clock:
+    """In place of `time`: only sleep moves it, and what was slept is kept."""
+
+    def __init__(self):
+        self.now, self.slept = 4e9, []  # in October 2096
+
+    def time(self):
+        return self.now
+
+    monotonic = time
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    found = Clock()
+    monkeypatch.setattr("minrm.server.time", found)
+    monkeypatch.setattr("minrm.replies.time", found)
+    return found
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("asked", ["200", "Tue, 02 Oct 2096 07:10:00 GMT"])  # the clock stands at 07:06:40
+def test_a_longer_pause_than_the_client_makes_is_made_here_and_told(asked, status, clock, caplog):
+    def answer(ask, number):
+        return None if clock.slept else refuse(status, "slow down", Retry_After=asked)
+
+    with FakeServer(answer) as fake:
+        assert len(solve(fake, retries=1)) == 3
+    assert clock.slept == [200] and {ask["body"]["n"] for ask in fake.seen} == {3}
+    told = f"{fake.url}/v1: {status}: slow down; it asks for a pause of 200 seconds, then it goes on"
+    assert caplog.messages == [told]
+
+
+def test_a_pause_is_told_once_and_not_by_each_thread(clock, caplog):
+    def answer(ask, number):
+        return None if len(clock.slept) == 2 else refuse(429, "slow down", Retry_After="200")
+
+    with FakeServer(answer) as fake:
+        asking = server(fake, retries=1)
+        asking.quiet_until = clock.now + 100  # another thread has told of its own pause
+        asking.solutions("?", 3, seed=10)
+    assert clock.slept == [200, 200] and len(caplog.messages) == 1
+
+
+@pytest.mark.parametrize("asked, retries, slept", [(7200, 1, []), (1500, 1, [1500, 1500]), (200, 0, []), (61, 0, [])])
+def test_a_pause_that_is_not_made_is_said(asked, retries, slept, clock):
+    """It ends more than an hour after the first request, or nothing is to be asked again."""
+    refusal = refuse(429, "slow down", Retry_After=str(asked))
+    told = f"429: slow down; it asks for a pause of {asked} seconds; call again after that, it goes on"
+    with FakeServer(lambda ask, number: refusal) as fake, pytest.raises(InputError, match=told):
+        solve(fake, retries=retries)
+    assert clock.slept == slept
+
+
+@pytest.mark.parametrize("asked", ["", "soon", "1.2.3", "-200", "Sun, 99 Sep 2001 01:50:00 GMT"])
+def test_a_pause_that_cannot_be_read_is_none(asked, clock):
+    refusal, told = refuse(503, "down", Retry_After=asked), "503: down, also when asked again"
+    with FakeServer(lambda ask, number: refusal) as fake, pytest.raises(InputError, match=told):
+        solve(fake, 1, retries=0)
+    assert not clock.slept
+
+
 def test_the_key_travels_in_the_header_and_appears_in_no_message(monkeypatch):
     key = "sk-very-secret-9"
     monkeypatch.setenv("OPENAI_API_KEY", key)
