@@ -1,9 +1,9 @@
 """One model behind an address that speaks OpenAI's API: what it is asked, what it may refuse, what its errors mean.
 
 The `openai` package is the client: it waits and asks again after 408, 409, 429, 5xx and dropped connections
-(exponential back-off with jitter, or up to a minute or two as long as Retry-After says; we wait for what is longer).
-Nothing else here needs it, so it is no dependency of the package: `pip install openai`. `minrm.endpoint` samples
-through this.
+(exponential back-off with jitter, or as long as Retry-After says, up to a minute). The pause of a busy server that
+wants more than that is made here, and told. Nothing else needs the client, so it is no dependency of the package: `pip
+install openai`. `minrm.endpoint` samples through this.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from minrm.errors import InputError
+from minrm.replies import Solution, long_pause, solutions_in, told_by
 
 # What a server may refuse; we then go on without it. One that does not say what it refuses loses them in this order.
 OPTIONAL = ("logprobs", "n", "seed")
-LONG, TOO_LONG = 120, 3600  # seconds: above the first the client does not wait, above the second we neither
+_HOUR = 3600  # in seconds; a pause that ends later than this after the request was first sent ends the run
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,11 @@ class Server:
         except ImportError:
             raise InputError("to ask a server takes the package openai: pip install openai") from None
         self.openai, self.model, self.chat, self.asked, self.fields = openai, model, chat, asked, fields
-        self.key = _key()
+        self.key = os.environ.get("OPENAI_API_KEY", "").strip()  # a file's last newline often comes along
+        if not (self.key.isascii() and self.key.isprintable()):  # the client's own error would quote it
+            raise InputError(
+                "the key in OPENAI_API_KEY has characters that no key has (line breaks, accents); set the right one"
+            )
         self.url, self.timeout, self.retries = _address(url), timeout, retries
         self.client = openai.OpenAI(
             base_url=self.url,
@@ -46,45 +51,68 @@ class Server:
         )
         self.refused: set[str] = set()
         self.answered = self.tried = False
+        self.quiet_until = 0.0  # by time.monotonic(): a pause that the user was told of
         self.offered = self._models()
         if not model:
             raise InputError(f"{self.url}: name a model; {self._offer()}")
 
-    def solutions(
-        self, prompt: str, count: int, seed: int, name: str = "the request"
-    ) -> list[tuple[str, float | None, int | None]]:
+    def solutions(self, prompt: str, count: int, seed: int, name: str = "the request") -> list[Solution]:
         """`count` solutions with their log-likelihood and number of tokens; in one request if the server can.
 
         name: what an error calls the request, should the server refuse it.
         """
-        found: list[tuple[str, float | None, int | None]] = []
+        found: list[Solution] = []
         while len(found) < count:
             wanted = 1 if "n" in self.refused else count - len(found)
             answer = self._ask(prompt, wanted, (seed + len(found)) % 2**31, name)
-            choices = answer.get("choices")
-            if not choices or not all(isinstance(choice, dict) for choice in choices):
-                told = f"an answer without choices, {str(answer)[:80]}"
-                raise InputError(f"{self.url}: {told}; is this an OpenAI-compatible server?")
-            if len(choices) < wanted:
+            try:
+                new = solutions_in(answer, wanted)
+            except ValueError:
+                told = f"an answer without choices that can be read, {self._hidden(str(answer))[:80]}"
+                raise InputError(f"{self.url}: {told}; is this an OpenAI-compatible server?") from None
+            if len(new) < wanted:
                 self.refused.add("n")  # silently
-            spent = (answer.get("usage") or {}).get("completion_tokens") if len(choices) == 1 else None
-            found += [_read_choice(choice, spent) for choice in choices[:wanted]]
+            found += new
         return found
 
     def _ask(self, prompt: str, count: int, seed: int, name: str) -> dict[str, Any]:
-        """The server's answer. A field of OPTIONAL that it refuses is left out from then on.
+        """The server's answer. A field of OPTIONAL that it refuses is left out from then on, if it answers without.
 
-        That is settled only when it answers without: a prompt that is too long is refused with any fields, and the
-        other requests must not lose theirs by it.
+        If not, the question was what it refused, and the other questions keep their fields.
         """
-        without, waits = set(self.refused), 0
+        refused = set(self.refused)
         while True:
             optional = {"n": count, "seed": seed, "logprobs": True if self.chat else 1}
-            sent = {key: optional[key] for key in OPTIONAL if key not in without and (key != "n" or count > 1)}
+            sent = {key: optional[key] for key in OPTIONAL if key not in refused and (key != "n" or count > 1)}
             body = {key: value for key, value in (self.asked | sent | self.fields).items() if value is not None}
             trying = "n" in sent and not self.tried  # llama.cpp refuses n as if it were its own failure: do not insist
             patience = 0 if self._unknown() and not self.answered else 2 if trying else self.retries
-            client = self.client.with_options(max_retries=min(patience, self.retries))
+            try:
+                answer = self._send(prompt, body, min(patience, self.retries))
+            except (self.openai.BadRequestError, self.openai.UnprocessableEntityError) as error:
+                named = [key for key in sent if re.search(rf"(?<![\w\\]){key}(?!\w)", told_by(error))]
+                if self._unknown() or not (named or sent):
+                    raise self._explained(error, name) from error
+                refused |= set(named or list(sent)[:1])
+                count = 1 if "n" in refused else count
+            except self.openai.OpenAIError as error:
+                final = getattr(error, "status_code", 500) in (401, 403, 404) or long_pause(error)
+                if final or not trying or self._unknown():
+                    raise self._explained(error) from error
+                self.tried = True
+                if getattr(error, "status_code", None) == 500:
+                    refused.add("n")
+                    count = 1
+            else:
+                self.answered = self.tried = True
+                self.refused |= refused
+                return answer
+
+    def _send(self, prompt: str, body: dict[str, Any], patience: int) -> dict[str, Any]:
+        """What the server answers to one request, which is sent again `patience` times, and after each long pause."""
+        client = self.client.with_options(max_retries=patience)
+        deadline = time.monotonic() + _HOUR
+        while True:
             try:
                 answer: Any
                 if self.chat:
@@ -92,46 +120,30 @@ class Server:
                     answer = client.chat.completions.create(model=self.model, messages=turns, extra_body=body)
                 else:
                     answer = client.completions.create(model=self.model, prompt=prompt, extra_body=body)
-            except (self.openai.BadRequestError, self.openai.UnprocessableEntityError) as error:
-                named = [key for key in sent if re.search(rf"(?<![\w\\]){key}(?!\w)", _told(error))]
-                if self._unknown() or not (named or sent):
-                    raise self._explained(error, name) from error
-                without |= set(named or list(sent)[:1])
-                count = 1 if "n" in without else count
-            except self.openai.OpenAIError as error:
-                if LONG < (seconds := _asked_to_wait(error)) <= TOO_LONG and waits < self.retries:
-                    waits += 1
-                    log.warning("%s asks to wait %g seconds", self.url, seconds)
-                    time.sleep(seconds)
-                    continue
-                if not trying or self._unknown() or getattr(error, "status_code", 500) in (401, 403, 404):
-                    raise self._explained(error) from error
-                self.tried = True
-                if getattr(error, "status_code", None) == 500:
-                    without.add("n")
-                    count = 1
-            except ValueError as error:  # the client leaves it to us
-                told = f"an answer that is no JSON, or cut off ({error}); see the server's own log, then call again"
-                raise InputError(f"{self.url}: {told}, it goes on") from error
-            else:
-                self.refused |= without
-                self.answered = self.tried = True
-                if not hasattr(answer, "model_dump"):
-                    return {"a page": answer}
-                return answer.model_dump(exclude_none=True, warnings=False)
+                known = hasattr(answer, "model_dump")  # else a page; what is amiss in a known one, solutions_in tells
+                return answer.model_dump(exclude_none=True, warnings=False) if known else {"a page": answer}
+            except (json.JSONDecodeError, UnicodeDecodeError) as error:
+                told = f"an answer that is cut off, or no JSON ({error})"
+                raise InputError(f"{self.url}: {told}; see the server's log, then call again, it goes on") from error
+            except self.openai.APIStatusError as error:
+                pause = long_pause(error)
+                if not (pause and patience) or time.monotonic() + pause > deadline:
+                    raise
+                if time.monotonic() >= self.quiet_until:  # once, not in each thread
+                    self.quiet_until = time.monotonic() + pause
+                    told = self._hidden(told_by(error))
+                    log.warning("%s: %s; it asks for a pause of %.0f seconds, then it goes on", self.url, told, pause)
+                time.sleep(pause)
 
     def _models(self) -> list[str]:
-        """What the server offers, as far as it says: a key may be for completions only (403).
-
-        Raises InputError where nobody answers, or not to our key.
-        """
+        """What the server offers, as far as it says. Raises InputError where nobody answers, or the key is unknown."""
         try:
             found = self.client.with_options(max_retries=0).models.list()
             return [str(model.id) for model in found.data]
         except (self.openai.APIConnectionError, self.openai.AuthenticationError) as error:
             raise self._explained(error) from error
         except (self.openai.OpenAIError, AttributeError, TypeError, ValueError):
-            return []  # not every server has the list
+            return []  # not every server has the list, has it in JSON, or shows it to every key that may ask
 
     def _offer(self) -> str:
         return f"it offers {', '.join(self.offered[:8])}" if self.offered else "it does not say what it offers"
@@ -139,10 +151,13 @@ class Server:
     def _unknown(self) -> bool:
         return bool(self.offered) and self.model not in self.offered
 
+    def _hidden(self, text: str) -> str:
+        """The beginning of what a server says, without the key."""
+        return (text.replace(self.key, "…") if self.key else text)[:300]
+
     def _explained(self, error: Exception, name: str = "the request") -> InputError:
         """One line: what happened and what to do, never with the key."""
-        text = _told(error)
-        text = (text.replace(self.key, "…") if self.key else text)[:300]
+        text = self._hidden(told_by(error))
         status = getattr(error, "status_code", None)
         if isinstance(error, self.openai.APITimeoutError):
             told = f"no answer within {self.timeout:g} seconds; ask for fewer or shorter solutions at a time"
@@ -162,32 +177,13 @@ class Server:
             )
         elif status in (400, 422):
             told = f"refuses {name} ({text}); mend the question, the prompt or the fields that it names"
-        elif wait := _asked_to_wait(error):
-            told = f"{text}; it asks to wait {wait:g} seconds: call again then, it goes on"
+        elif pause := long_pause(error):
+            told = f"{text}; it asks for a pause of {pause:.0f} seconds; call again after that, it goes on"
         elif status == 429:
             told = f"{text}, also when asked again; call again with fewer requests at a time (concurrent), it goes on"
         else:
             told = f"{text}, also when asked again; see the server's own log, then call again, it goes on"
         return InputError(f"{self.url}: {told}")
-
-
-def _key() -> str:
-    """The key, without the line break that files of secrets end with. Raises InputError, which does not quote it."""
-    key = os.environ.get("OPENAI_API_KEY", "").strip()
-    if not (key.isascii() and key.isprintable()):
-        raise InputError("OPENAI_API_KEY holds what no key holds, such as a line break within it; set it again")
-    return key
-
-
-def _asked_to_wait(error: Exception) -> float:
-    """How long a busy server (429, 503) wants to be left alone, in seconds, if it says so."""
-    response = getattr(error, "response", None)
-    if response is None or response.status_code not in (429, 503):
-        return 0
-    try:
-        return float(response.headers.get("retry-after", 0))
-    except ValueError:
-        return 0  # a date
 
 
 def _address(url: str) -> str:
@@ -198,29 +194,3 @@ def _address(url: str) -> str:
             f"endpoint {url!r} is no address; it begins with http:// or https://, http://localhost:8000/v1"
         )
     return url.strip().rstrip("/") + ("/v1" if found.path in ("", "/") else "")
-
-
-def _told(error: Exception) -> str:
-    """What the server says, in one line: of its answer the message, where it has one; of a dropped line the cause."""
-    response = getattr(error, "response", None)
-    if response is None:
-        return " ".join(str(error.__cause__ or error).split())
-    found: Any = response.text
-    try:
-        found = json.loads(found)
-        found = found.get("error", found)
-        found = found.get("message") or found.get("detail") or found
-    except (ValueError, AttributeError):
-        pass  # a page, or a text
-    return f"{response.status_code}: {' '.join(str(found).split())}"
-
-
-def _read_choice(choice: dict[str, Any], spent: int | None) -> tuple[str, float | None, int | None]:
-    """Text, log-likelihood, number of tokens. Log-probabilities come as a list of numbers, or of objects (chat)."""
-    text = choice["text"] if "text" in choice else (choice.get("message") or {}).get("content")
-    text = (text or "").encode("utf-8", "replace").decode()  # half a character of a cut token cannot be written
-    told = choice.get("logprobs") or {}
-    values = told.get("token_logprobs") or [token.get("logprob") for token in told.get("content") or []]
-    if values and None not in values:
-        return text, float(sum(values)), len(values)
-    return text, None, spent

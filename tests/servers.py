@@ -10,21 +10,19 @@ class FakeServer:
     """`with FakeServer(answer) as fake`: fake.url, and fake.seen, a list of what was asked (path, body, headers, at).
 
     answer(ask, number) gives (status, JSON or text, headers) for the request of that number, from 0; None for what
-    `complete` says; "drop" hangs up. models: what /v1/models lists, None: it is forbidden.
+    `complete` says; "drop" hangs up. models: what /v1/models lists; listing: what it says instead, like an answer.
     """
 
-    def __init__(self, answer=lambda ask, number: None, models=("m",)):
-        self.answer, self.models, self.seen, self.lock = answer, models, [], threading.Lock()
+    def __init__(self, answer=lambda ask, number: None, models=("m",), listing=None):
+        self.answer, self.seen, self.lock = answer, [], threading.Lock()
+        self.listing = listing or (200, {"object": "list", "data": [{"id": name} for name in models]}, {})
 
     def __enter__(self):
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
-                if fake.models is None:
-                    self.reply(*refuse(403, "not with this key"))
-                else:
-                    self.reply(200, {"object": "list", "data": [{"id": name} for name in fake.models]}, {})
+                self.reply(*fake.listing)
 
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -9,6 +9,9 @@ from servers import FakeServer, complete, refuse
 from minrm.errors import InputError
 from minrm.server import Server
 
+JSON = {"Content-Type": "application/json"}
+CUT_OFF = 200, '{"choices": [', JSON
+
 
 def server(fake, model="m", chat=False, retries=3, timeout=20, **asked):
     return Server(fake.url, model, chat, {"temperature": 1, **asked}, {}, retries, timeout)
@@ -59,6 +62,27 @@ def test_where_likelihoods_are_refused_they_are_none(status, message):
     assert fake.seen[1]["body"]["n"] == 3 and fake.seen[1]["body"]["seed"] == 10  # only what was refused is left out
 
 
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_question_that_is_refused_takes_nothing_from_the_others(status):
+    """Its refusal names no field, so it is asked again with fewer; another is asked meanwhile and later."""
+    asked = []
+
+    def answer(ask, number):
+        if ask["body"]["prompt"] == "long":
+            if not asked and "logprobs" not in ask["body"] or status == 500:
+                asked.append(asking.solutions("?", 3, seed=10))  # while the long one is half stripped
+            return refuse(status, "maximum context length is 8 tokens")
+
+    with FakeServer(answer) as fake:
+        asking = server(fake, retries=0)
+        with pytest.raises(InputError, match="maximum context length"):
+            asking.solutions("long", 3, seed=0)
+        asked.append(asking.solutions("?", 3, seed=10))
+        others = [ask["body"] for ask in fake.seen if ask["body"]["prompt"] == "?"]
+    assert len(others) == len(asked) >= 2 and all({"n", "seed", "logprobs"} <= body.keys() for body in others)
+    assert all(value == pytest.approx(-0.75) for found in asked for _, value, _ in found)
+
+
 def test_a_likelihood_with_a_gap_is_none_and_one_choice_takes_its_length_from_usage():
     def answer(ask, number):
         status, content, headers = complete(ask)
@@ -92,50 +116,70 @@ def test_retry_after_is_honoured():
     assert 2 <= fake.seen[1]["at"] - fake.seen[0]["at"] < 3
 
 
+class Clock:
+    """In place of `time`: only sleep moves it, and what was slept is kept."""
+
+    def __init__(self):
+        self.now, self.slept = 4e9, []  # in October 2096
+
+    def time(self):
+        return self.now
+
+    monotonic = time
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    found = Clock()
+    monkeypatch.setattr("minrm.server.time", found)
+    monkeypatch.setattr("minrm.replies.time", found)
+    return found
+
+
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_server_that_wants_to_be_left_alone_for_long_is_and_too_long_is_said(status, monkeypatch, caplog):
-    slept = []
-    monkeypatch.setattr("minrm.server.time.sleep", slept.append)
-    with FakeServer(lambda ask, number: refuse(status, "full", Retry_After="200") if number == 0 else None) as fake:
-        assert len(solve(fake)) == 3
-    assert slept == [200] and "asks to wait 200 seconds" in caplog.text
-    assert fake.seen[-1]["body"]["n"] == 3  # it was busy, and did not refuse n
-    told = f"{status}: full; it asks to wait 90000 seconds: call again then, it goes on"
-    full = refuse(status, "full", Retry_After="90000")
-    with FakeServer(lambda ask, number: full) as fake, pytest.raises(InputError, match=told):
-        solve(fake)
-    assert slept == [200]
-
-
-def test_a_prompt_that_is_refused_costs_the_others_nothing():
-    """Too long, it is refused with any fields; that says nothing of the fields."""
-
+@pytest.mark.parametrize("asked", ["200", "Tue, 02 Oct 2096 07:10:00 GMT"])  # the clock stands at 07:06:40
+def test_a_longer_pause_than_the_client_makes_is_made_here_and_told(asked, status, clock, caplog):
     def answer(ask, number):
-        return refuse(400, "that is too long") if ask["body"]["prompt"] == "long" else None
+        return None if clock.slept else refuse(status, "slow down", Retry_After=asked)
 
     with FakeServer(answer) as fake:
-        asking = server(fake)
-        with pytest.raises(InputError, match=r"refuses question 9 \(400: that is too long\)"):
-            asking.solutions("long", 3, 10, "question 9")
-        assert [value for _, value, _ in asking.solutions("?", 3, 10)] == [pytest.approx(-0.75)] * 3
-    assert fake.seen[-1]["body"].keys() >= {"n", "seed", "logprobs"}
+        assert len(solve(fake, retries=1)) == 3
+    assert clock.slept == [200] and {ask["body"]["n"] for ask in fake.seen} == {3}
+    told = f"{fake.url}/v1: {status}: slow down; it asks for a pause of 200 seconds, then it goes on"
+    assert caplog.messages == [told]
 
 
-def test_a_key_from_a_file_is_taken_without_its_line_break_and_an_odd_one_is_not_quoted(monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret-9\n")
-    with FakeServer() as fake:
-        solve(fake)
-    assert fake.seen[0]["headers"]["Authorization"] == "Bearer sk-very-secret-9"
-    for odd in ("sk-very\nsecret", "sk-sécret"):
-        monkeypatch.setenv("OPENAI_API_KEY", odd)
-        with FakeServer() as fake, pytest.raises(InputError, match="OPENAI_API_KEY holds what no key holds") as error:
-            solve(fake)
-        assert "cret" not in str(error.value)
+def test_a_pause_is_told_once_and_not_by_each_thread(clock, caplog):
+    def answer(ask, number):
+        return None if len(clock.slept) == 2 else refuse(429, "slow down", Retry_After="200")
+
+    with FakeServer(answer) as fake:
+        asking = server(fake, retries=1)
+        asking.quiet_until = clock.now + 100  # another thread has told of its own pause
+        asking.solutions("?", 3, seed=10)
+    assert clock.slept == [200, 200] and len(caplog.messages) == 1
 
 
-def test_a_key_that_may_not_see_the_list_of_models_may_ask_all_the_same():
-    with FakeServer(models=None) as fake:
-        assert len(solve(fake)) == 3
+@pytest.mark.parametrize("asked, retries, slept", [(7200, 1, []), (1500, 1, [1500, 1500]), (200, 0, []), (61, 0, [])])
+def test_a_pause_that_is_not_made_is_said(asked, retries, slept, clock):
+    """It ends more than an hour after the first request, or nothing is to be asked again."""
+    refusal = refuse(429, "slow down", Retry_After=str(asked))
+    told = f"429: slow down; it asks for a pause of {asked} seconds; call again after that, it goes on"
+    with FakeServer(lambda ask, number: refusal) as fake, pytest.raises(InputError, match=told):
+        solve(fake, retries=retries)
+    assert clock.slept == slept
+
+
+@pytest.mark.parametrize("asked", ["", "soon", "1.2.3", "-200", "Sun, 99 Sep 2001 01:50:00 GMT"])
+def test_a_pause_that_cannot_be_read_is_none(asked, clock):
+    refusal, told = refuse(503, "down", Retry_After=asked), "503: down, also when asked again"
+    with FakeServer(lambda ask, number: refusal) as fake, pytest.raises(InputError, match=told):
+        solve(fake, 1, retries=0)
+    assert not clock.slept
 
 
 def test_the_key_travels_in_the_header_and_appears_in_no_message(monkeypatch):
@@ -155,6 +199,22 @@ def test_the_key_travels_in_the_header_and_appears_in_no_message(monkeypatch):
         solve(fake)
 
 
+def test_a_key_travels_without_the_newline_of_its_file(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", " sk-very-secret-9\r\n")
+    with FakeServer() as fake:
+        assert len(solve(fake)) == 3
+        assert fake.seen[0]["headers"]["Authorization"] == "Bearer sk-very-secret-9"
+
+
+@pytest.mark.parametrize("key", ["sk-very-secret-é", "sk-very-secret\nsk-other", "sk-very-secret\x1b"])
+def test_a_key_that_no_header_can_carry_is_refused_but_not_quoted(key, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    told = "the key in OPENAI_API_KEY has characters that no key has"
+    with FakeServer() as fake, pytest.raises(InputError, match=told) as error:
+        solve(fake)
+    assert "secret" not in str(error.value) and not fake.seen
+
+
 @pytest.mark.parametrize(
     "answer, options, told",
     [
@@ -166,10 +226,15 @@ def test_the_key_travels_in_the_header_and_appears_in_no_message(monkeypatch):
         (refuse(400, "prompt too long"), {}, r"refuses the request \(400: prompt too long\); mend the question"),
         (refuse(429, "busy"), {"retries": 0}, "429: busy, also when asked again; call again with fewer requests at a"),
         (refuse(503, "down"), {"retries": 0}, "503: down, also when asked again; see the server's own log"),
-        ((200, {"answer": 42}, {}), {}, "an answer without choices, .*42.*; is this an OpenAI-compatible server"),
-        ((200, "<html>Welcome</html>", {}), {}, "an answer without choices, .*Welcome"),
-        ((200, {"choices": ["a"]}, {}), {}, "an answer without choices, .*'a'"),
-        ((200, '{"choices": [{"te', {"Content-Type": "application/json"}), {}, "an answer that is no JSON, or cut off"),
+        ((200, {"answer": 42}, {}), {}, "an answer without choices that .*42.*; is this an OpenAI-compatible server"),
+        ((200, "<html>Welcome</html>", {}), {}, "an answer without choices that can be read, .*Welcome"),
+        ((200, {"choices": []}, {}), {}, "an answer without choices that can be read, "),
+        ((200, {"choices": ["a"]}, {}), {}, "an answer without choices that can be read, .*'a'"),
+        ((200, {"choices": "abc"}, {}), {}, "an answer without choices that can be read, .*abc"),
+        ((200, {"choices": [{"text": 5}]}, {}), {}, "an answer without choices that can be read, .*5"),
+        ((200, {"choices": [{"text": "a", "logprobs": {"token_logprobs": ["b"]}}]}, {}), {}, "that can be read"),
+        (CUT_OFF, {}, r"an answer that is cut off, or no JSON \(.*\); see the server's log, then call again"),
+        ((200, "\xff", JSON), {}, "an answer that is cut off, or no JSON"),
     ],
 )
 def test_what_went_wrong_is_one_line_with_the_address(answer, options, told):
@@ -183,6 +248,17 @@ def test_where_nothing_answers_it_is_said_at_once():
         pass  # the port is free again
     with pytest.raises(InputError, match=r"/v1: nothing answers \(.*refused.*\); start the server there, or mend"):
         solve(fake, retries=50)
+
+
+@pytest.mark.parametrize("listing", [refuse(403, "not to you"), refuse(404, "no list"), CUT_OFF, (200, [], {})])
+def test_a_list_of_models_that_cannot_be_had_stops_nothing(listing):
+    with FakeServer(listing=listing) as fake:
+        assert len(solve(fake)) == 3
+        with pytest.raises(InputError, match="name a model; it does not say what it offers"):
+            server(fake, model="")
+    told, refusal = "a key is wanted; set the environment variable OPENAI_API_KEY", refuse(403, "no")
+    with FakeServer(lambda ask, number: refusal, listing=listing) as fake, pytest.raises(InputError, match=told):
+        solve(fake)
 
 
 def test_an_answer_that_does_not_come_in_time_is_said():
