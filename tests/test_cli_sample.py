@@ -136,3 +136,23 @@ def test_ctrl_c_does_not_wait_for_answers_and_says_how_to_go_on(tmp_path):
     assert time.time() - started < 15 and process.returncode == 130
     assert said == "minrm: stopped; the same command goes on from there\n"
     assert json.loads(path.read_text().splitlines()[0])["samples"]["n"] == 2 and len(read_samples(path)[1]) >= 2
+
+
+def test_a_precision_can_be_asked_for(base, tmp_path, monkeypatch, capsys):
+    from minrm import files
+
+    monkeypatch.chdir(tmp_path)
+    files.new_model("outcome", base).save_pretrained("orm")
+    given = ["--world", "2", "--n", "2", "--max-new-tokens", "60", "--no-progress", "--dtype", "bfloat16"]
+    run("sample", *given, "-o", "s.jsonl", capsys=capsys)
+    assert read_samples("s.jsonl")[0]["dtype"] == "bfloat16"
+    run("prepare", "s.jsonl", "--source", "samples", "-o", "test.jsonl", capsys=capsys)
+    scores = []
+    for dtype in ("float32", "bfloat16"):
+        run("score", "orm", "test.jsonl", "-o", f"{dtype}.jsonl", "--no-progress", "--dtype", dtype, capsys=capsys)
+        scores.append([row["score"] for _, row in read_rows(tmp_path / f"{dtype}.jsonl")])
+    assert scores[0] != scores[1] and scores[0] == pytest.approx(scores[1], abs=0.02)
+    said = run("score", "orm", "test.jsonl", "-o", "x.jsonl", "--dtype", "int8", capsys=capsys, code=2)
+    assert "it can be float32, bfloat16 or float16" in said.err
+    said = run("sample", *given, "-o", "x.jsonl", "--endpoint", "http://x", capsys=capsys, code=2)
+    assert "--dtype is for a model that runs here" in said.err

@@ -33,9 +33,10 @@ def test_a_cell_of_another_language_is_passed_over():
 
 
 @pytest.mark.parametrize("last", [FUNCTION, "final_token = len", "final_token: object = len"])
-def test_what_follows_the_last_definition_is_not_run(last):
-    namespace, stopped = ran(FUNCTION, "between = 1", last, "1 / 0", "after = final_token(0)")
-    assert not stopped and "between" in namespace and "after" not in namespace
+def test_what_follows_the_last_definition_is_not_run_but_for_what_it_may_call(last):
+    later = "import math\ndef helper(): return math.pi\nafter = final_token(0)"
+    namespace, stopped = ran(FUNCTION, "between = 1", last, "1 / 0", later)
+    assert not stopped and "between" in namespace and "after" not in namespace and namespace["helper"]() > 3
 
 
 def test_without_a_definition_that_is_found_all_cells_are_run():

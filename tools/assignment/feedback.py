@@ -45,11 +45,12 @@ def page(student: str, verdict: Verdict) -> str:
     return PAGE.format(title=f"Feedback for {escape(student)}", body=body)
 
 
-def with_points(page: str, explanation: str, together: str) -> str:
-    """The page with what a person gave for the explanation, and the sum; unchanged while nothing is given."""
-    if not explanation:
-        return page
-    for name, points in ("explanation", explanation), ("together", together):
+def with_points(page: str, row: dict[str, str]) -> str:
+    """The page with what a person typed into the table: a corrected experiment, the explanation's points, the sum."""
+    typed = {"experiment": row["experiment"].strip(), "explanation": row["explanation"].strip()}
+    typed["together"] = row["total so far"] if typed["explanation"] else ""
+    for name, points in typed.items():
         before, cell, rest = page.partition(f'<td id="{name}">')
-        page = before + cell + escape(points) + rest[rest.index("</td>") :] if cell else page
+        if cell and points:
+            page = before + cell + escape(points) + rest[rest.index("</td>") :]
     return page

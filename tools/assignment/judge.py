@@ -63,7 +63,11 @@ def judge(path: Path, way: str, seed: int, seconds: float = 30, memory_mb: int =
     _experiment(work, verdict)
     verdict.explanation = work.explanation
     if not work.explanation:
-        verdict.say("Explanation", "the cell is as it was handed out: nothing is written", "explanation not written")
+        verdict.say(
+            "Explanation",
+            "no text is found under its heading, beyond what was handed out",
+            "no explanation found: look into the notebook",
+        )
     verdict.seconds = round(time.monotonic() - began, 1)
     return verdict
 

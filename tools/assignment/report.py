@@ -110,8 +110,9 @@ def told(cells: list[dict[str, Any]]) -> str:
     ahead = sum(gap.low > 0 for gap in gaps), sum(gap.high < 0 for gap in gaps)
     runs, minutes = 2 * sum(cell["seeds"] for cell in cells), sum(cell["minutes"] for cell in cells)
     seeds, problems = max(cell["seeds"] for cell in cells), gaps[0].problems
+    chosen = cells[0]["best of 4"]["gap"].problems
     return (
-        f"{runs} runs, {seeds} seeds, {problems} problems, {minutes:.0f} minutes. Of {len(cells)} combinations the "
+        f"{runs} runs, {seeds} seeds, {problems} problems ({chosen} for best-of-N), {minutes:.0f} minutes. Of {len(cells)} combinations the "
         f"final token alone has the higher within-problem AUC in {ahead[0]}, every token in {ahead[1]}, with an "
         f"interval clear of 0; open: {len(cells) - sum(ahead)}. "
         f"The mean of all {len(cells)} differences, final - every: "

@@ -44,7 +44,7 @@ class Table:
         if known is None or not page.exists() or known["reason"].startswith(STOPPED):
             return False
         self.rows[entry.student] = row = known | {"total so far": total(known)}
-        told = feedback.with_points(page.read_text(encoding="utf-8"), row["explanation"].strip(), row["total so far"])
+        told = feedback.with_points(page.read_text(encoding="utf-8"), row)
         write(page, told)
         return True
 
@@ -73,7 +73,7 @@ class Table:
         row = {
             "student": entry.student, "file": entry.path.name if entry.path else "", "code": str(verdict.code),
             "experiment": str(verdict.experiment), "explanation": (self._known(entry) or {}).get("explanation", ""),
-            "reason": " ".join(verdict.reason.split())[:300], "seconds": str(verdict.seconds),
+            "reason": shortened(" ".join(verdict.reason.split())), "seconds": str(verdict.seconds),
             "contained": verdict.contained, "digest": entry.digest(),
         }  # fmt: skip
         row = {name: plain(value) for name, value in row.items()}
@@ -109,6 +109,11 @@ def total(row: Row) -> str:
     return f"{sum(float(value) for value in points if NUMBER.fullmatch(value)):g}"
 
 
+def shortened(text: str) -> str:
+    """A long reason without its middle: what was wanted stands at the end."""
+    return text if len(text) <= 300 else f"{text[:100]} … {text[-197:]}"
+
+
 def plain(text: str) -> str:
     """A text that no spreadsheet takes for a formula."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
@@ -126,8 +131,9 @@ def _read(path: Path) -> list[Row]:
     if any(set(COLUMNS) - set(row) for row in rows):
         raise InputError(f"{path}: its columns are not {', '.join(COLUMNS)}; move it elsewhere, or give another OUT")
     for number, row in enumerate(rows, start=2):
-        typed = (row["explanation"] or "").strip().replace(",", ".")
-        if typed and not (NUMBER.fullmatch(typed) and float(typed) <= rubric.EXPLANATION):
-            said = f"explanation is {typed!r}; wanted a number from 0 to {rubric.EXPLANATION}, or nothing"
-            raise InputError(f"{path}, row {number} ({row['student']}): {said}")
+        for name, most in ("experiment", rubric.EXPERIMENT), ("explanation", rubric.EXPLANATION):
+            typed = (row[name] or "").strip().replace(",", ".")
+            if typed and not (NUMBER.fullmatch(typed) and float(typed) <= most):
+                said = f"{name} is {typed!r}; wanted a number from 0 to {most}, or nothing"
+                raise InputError(f"{path}, row {number} ({row['student']}): {said}")
     return [{name: row[name] or "" for name in COLUMNS} for row in rows]

@@ -16,6 +16,7 @@ import traceback
 LONGEST = 600  # characters of a message
 LARGEST = 200_000  # elements of a tensor
 DEFINES = re.compile(r"^(def final_token\b|final_token\s*[:=])", re.MULTILINE)
+NEEDED = ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom
 TIMED = re.compile(r"\s*%%(time|timeit|capture)\b.*")  # what follows is Python, as in a cell without it
 SHELL = re.compile(r"^(\s*)([%!].*|\?+[\w.]+|[\w.]+\?+)\s*$")  # %magic, !command, name?
 
@@ -33,17 +34,20 @@ def limit(kind, most):
 def run_cells(cells, namespace):
     """Run each cell as far as it goes, as a notebook would. Returns what stopped: [[cell, message], …].
 
-    What comes after the last definition of `final_token` is the student's own: another training there would use up the
-    time. Where none is found, all cells are run.
+    Of what comes after the last definition of `final_token` only functions, classes and imports are needed: another
+    training there would use up the time. Where no definition is found, all cells are run.
     """
     stopped = []
     last = max((place for place, (_, source) in enumerate(cells) if DEFINES.search(source)), default=len(cells))
-    for name, source in cells[: last + 1]:
+    for place, (name, source) in enumerate(cells):
         source = TIMED.sub("", source, count=1) if TIMED.match(source) else source
         if source.lstrip().startswith("%%"):
             continue
         try:
-            exec(compile(python(source), f"<cell {name}>", "exec"), namespace)
+            tree = python(source)
+            if place > last:
+                tree.body = [part for part in tree.body if isinstance(part, NEEDED)]
+            exec(compile(tree, f"<cell {name}>", "exec"), namespace)
         except BaseException as error:  # sys.exit in a cell ends the cell, not the grading
             stopped.append([name, said(error)])
     return stopped
