@@ -12,9 +12,10 @@ from safetensors.torch import load_file
 from test_training import KINDS, rows
 from tiny import QUESTION, STEPS, causal, word_level
 
-from minrm import backbone, lora
+from minrm import backbone, lora, training
 from minrm.errors import InputError
 from minrm.text import join_steps
+from minrm.trainer import RewardTrainer
 from minrm.training import train
 
 SHAPES = {(name, tied): f"{name}, {'tied' if tied else 'untied'}" for name in ("llama", "qwen2") for tied in (0, 1)}
@@ -268,6 +269,28 @@ def step_with_scaler(model, batch):
     scaler.unscale_(optimizer)
     scaler.step(optimizer)
     scaler.update()
+
+
+@pytest.mark.parametrize(("kind", "rank"), [("outcome", 0), ("process", RANK), ("pair", RANK)])
+def test_a_run_in_float16_is_scaled_and_learns(kind, rank, tmp_path, monkeypatch):
+    """As on a T4. Accelerate would pass over float16 on a CPU, so the trainer is given autocast and a scaler for it."""
+    monkeypatch.setattr(backbone, "compute_dtype", lambda device: torch.float16)
+    scalers, seen = [], set()
+
+    class Scaled(RewardTrainer):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            scalers.append(torch.amp.GradScaler("cpu"))
+            self.accelerator.native_amp, self.accelerator.scaler = True, scalers[-1]
+
+    monkeypatch.setattr(training, "RewardTrainer", Scaled)
+    model = new(kind, ("qwen2", 1), dtype=torch.float16)
+    model.model.base_model.layers[0].mlp.register_forward_hook(lambda module, inputs, output: seen.add(output.dtype))
+    losses = [entry["loss"] for entry in run(model, kind, tmp_path, lora=rank, epochs=3).history]
+    assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
+    assert seen == {torch.float16}
+    assert scalers[0].state_dict()["_growth_tracker"] > 5  # updates that it let through
+    assert model.model.dtype == (torch.float16 if rank else torch.float32)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device: float16 with its real gradient scaler")
