@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from minrm import backbone, files
+from minrm.errors import InputError
 from minrm.jsonl import as_text, loads, open_text
 from minrm.rows import check_ending, write_rows
 from minrm.run_files import append, resume
@@ -33,7 +34,7 @@ def score_shard(
     model: a function that loads the reward model, called if something is left to do. name: what tells the model from
     others. rows: all rows of the run, as `read_rows` gives them from `source`. A call that finds the file goes on
     behind its last whole chunk, so that the scores are those of an uninterrupted run. Raises InputError as
-    `minrm.files.score` does, and if the file holds another run.
+    `minrm.files.score` does, and if the file holds another run, or other rows than these in their order.
     """
     mine = part(shard, len(rows))
     given = [row for _, row in rows]
@@ -43,7 +44,9 @@ def score_shard(
         **place(shard, mine.start, mine.stop),
     }  # fmt: skip
     files.check_to_score(rows, source, aggregate)
-    done = len(resume(Path(out), "scores", header, len(mine), lambda count: count // CHUNK * CHUNK))
+    held = resume(Path(out), "scores", header, len(mine), lambda count: count // CHUNK * CHUNK)
+    _check_same(held, given[mine.start :], out)
+    done = len(held)
     if done == len(mine):
         if not done:  # a shard of nothing: more shards than rows
             append(Path(out), "scores", header, [])
@@ -81,6 +84,18 @@ def score_all(
         count = write_rows((row | new for (_, row), new in zip(rows, added, strict=True)), out)
     unfinished.unlink()
     return count
+
+
+def _check_same(held: list[dict[str, Any]], given: list[dict[str, Any]], out: str | Path) -> None:
+    """Refuse rows that are not those given, in their order: two runs that write one file at a time leave such."""
+    for number, (row, asked) in enumerate(zip(held, given, strict=False), start=2):
+        kept = {key: value for key, value in asked.items() if key not in files.SCORES}
+        found = {key: row.get(key) for key in kept}
+        if json.dumps(found, default=as_text) != json.dumps(kept, default=as_text):
+            raise InputError(
+                f"{out}, row {number}: another row than is to be scored in its place; did two runs write here? remove "
+                "this row and all behind it, and the same command goes on from there"
+            )
 
 
 def _weights(name: str) -> dict[str, str]:

@@ -199,6 +199,21 @@ def test_scoring_goes_on_where_it_was_stopped_and_loads_no_model_when_done(rows,
             score_shard(None, asked["name"], asked["given"], rows, out, "1/1", asked["aggregate"], progress=False)
 
 
+def test_scores_that_two_runs_wrote_are_refused(rows, base, tmp_path, monkeypatch):
+    monkeypatch.setattr(scoring, "CHUNK", 2)
+    model, given, out = files.new_model("outcome", base), list(read_rows(rows)), tmp_path / "s.jsonl"
+    score_shard(lambda: model, "m", given, rows, out, "1/1", progress=False)
+    whole, (header, *lines) = out.read_text(), out.read_text().splitlines(keepends=True)
+    out.write_text("".join([header, *lines[:2], *lines[:2]]))
+    with pytest.raises(
+        InputError, match=r"s\.jsonl, row 4: another row than is to be scored in its place; did two runs"
+    ):
+        score_shard(None, "m", given, rows, out, "1/1", progress=False)
+    out.write_text("".join([header, *lines[:2]]))  # what the remedy says
+    score_shard(lambda: model, "m", given, rows, out, "1/1", progress=False)
+    assert out.read_text() == whole
+
+
 def test_shards_of_samples_and_of_scores_do_not_mix(rows, tmp_path, base):
     draw(tmp_path / "a.jsonl", shard="1/2")
     model = files.new_model("outcome", base)

@@ -101,7 +101,7 @@ def test_the_report_compares_in_pairs_and_stands_between_the_marks(course):
                     for seed in range(3)))  # fmt: skip
     report.report(folder, page)
     text = page.read_text(encoding="utf-8")
-    assert text.startswith(f"before\n{report.BEGIN}\n6 runs, 3 seeds, 40 problems, 6 minutes.")
+    assert text.startswith(f"before\n{report.BEGIN}\n6 runs, 3 seeds, 40 problems (40 for best-of-N), 6 minutes.")
     assert text.endswith(f"{report.END}\nafter\n") and "old" not in text
     assert "(../tools/recorded/auc.png)" in text and (folder / "auc.png").stat().st_size > 1000
     assert "| 64 | 2 | 0.700 (" in text and "| 0.720 (" in text and "+0.020 (" in text

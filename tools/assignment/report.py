@@ -112,8 +112,9 @@ def told(cells: list[dict[str, Any]]) -> str:
     seeds, problems = max(cell["seeds"] for cell in cells), gaps[0].problems
     chosen = cells[0]["best of 4"]["gap"].problems
     return (
-        f"{runs} runs, {seeds} seeds, {problems} problems ({chosen} for best-of-N), {minutes:.0f} minutes. Of {len(cells)} combinations the "
-        f"final token alone has the higher within-problem AUC in {ahead[0]}, every token in {ahead[1]}, with an "
+        f"{runs} runs, {seeds} seeds, {problems} problems ({chosen} for best-of-N), {minutes:.0f} minutes. "
+        f"Of {len(cells)} combinations the final token alone has the higher within-problem AUC in {ahead[0]}, "
+        f"every token in {ahead[1]}, with an "
         f"interval clear of 0; open: {len(cells) - sum(ahead)}. "
         f"The mean of all {len(cells)} differences, final - every: "
         + ", ".join(f"{what} {_with(pooled(cells, what), '+')}" for what in _measures())
