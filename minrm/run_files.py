@@ -92,10 +92,12 @@ def check_count(path: Path, found: int, total: int) -> None:
 def check_places(path: Path, records: Iterable[dict[str, Any]], header: dict[str, Any]) -> None:
     """Refuse samples that are there twice or missing, as when two processes wrote one file. Raises InputError."""
     for at, record in enumerate(records):
-        found, wanted = (record["problem"], record["sample"]), divmod(header.get("first", 0) + at, header["n"])
+        fields = record if isinstance(record, dict) else {}  # a header that is there twice has none of them
+        found, wanted = (fields.get("problem"), fields.get("sample")), divmod(header.get("first", 0) + at, header["n"])
         if found != wanted:
             told = "sample {1} of problem {0}".format
-            raise InputError(f"{path}, row {at + 2}: {told(*found)} where {told(*wanted)} belongs; {_TWICE}")
+            there = "no sample" if None in found else told(*found)
+            raise InputError(f"{path}, row {at + 2}: {there} where {told(*wanted)} belongs; {_TWICE}")
 
 
 def append(path: Path, kind: str, header: dict[str, Any], rows: list[dict[str, Any]]) -> None:

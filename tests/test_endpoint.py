@@ -133,6 +133,9 @@ def test_a_file_that_two_runs_wrote_is_refused(tmp_path):
         for text, told in (
             (lines[:8] + lines[7:], "26 rows where its run has 25; did two commands write there at once"),
             (lines[:8] + lines[7:10], r"row 9: sample 1 of problem 1 where sample 2 of problem 1 belongs"),
+            (lines[:1] + lines, "26 rows where its run has 25"),
+            (lines[:1] + lines[:7], r"row 2: no sample where sample 0 of problem 0 belongs"),
+            ([*lines[:3], "[1]\n", *lines[4:7]], r"row 4: no sample where sample 2 of problem 0 belongs"),
             (lines[:7] + lines[8:], r"row 8: sample 2 of problem 1 where sample 1 of problem 1 belongs"),
         ):
             path.write_text("".join(text))
