@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -101,7 +102,8 @@ def merge(model: Any, adapters: Any) -> None:
     that trained beside such a base may have no room for it at twice the size.
     """
     model.cpu().float()
-    adapters.merge_and_unload()
+    with _hushed():
+        adapters.merge_and_unload()
     _release(model)
 
 
@@ -117,7 +119,8 @@ def give_back(model: Any, device: torch.device, dtype: torch.dtype) -> None:
 
 def remove(model: Any, adapters: Any) -> None:
     """Take the adapters off and leave the model as it was before `attach`."""
-    adapters.unload()
+    with _hushed():
+        adapters.unload()
     for name, head in adapters.heads.items():
         setattr(model.model, name, head)
     _release(model)
@@ -146,7 +149,21 @@ def _digest(adapters: Any) -> str:
 
 @contextmanager
 def _hushed() -> Iterator[None]:
-    """Without peft's advice, which is about choices that are made here, and about names in transformers."""
+    """Without peft's advice, which is about choices that are made here, and about names in transformers.
+
+    And without its look at torchao, of which Colab has one too old for it: it would stop there for any model, though
+    no weight of ours is torchao's.
+    """
+    names = "peft.tuners.lora.torchao", "peft.utils.quantization_utils"
+    found: list[Any] = [sys.modules.get(name) for name in names]
+    modules = [module for module in found if hasattr(module, "is_torchao_available")]
+    looks = [module.is_torchao_available for module in modules]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        yield
+        try:
+            for module in modules:
+                module.is_torchao_available = lambda: False
+            yield
+        finally:
+            for module, look in zip(modules, looks, strict=True):
+                module.is_torchao_available = look

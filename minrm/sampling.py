@@ -165,7 +165,6 @@ def _generate(
     if options["temperature"]:
         heat = {"do_sample": True, "temperature": options["temperature"], "top_k": 0, "top_p": 1.0}
     with torch.inference_mode(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        _check_finite(model, model(inputs[:1], attention_mask=mask[:1]).logits[:, -1])  # before chance meets them
         torch.manual_seed(seed)
         out = model.generate(
             inputs,
@@ -174,6 +173,7 @@ def _generate(
             pad_token_id=pad,
             eos_token_id=options["ends"] or None,
             use_cache=True,  # a model fresh from training has it switched off
+            logits_processor=[lambda _, scores: _check_finite(model, scores)],  # before chance meets them
             **heat,
         )
         new = out[:, longest:]  # [B, S]
@@ -187,10 +187,11 @@ def _generate(
     return list(zip(texts, values.tolist(), counted.sum(dim=1).tolist(), strict=True))
 
 
-def _check_finite(model: Any, values: Tensor) -> None:
+def _check_finite(model: Any, values: Tensor) -> Tensor:
     """float16 ends at 65,504, and a model that was trained in bfloat16 may pass it: what it then writes is noise."""
     if not values.isfinite().all():
         raise InputError(f"the model overflows in {model.dtype}: sample with dtype='float32', into a file of its own")
+    return values
 
 
 def _name(model: Any) -> str:

@@ -8,6 +8,7 @@ all accumulated batches and all processes, so neither `accumulate` nor the numbe
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -128,6 +129,7 @@ def train(
     logged = [entry for entry in state.log_history if "loss" in entry or "eval_loss" in entry]
     history = [{key: entry[key] for key in _KEPT if key in entry} for entry in logged]
     try:
+        _check_learnt(history)
         trainer.save_model(str(output_dir))  # every process: where weights are sharded, each gives its part
     finally:
         if lora:
@@ -137,6 +139,13 @@ def train(
         close_record(output_dir, history=history, dropped=dropped)  # last: after it the same call returns at once
     trainer.accelerator.wait_for_everyone()
     return TrainingResult(output_dir, history, dropped)
+
+
+def _check_learnt(history: list[dict[str, float]]) -> None:
+    losses = [entry["loss"] for entry in history if "loss" in entry]
+    if losses and not math.isfinite(losses[-1]):  # float16's scaler passes over such updates, to the end if need be
+        remedy = "on a GPU without bfloat16 the base may overflow in float16: take another, or another GPU"
+        raise InputError(f"the loss is {losses[-1]}, nothing was learnt; lower the learning rate ({remedy})")
 
 
 def _steps(settings: dict, rows: int, save: int | None, evaluate: int | None, note: int | None) -> dict[str, Any]:

@@ -303,3 +303,34 @@ def test_on_a_gpu_a_half_precision_base_learns(kind, tmp_path, monkeypatch):
     assert np.mean(losses[-3:]) < 0.7 * np.mean(losses[:3])
     assert next(model.parameters()).device.type == "cuda" and model.model.dtype == torch.float16
     np.testing.assert_allclose(KINDS[kind].from_pretrained(tmp_path).score(*TEXTS), model.score(*TEXTS), atol=1e-5)
+
+
+def test_a_torchao_that_is_too_old_for_peft_is_passed_over(tmp_path, monkeypatch):
+    """Colab has 0.10, and peft refuses to make any adapter beside one below 0.16."""
+    from peft.import_utils import is_torchao_available
+    from peft.tuners.lora import torchao
+
+    (tmp_path / "torchao").mkdir()
+    (tmp_path / "torchao" / "__init__.py").write_text("")
+    (tmp_path / "torchao-0.10.0.dist-info").mkdir()
+    (tmp_path / "torchao-0.10.0.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: torchao\nVersion: 0.10.0\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    getattr(is_torchao_available, "cache_clear", lambda: None)()
+    with pytest.raises(ImportError, match="incompatible version of torchao"):
+        torchao.is_torchao_available()
+    run(new("outcome"), "outcome", tmp_path / "run", epochs=1)
+    with pytest.raises(ImportError, match="incompatible version of torchao"):  # and peft is as it was
+        torchao.is_torchao_available()
+    monkeypatch.undo()
+    getattr(is_torchao_available, "cache_clear", lambda: None)()
+
+
+def test_a_run_whose_loss_is_no_number_is_not_finished(tmp_path):
+    for _ in range(2):
+        model = new("outcome")
+        model.loss_sum = lambda *given, loss_sum=model.loss_sum: loss_sum(*given) * float("nan")
+        with pytest.raises(InputError, match="the loss is nan, nothing was learnt; lower the learning rate"):
+            run(model, "outcome", tmp_path, epochs=1)
+    assert not (tmp_path / "model.safetensors").exists()
