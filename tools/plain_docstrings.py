@@ -29,11 +29,11 @@ def _block(block: list[str]) -> list[str]:
         items = re.split(r"^- ", "\n".join(block), flags=re.MULTILINE)[1:]
         return [f"- {_inline(' '.join(item.split()))}" for item in items] + [""]
     if any(line.startswith(" ") for line in block):
-        head = [_inline(line) for line in _leading(block)]
-        return [*head, "", "::", "", *(f"    {line}" for line in block[len(head) :]), ""] if head else [
-            "::", "", *(f"    {line}" for line in block), "",
-        ]  # fmt: skip
-    return [_inline(line) for line in block] + [""]
+        head = _leading(block)
+        above = [_inline(" ".join(head)), ""] if head else []
+        return [*above, "::", "", *(f"    {line}" for line in block[len(head) :]), ""]
+    # as one line: code may break over two, which reStructuredText would read as an opening without an end
+    return [_inline(" ".join(block)), ""]
 
 
 def _leading(block: list[str]) -> list[str]:

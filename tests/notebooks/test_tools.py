@@ -115,6 +115,10 @@ def test_docstrings_render_as_they_are_written():
 
     prose = """Scores [B, T] of `p_i` and *args, 2 * 3 | 4, a_ and `b`s, <|token|>.
 
+    Code that breaks over two lines: `pip
+    install openai`, and
+    2. no list either.
+
     1. not a list
 
     - first item
@@ -129,7 +133,12 @@ def test_docstrings_render_as_they_are_written():
     tree = publish_doctree("\n".join(plain_docstrings.as_rst(lines)), settings_overrides={"report_level": 1})
     text = tree.astext()
     assert not list(tree.findall(lambda node: node.tagname in ("system_message", "problematic", "emphasis", "target")))
-    for written in ("Scores [B, T] of p_i and *args, 2 * 3 | 4, a_ and bs, <|token|>.", "1. not a list", "  deep"):
+    for written in (
+        "Scores [B, T] of p_i and *args, 2 * 3 | 4, a_ and bs, <|token|>.",
+        "pip install openai, and 2. no list either.",
+        "1. not a list",
+        "  deep",
+    ):
         assert written in text
     assert [node.astext() for node in tree.findall(lambda node: node.tagname == "list_item")] == [
         "first item goes on", "second x*",
