@@ -65,6 +65,14 @@ def compute_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
 
+def as_dtype(dtype: Any) -> torch.dtype:
+    """A precision, or its name such as "float32". Raises InputError."""
+    found = getattr(torch, dtype, dtype) if isinstance(dtype, str) else dtype
+    if not (isinstance(found, torch.dtype) and found.is_floating_point):
+        raise InputError(f"dtype is {found!r}; it can be float32, bfloat16 or float16")
+    return found
+
+
 def load(
     auto_class: Any, source: Any, *, tokenizer: Any, device: Any, dtype: Any, seed: int = 0, **changes: Any
 ) -> tuple[PreTrainedModel, Any]:
@@ -75,9 +83,7 @@ def load(
     set in the config. A head that the checkpoint does not hold is drawn with `seed`; `model.missing` names its
     tensors. Code that lies beside the weights is never run. Raises InputError.
     """
-    dtype = getattr(torch, dtype, dtype) if isinstance(dtype, str) else dtype
-    if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
-        raise InputError(f"dtype is {dtype!r}; it can be float32, bfloat16 or float16")
+    dtype = as_dtype(dtype)
     tokenizer = load_tokenizer(source if tokenizer is None else tokenizer)
     with quiet(), torch.random.fork_rng(devices=[]), _explain(source):
         torch.manual_seed(seed)

@@ -12,7 +12,7 @@ import logging
 import re
 from collections import Counter
 from pathlib import Path, PurePath
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,17 +26,10 @@ from minrm.estimates import Z
 from minrm.machine import installed
 from minrm.orm import OutcomeRewardModel
 from minrm.text import STEP_TOKEN
+from minrm.training_rows import Prepared
 
 log = logging.getLogger("minrm")
 _MARK = "<!-- minrm card {}: a later run replaces this page only while it is as it was written -->"
-
-
-class Prepared(NamedTuple):
-    """rows: as the model prepared them; dropped: how many it could not use; questions: what each of the rows asks."""
-
-    rows: list[dict[str, Any]]
-    dropped: int
-    questions: list[str]
 
 
 def write_card(
@@ -110,7 +103,8 @@ def _settings(model: Any, settings: dict[str, Any]) -> str:
     named = ["epochs", "batch_size", "accumulate", "processes", "learning_rate", "seed", "head_seed", "max_length"]
     named += ["supervised"] * isinstance(model, OutcomeRewardModel)
     shown = {name: settings[name] for name in named if settings.get(name) is not None}
-    shown["computed in"] = str(backbone.compute_dtype(model.model.device)).removeprefix("torch.")
+    computed_in = settings.get("dtype") or backbone.compute_dtype(model.model.device)
+    shown["computed in"] = str(computed_in).removeprefix("torch.")
     return ", ".join(f"{name} `{value}`" for name, value in shown.items())
 
 

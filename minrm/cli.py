@@ -77,6 +77,10 @@ def train(
         typer.Option(help="In tokens. Longer rows are dropped and counted; of pairs, both texts are cut there."),
     ] = None,
     lora: Annotated[int, typer.Option(help="Rank of adapters (16, say) beside a frozen base; 0: train all.")] = 0,
+    dtype: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="To compute in; float32 where a GPU overflows.  [default: what the hardware does best]"),
+    ] = None,
     gradient_checkpointing: Annotated[
         bool, typer.Option("--gradient-checkpointing", help="Less memory for a third (LoRA: a half) more time.")
     ] = False,
@@ -99,7 +103,7 @@ def train(
 
     found, kind = files.read(rows)
     held_out = files.read(evaluation, kind)[0] if evaluation else None
-    frozen = {"dtype": backbone.compute_dtype(backbone.pick_device(None))} if lora else {}
+    frozen = {"dtype": dtype or backbone.compute_dtype(backbone.pick_device(None))} if lora else {}
     model = files.new_model(kind, base, seed=seed, **frozen)
     name = type(model).__name__  # FSDP will change it
     given: dict[str, Any] = {
@@ -108,6 +112,7 @@ def train(
         "accumulate": accumulate,
         "lora": lora,
         "gradient_checkpointing": gradient_checkpointing,
+        "dtype": dtype,
     }
     if learning_rate is None and files.find_model(base) == str(shipped("policy")):
         learning_rate = 1e-3  # a million parameters; other models start from train's own default

@@ -36,7 +36,7 @@ class Machine:
 
     def __str__(self) -> str:
         if self.memory is None:
-            device, profile = f"no GPU, {self.cores} CPU cores", "smoke: tiny models, every cell in seconds"
+            device, profile = f"no GPU, {self.cores} CPU cores", "smoke: tiny models"
         else:
             several = f"{self.count} × " if self.count > 1 else ""
             device, profile = f"{several}{self.device}, {self.memory:.1f} GiB, {self.free:.1f} free", self.profile

@@ -24,7 +24,7 @@ from minrm.prm import AGGREGATES, aggregate_steps
 from minrm.recipes import MODELS, RECIPES, Encoded, Recipe, token_id
 from minrm.text import CORRECT, split_steps
 
-T4_WEIGHTS = 13.0  # GB: of a T4's 16 a program gets 15.6; the rest is for CUDA itself and the activations
+T4_WEIGHTS = 13.0  # GB: of a T4's 16 PyTorch sees 15.8; the rest is for CUDA itself and the activations
 
 Solution = str | Sequence[str]  # a text, or its steps
 

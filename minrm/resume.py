@@ -76,7 +76,7 @@ def open_record(folder: Path, settings: dict[str, Any], rows: list[dict[str, Any
     path, settings = folder / RECORD, settings | {"data": _digest(rows)}
     record = json.loads(path.read_text()) if resume and path.exists() else None
     if record is not None:
-        there = {"lora": 0} | record["settings"]  # older records do not speak of it
+        there = {"lora": 0, "dtype": None} | record["settings"]  # older records do not speak of them
         changed = [f"{k} {there.get(k)!r} there, {v!r} here" for k, v in settings.items() if there.get(k) != v]
         if changed:
             remedy = "name another folder, or pass resume=False to replace it"

@@ -22,10 +22,9 @@ Collate = Callable[[list], dict[str, Any]]
 
 
 def training_arguments(
-    device: torch.device, folder: str, settings: dict[str, Any], steps: dict[str, Any]
+    device: torch.device, precision: torch.dtype, folder: str, settings: dict[str, Any], steps: dict[str, Any]
 ) -> TrainingArguments:
-    """What `transformers` is told: precision by device, one process a GPU, nothing printed or reported."""
-    precision = backbone.compute_dtype(device)
+    """What `transformers` is told: what to compute in, one process a GPU, nothing printed or reported."""
     arguments = TrainingArguments(
         output_dir=folder, num_train_epochs=settings["epochs"], learning_rate=settings["learning_rate"],
         per_device_train_batch_size=settings["batch_size"], gradient_accumulation_steps=settings["accumulate"],

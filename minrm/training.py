@@ -7,12 +7,10 @@ all accumulated batches and all processes, so neither `accumulate` nor the numbe
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +21,19 @@ from transformers.trainer_callback import PrinterCallback
 
 from minrm import backbone
 from minrm import lora as adapt
-from minrm.batches import length_limit
-from minrm.cards import Prepared, write_card
+from minrm.cards import write_card
 from minrm.errors import InputError
-from minrm.orm import OutcomeRewardModel, every_token
+from minrm.orm import every_token
 from minrm.resume import (
     close_record,
-    first_process,
     last_checkpoint,
     load_weights,
     open_record,
     patient_interrupt,
     run_settings,
 )  # fmt: skip
-from minrm.rows import numbered
 from minrm.trainer import RewardTrainer, Watch, training_arguments
-
-log = logging.getLogger("minrm")
+from minrm.training_rows import Prepared, check_supervision, collator, prepared
 
 
 @dataclass
@@ -67,6 +61,7 @@ def train(
     max_length: int | None = None,
     lora: int = 0,
     gradient_checkpointing: bool = False,
+    dtype: Any = None,
     save_steps: int | None = None,
     eval_steps: int | None = None,
     log_steps: int | None = None,
@@ -77,8 +72,9 @@ def train(
     batch_size: rows in one forward pass on one device; accumulate: passes before an update. learning_rate: its peak,
     after a warm-up over 5 % of the updates, then a cosine down to 0; 1e-3 suits a model of a million parameters, 1e-5
     one of billions. supervised: which tokens an outcome reward model learns from. max_length: in tokens, by default the
-    model's own limit; a row that it would spoil is dropped and counted. Weights are float32; a GPU computes in bfloat16
-    if it has it, else in float16.
+    model's own limit; a row that it would spoil is dropped and counted. Weights are float32. dtype: what is computed
+    in, by default bfloat16 on a GPU that has it, float16 on others, float32 on a CPU; "float32" helps where a base
+    overflows in float16, and costs memory and several times the time.
 
     lora: the rank of adapters (see `minrm.lora`), 0 to train all weights; a frozen base in half precision stays so
     while a GPU trains, and afterwards in `model`; for the folder all is merged in float32, on the CPU.
@@ -92,21 +88,23 @@ def train(
     Ctrl-C stops after the update at hand with its state saved. The folder also gets a model card (`cards.py`).
     """
     output_dir = Path(output_dir)
-    collate = _collator(model, supervised)
+    collate = collator(model, supervised)
     adapt.check(lora)
+    device = model.model.device
+    precision = _precision(dtype, device)
     settings = run_settings(
         model, supervised, epochs=epochs, batch_size=batch_size, accumulate=accumulate, learning_rate=learning_rate,
-        seed=seed, max_length=max_length, lora=lora,
+        seed=seed, max_length=max_length, lora=lora, dtype=dtype and str(precision).removeprefix("torch."),
     )  # fmt: skip
-    rows, dropped, _ = used = _prepare(model, dataset, max_length, "dataset")
+    rows, dropped, _ = used = prepared(model, dataset, max_length, "dataset")
     nothing = Prepared([], 0, [])
-    held_out = nothing if eval_dataset is None else _prepare(model, eval_dataset, max_length, "eval_dataset")
+    held_out = nothing if eval_dataset is None else prepared(model, eval_dataset, max_length, "eval_dataset")
     eval_rows = held_out.rows
-    _check_supervision(collate, rows, eval_rows, batch_size)
-    finished, device = open_record(output_dir, settings, rows, resume), model.model.device
-    if not lora or backbone.compute_dtype(device) == torch.float32:
+    check_supervision(collate, rows, eval_rows, batch_size)
+    finished = open_record(output_dir, settings, rows, resume)
+    if not lora or precision == torch.float32:
         model.float()  # master weights: small updates vanish in half precision; a frozen base may be in it
-    dtype = model.model.dtype
+    kept_in = model.model.dtype
     if finished:
         load_weights(model, output_dir)
         return TrainingResult(output_dir, finished["history"], finished["dropped"])
@@ -114,7 +112,7 @@ def train(
     steps = _steps(settings, len(rows), save_steps, eval_steps, log_steps)
     steps["eval_strategy"] = "steps" if eval_rows else "no"
     with backbone.quiet(), _prepared(model, lora, seed, gradient_checkpointing) as adapters:
-        arguments = training_arguments(device, str(output_dir), settings, steps)
+        arguments = training_arguments(device, precision, str(output_dir), settings, steps)
         trainer = RewardTrainer(model, arguments, collate, rows, eval_rows, adapters)
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(watch := Watch(progress))
@@ -133,7 +131,7 @@ def train(
         trainer.save_model(str(output_dir))  # every process: where weights are sharded, each gives its part
     finally:
         if lora:
-            adapt.give_back(model, device, dtype)
+            adapt.give_back(model, device, kept_in)
     if state.is_world_process_zero:
         write_card(output_dir, model, settings, history, used, held_out)
         close_record(output_dir, history=history, dropped=dropped)  # last: after it the same call returns at once
@@ -141,10 +139,17 @@ def train(
     return TrainingResult(output_dir, history, dropped)
 
 
+def _precision(asked_for: Any, device: torch.device) -> torch.dtype:
+    precision = backbone.as_dtype(asked_for or backbone.compute_dtype(device))
+    if asked_for and precision == torch.float16 and device.type == "cpu":
+        raise InputError("dtype float16 needs a GPU, whose gradient scaler keeps it from underflow: take float32 here")
+    return precision
+
+
 def _check_learnt(history: list[dict[str, float]]) -> None:
     losses = [entry["loss"] for entry in history if "loss" in entry]
     if losses and not math.isfinite(losses[-1]):  # float16's scaler passes over such updates, to the end if need be
-        remedy = "on a GPU without bfloat16 the base may overflow in float16: take another, or another GPU"
+        remedy = "where a GPU has no bfloat16, the base may overflow in float16: then train with dtype='float32'"
         raise InputError(f"the loss is {losses[-1]}, nothing was learnt; lower the learning rate ({remedy})")
 
 
@@ -198,42 +203,3 @@ def _checkpointing(stock: Any) -> Iterator[None]:
         yield
     finally:
         disable()
-
-
-def _collator(model: Any, supervised: Callable[[Tensor], Tensor]) -> Callable[[list], dict[str, Any]]:
-    if isinstance(model, OutcomeRewardModel):
-        return partial(model.collate, supervised=supervised)
-    if supervised is not every_token:
-        raise InputError(f"supervised is for an outcome reward model; {type(model).__name__} has no such choice")
-    return model.collate
-
-
-def _check_supervision(collate: Callable, rows: list, eval_rows: list, size: int) -> None:
-    """A row, even an update, may be without a supervised token; the whole may not: its loss of 0 would look learnt."""
-    for name, whole in ("dataset", rows), ("eval_dataset", eval_rows):
-        batches = (collate(whole[start : start + size]) for start in range(0, len(whole), size))
-        if whole and not any(batch["count"] for batch in batches):  # stops at the first batch that has one
-            raise InputError(f"{name}: supervised is false on every token; make it true on those to learn from")
-
-
-def _prepare(model: Any, dataset: Any, max_length: int | None, name: str) -> Prepared:
-    """Rows as tensors, how many were dropped, and the question (or prompt) of those that were not."""
-    if isinstance(dataset, str | Path):
-        raise InputError(f"{name} is the name {str(dataset)!r}; wanted its rows: a list of dicts or a datasets.Dataset")
-    if hasattr(dataset, "iloc"):
-        raise InputError(f'{name} is a {type(dataset).__name__}; pass df.to_dict("records"), its rows as dicts')
-    limit = max_length or length_limit(model.model)
-    given = list(dataset)  # it may be read only once
-    rows = model.prepare(given, limit, name)
-    if not rows:
-        raise InputError(f"{name} is empty; training needs at least one row")
-    dropped = [number for number, row in enumerate(rows, start=1) if row is None]
-    reason = f"longer than {limit} tokens, and spoilt if cut there, or without any label"
-    if len(dropped) == len(rows):
-        raise InputError(f"{name}: none of its {len(rows)} rows can be used ({reason}); check max_length and labels")
-    if dropped and first_process():
-        numbers = ", ".join(map(str, dropped[:8])) + (", …" if len(dropped) > 8 else "")
-        log.warning("%s: dropped %d of %d rows, %s (rows %s)", name, len(dropped), len(rows), reason, numbers)
-    asked = [row.get("question") or row["prompt"] for _, row in numbered(given)]
-    kept = [(row, question) for row, question in zip(rows, asked, strict=True) if row is not None]
-    return Prepared([row for row, _ in kept], len(dropped), [question for _, question in kept])

@@ -8,10 +8,11 @@ from huggingface_hub import ModelCard
 from test_training import KINDS, OUTCOMES, orm, rows
 from tiny import causal, word_level
 
-from minrm.cards import Prepared, interval, write_card
+from minrm.cards import interval, write_card
 from minrm.estimates import Estimate
 from minrm.resume import run_settings
 from minrm.training import train
+from minrm.training_rows import Prepared
 
 SETTINGS = {"epochs": 2, "batch_size": 4, "accumulate": 1, "learning_rate": 1e-3, "seed": 0, "max_length": None}
 HELD_OUT = {"step": 6, "epoch": 2.0, "eval_loss": 0.51234, "eval_accuracy": 0.75}

@@ -136,6 +136,9 @@ def test_lora_reads_the_base_in_what_the_device_computes_in_and_trains_adapters(
     said = run(*common, "--lora", "2", "--gradient-checkpointing", "-o", tmp_path / "lora", capsys=capsys)
     assert "BradleyTerryRewardModel of 12 rows" in said.out
     assert [options.get("dtype") for options in seen] == [None, torch.bfloat16]
+    run(*common, "--lora", "2", "--dtype", "float32", "-o", tmp_path / "single", capsys=capsys)
+    assert seen[-1]["dtype"] == "float32"
+    assert json.loads((tmp_path / "single" / "training.json").read_text())["settings"]["dtype"] == "float32"
     recorded = json.loads((tmp_path / "lora" / "training.json").read_text())["settings"]
     assert recorded["lora"] == 2
     assert "lora is -3; it is the rank" in run(*common, "--lora", "-3", "-o", tmp_path / "m", code=2, capsys=capsys).err

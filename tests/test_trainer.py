@@ -191,7 +191,7 @@ def test_a_part_of_a_batch_may_be_missing_and_a_missing_batch_counts_nothing():
 def test_gathered_weights_are_saved_in_place_of_the_models_own(tmp_path):
     """What FSDP hands over: its own are shards. Shared weights are found by the name that accelerate looks for."""
     model = KINDS["process"].from_base(causal("qwen2"), tokenizer=word_level())
-    arguments = training_arguments(model.model.device, str(tmp_path), SETTINGS, {})
+    arguments = training_arguments(model.model.device, torch.float32, str(tmp_path), SETTINGS, {})
     trainer = RewardTrainer(model, arguments, model.collate, model.prepare(rows("process", 4)), [])
     gathered = {name: torch.full_like(weight, 0.5) for name, weight in model.state_dict().items()}
     trainer._save(str(tmp_path / "saved"), gathered)

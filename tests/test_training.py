@@ -1,5 +1,7 @@
 """Training: three models that learn, rows that are dropped or refused, settings and supervision that train nothing."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -231,3 +233,39 @@ def test_autocast_is_on_in_every_run_of_a_model_and_off_when_it_ends_or_breaks(k
     for name in "first", "second":
         assert autocast(run, name) == {True}
         assert autocast(model.score, *texts) == {False}
+
+
+@pytest.mark.parametrize("lora", [0, 4])
+def test_a_run_computes_in_float32_where_asked_to(lora, tmp_path, monkeypatch):
+    """On a GPU that would compute in half precision; here autocast on the CPU stands for it."""
+    monkeypatch.setattr(backbone, "compute_dtype", lambda device: torch.bfloat16)
+    model, seen = KINDS["pair"].from_base(causal("qwen2"), tokenizer=word_level(), dtype=torch.bfloat16), set()
+    model.model.base_model.layers[0].mlp.register_forward_hook(lambda module, inputs, output: seen.add(output.dtype))
+    options = {"lora": lora, "epochs": 6, "batch_size": 8, "learning_rate": 1e-2, "progress": False}
+    result = train(model, rows("pair"), tmp_path, dtype="float32", **options)
+    losses = [entry["loss"] for entry in result.history]
+    assert seen == {torch.float32} and np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
+    assert model.model.dtype == torch.float32, "where half precision overflows, scores are computed in it too"
+    assert "computed in `float32`" in (tmp_path / "README.md").read_text()
+    assert train(model, rows("pair"), tmp_path, dtype=torch.float32, **options).history == result.history
+    with pytest.raises(InputError, match="other settings .dtype 'float32' there, None here"):
+        train(model, rows("pair"), tmp_path, **options)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "error"),
+    [("float16", "float16 needs a GPU.*take float32"), ("double-ish", "it can be float32, bfloat16 or float16")],
+)
+def test_a_precision_that_this_machine_cannot_train_in_is_refused(dtype, error, tmp_path):
+    with pytest.raises(InputError, match=error):
+        train(orm(), OUTCOMES, tmp_path, dtype=dtype, progress=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_of_a_version_that_knew_no_precision_is_taken_up(tmp_path):
+    options = {"batch_size": 8, "progress": False}
+    result = train(orm(), OUTCOMES, tmp_path, **options)
+    record = json.loads((tmp_path / "training.json").read_text())
+    del record["settings"]["dtype"], record["settings"]["lora"]
+    (tmp_path / "training.json").write_text(json.dumps(record))
+    assert train(orm(), OUTCOMES, tmp_path, **options).history == result.history
