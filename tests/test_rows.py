@@ -159,12 +159,3 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         write_rows([GOOD["pair"], {"a": b"x"}], path)
     assert list(read_rows(path)) == [(1, GOOD["pair"])]
     assert [file.name for file in tmp_path.iterdir()] == [path.name]  # and nothing half-written beside it
-
-
-def test_half_a_character_is_named_by_its_row_and_a_whole_one_read(tmp_path):
-    path = tmp_path / "rows.jsonl"
-    path.write_text('{"question": "a \\ud83d\\ude00 b"}\n{"question": "a \\ud83d b"}\n')
-    rows = read_rows(path)
-    assert next(rows) == (1, {"question": "a 😀 b"})
-    with pytest.raises(InputError, match=r"rows\.jsonl, row 2: half a character, '\\ud83d'"):
-        next(rows)

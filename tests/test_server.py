@@ -83,16 +83,6 @@ def test_a_question_that_is_refused_takes_nothing_from_the_others(status):
     assert all(value == pytest.approx(-0.75) for found in asked for _, value, _ in found)
 
 
-def test_a_likelihood_with_a_gap_is_none_and_one_choice_takes_its_length_from_usage():
-    def answer(ask, number):
-        status, content, headers = complete(ask)
-        content["choices"][0]["logprobs"]["token_logprobs"] = [None, -0.5]
-        return status, content, headers
-
-    with FakeServer(answer) as fake:
-        assert [found[1:] for found in solve(fake, 1)] == [(None, 7)]
-
-
 @pytest.mark.parametrize("status", [408, 429, 500, 503, "drop"])
 def test_a_busy_server_is_asked_again_later_and_later(status):
     def answer(ask, number):
@@ -172,14 +162,6 @@ def test_a_pause_that_is_not_made_is_said(asked, retries, slept, clock):
     with FakeServer(lambda ask, number: refusal) as fake, pytest.raises(InputError, match=told):
         solve(fake, retries=retries)
     assert clock.slept == slept
-
-
-@pytest.mark.parametrize("asked", ["", "soon", "1.2.3", "-200", "Sun, 99 Sep 2001 01:50:00 GMT"])
-def test_a_pause_that_cannot_be_read_is_none(asked, clock):
-    refusal, told = refuse(503, "down", Retry_After=asked), "503: down, also when asked again"
-    with FakeServer(lambda ask, number: refusal) as fake, pytest.raises(InputError, match=told):
-        solve(fake, 1, retries=0)
-    assert not clock.slept
 
 
 def test_the_key_travels_in_the_header_and_appears_in_no_message(monkeypatch):

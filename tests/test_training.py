@@ -3,7 +3,6 @@
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from datasets import Dataset
@@ -78,19 +77,6 @@ def test_supervision_is_an_argument_for_the_outcome_model_only(tmp_path):
         train(other, rows("pair"), tmp_path / "pair", supervised=odd, progress=False)
 
 
-def test_rows_that_truncation_would_spoil_are_dropped_counted_and_reported(tmp_path, caplog):
-    model = orm()
-    lengths = [len(row["input_ids"]) for row in model.prepare(OUTCOMES)]
-    limit = sorted(lengths)[len(lengths) // 2]
-    longer = [number for number, length in enumerate(lengths, start=1) if length > limit]
-    result = train(model, OUTCOMES, tmp_path, max_length=limit, progress=False)
-    assert result.dropped == len(longer) > 0
-    assert f"dropped {len(longer)} of 40 rows" in caplog.text
-    assert f"(rows {longer[0]}, {longer[1]}," in caplog.text
-    with pytest.raises(InputError, match="none of its 40 rows"):
-        train(model, OUTCOMES, tmp_path / "none", max_length=3, progress=False)
-
-
 def test_bad_rows_stop_the_run_before_it_starts(tmp_path):
     bad = [*rows("process", 4), {"question": "q", "steps": ["a", "b"], "labels": [1]}]
     model = ProcessRewardModel.from_base(causal(), tokenizer=word_level())
@@ -107,16 +93,6 @@ def test_half_precision_weights_are_trained_in_float32(tmp_path):
     model = orm().half()
     train(model, OUTCOMES[:8], tmp_path, progress=False)
     assert model.model.dtype == torch.float32
-
-
-def test_a_table_or_no_rows_at_all_is_refused_with_what_to_pass(tmp_path):
-    with pytest.raises(InputError, match=r'dataset is a DataFrame; pass df.to_dict\("records"\)'):
-        train(orm(), pd.DataFrame(OUTCOMES), tmp_path / "run", progress=False)
-    with pytest.raises(InputError, match="^dataset is empty"):
-        train(orm(), [], tmp_path / "run", progress=False)
-    with pytest.raises(InputError, match="^eval_dataset is empty"):
-        train(orm(), OUTCOMES, tmp_path / "run", eval_dataset=[], progress=False)
-    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("option", ["batch_size", "accumulate", "epochs"])

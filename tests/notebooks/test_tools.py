@@ -145,6 +145,12 @@ def test_docstrings_render_as_they_are_written():
     ]  # fmt: skip
 
 
+def test_every_file_of_the_package_has_a_file_of_tests():
+    """Of `minrm.checks`, the exercises' answers, tests/checks holds one a chapter."""
+    files = {path.stem for path in (ROOT / "minrm").glob("*.py")} - {"__init__"}
+    assert {name for name in files if not (ROOT / "tests" / f"test_{name}.py").exists()} == set()
+
+
 def test_every_file_of_the_package_has_its_place_in_the_reference():
     pages = "".join(path.read_text() for path in (ROOT / "book" / "api").glob("*.md"))
     files = {path.relative_to(ROOT).with_suffix("") for path in (ROOT / "minrm").rglob("*.py")}
