@@ -12,8 +12,8 @@ from typing import Any
 from runs import MODELS, judged, scores
 
 from minrm import sample
-from minrm.problems import generate
 from minrm.rows import write_rows
+from minrm.world import generate
 
 
 def longer(out: Path, scale: Any) -> None:

@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 
 from minrm import best_of_n, majority_vote, pass_at_n, weighted_vote
-from minrm.estimates import Estimate, over_seeds
-from minrm.metrics import pooled_auc, within_problem_auc
-from minrm.plots import selection_curves
-from minrm.problems import ERRORS, read_problem
-from minrm.recorded import KINDS, recorded_scores
+from minrm.metrics import Estimate, over_seeds, paired_difference, pooled_auc, within_problem_auc
+from minrm.notebook.figures import selection_curves
 from minrm.rows import read_rows
-from minrm.selection import paired_difference
 from minrm.text import final_answer
+from minrm.world import ERRORS, read_problem, recorded_scores
+from minrm.world.recorded_runs import KINDS
 
 COUNTS = [1, 2, 4, 8, 16, 32, 64, 128, 256]
 BEGIN, END = "<!-- figures: written by the recipe -->", "<!-- end of figures -->"

@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 from runs import MODELS, Row, evaluation_scores, outcome_rows, process_rows, solutions
 
 from minrm import train
-from minrm.recorded import VARIANT_SEEDS
 from minrm.rows import write_rows
+from minrm.world.recorded_runs import VARIANT_SEEDS
 
 HURRIED = 0.5  # the share of labels that the rater of `orm_length` gives by length
 

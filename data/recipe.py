@@ -21,11 +21,11 @@ from runs import RUNS
 from variants import UNITS as VARIANTS
 
 from minrm import sample
-from minrm.policy import train_policy
-from minrm.problems import generate, read_problem
 from minrm.rows import write_rows
 from minrm.sampling import DIRECT
 from minrm.text import final_answer, split_steps
+from minrm.world import generate, read_problem
+from minrm.world.policy import train_policy
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,10 @@ from typing import Any
 import numpy as np
 
 from minrm import BradleyTerryRewardModel, OutcomeRewardModel, ProcessRewardModel, train
-from minrm.classroom import CORRUPTED, write, write_sums
-from minrm.problems import Problem, generate, read_problem
-from minrm.recorded import KINDS, SEEDS
 from minrm.rows import read_rows, write_rows
 from minrm.text import final_answer, split_steps
+from minrm.world import CORRUPTED, Problem, generate, read_problem, write, write_sums
+from minrm.world.recorded_runs import KINDS, SEEDS
 
 MODELS: dict[str, Any] = {
     "orm": OutcomeRewardModel,

@@ -18,11 +18,11 @@ from typing import Any
 from runs import MODELS, Row, evaluation_scores, outcome_rows, process_rows
 
 from minrm import train
-from minrm.problems import read_problem
-from minrm.recorded import VARIANT_SEEDS
-from minrm.rollouts import hard_labels, rollout_labels
 from minrm.rows import read_rows, write_rows
+from minrm.sources.rollouts import hard_labels, rollout_labels
 from minrm.text import labels_until_first_error
+from minrm.world import read_problem
+from minrm.world.recorded_runs import VARIANT_SEEDS
 
 SHARE, BATCH = 6, 64  # one solution in six; rows in an update
 LABELS: dict[str, Callable[[Row, Row], list[Any]]] = {  # (solution, its rollouts) → a label for each step

@@ -18,9 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
-from minrm import backbone
-from minrm.batches import batches, read_out
+from minrm import loading, reward_model
 from minrm.errors import InputError
+from minrm.reward_model import batches, read_out
 from minrm.rows import check_rows
 
 
@@ -59,27 +59,27 @@ class BradleyTerryRewardModel(nn.Module):
         """A language model (folder, hub name, or built model with its tokenizer) with a new head, drawn with `seed`."""
         options = {"tokenizer": tokenizer, "device": device, "dtype": dtype, "seed": seed}
         head: dict[str, Any] = {"num_labels": 1, "classifier_dropout": 0.0}
-        return cls(*backbone.load(AutoModelForSequenceClassification, base, **options, **head))
+        return cls(*loading.load(AutoModelForSequenceClassification, base, **options, **head))
 
     @classmethod
     def from_pretrained(
         cls, path: Any, *, tokenizer: Any = None, device: Any = None, dtype: Any = None
     ) -> BradleyTerryRewardModel:
         """A trained checkpoint: folder or hub name. dtype: by default what the device computes best in."""
-        config = backbone.check_kind(AutoModelForSequenceClassification, path, "a Bradley–Terry reward model")
+        config = loading.check_kind(AutoModelForSequenceClassification, path, "a Bradley–Terry reward model")
         if config.num_labels != 1:
             raise InputError(f"{path} has {config.num_labels} labels; a Bradley–Terry reward model has one, the reward")
-        dtype = dtype or backbone.compute_dtype(backbone.pick_device(device))
+        dtype = dtype or loading.compute_dtype(loading.pick_device(device))
         options = {"tokenizer": tokenizer, "device": device, "dtype": dtype}
-        return cls(*backbone.load(AutoModelForSequenceClassification, path, **options))
+        return cls(*loading.load(AutoModelForSequenceClassification, path, **options))
 
     def save_pretrained(self, path: str | Path) -> None:
         """Write a folder that `from_pretrained` and stock transformers load."""
-        backbone.save(self.model, self.tokenizer, path)
+        loading.save(self.model, self.tokenizer, path)
 
     def tokenize(self, prompt: str, response: str) -> tuple[list[int], list[bool]]:
         """Input ids, and a mask that is true on the response's tokens."""
-        return backbone.encode(self.tokenizer, [prompt], [response])[0]
+        return reward_model.encode(self.tokenizer, [prompt], [response])[0]
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """[B, T] ids and mask → rewards [B], read at the last real token.
@@ -87,10 +87,10 @@ class BradleyTerryRewardModel(nn.Module):
         The stock module finds that token by the pad id. We find it by the mask, which stays right where a text itself
         holds the pad token; where it does not, both read the same token.
         """
-        where = {"attention_mask": attention_mask, "position_ids": backbone.positions(attention_mask)}
+        where = {"attention_mask": attention_mask, "position_ids": reward_model.positions(attention_mask)}
         states = self.model.base_model(input_ids, **where, use_cache=False)
         rows = torch.arange(len(input_ids), device=input_ids.device)
-        return self.model.score(states.last_hidden_state[rows, backbone.last_token(attention_mask)]).squeeze(-1)
+        return self.model.score(states.last_hidden_state[rows, reward_model.last_token(attention_mask)]).squeeze(-1)
 
     # Scoring
 
@@ -98,10 +98,10 @@ class BradleyTerryRewardModel(nn.Module):
         self, prompts: Sequence[str], responses: Sequence[str], *, batch_tokens: int = 16384, progress: bool = False
     ) -> np.ndarray:
         """The raw reward of each response: float64 [N], in the order given."""
-        rows = [ids for ids, _ in backbone.encode(self.tokenizer, prompts, responses)]
+        rows = [ids for ids, _ in reward_model.encode(self.tokenizer, prompts, responses)]
         rewards = np.empty(len(rows))
         name = "scoring" if progress else ""
-        with backbone.evaluating(self):
+        with reward_model.evaluating(self):
             for batch, inputs in batches(rows, self.tokenizer, self.model, batch_tokens, name):
                 rewards[batch] = read_out(self(**inputs), self.model).numpy()
         return rewards
@@ -119,7 +119,7 @@ class BradleyTerryRewardModel(nn.Module):
         """Check and tokenise *pair* rows, cut after max_length tokens; None where that leaves nothing to tell apart."""
         rows = list(check_rows(rows, "pair", place))
         sides = [
-            [ids[:max_length] for ids, _ in backbone.encode(self.tokenizer, [row["prompt"] for row in rows], texts)]
+            [ids[:max_length] for ids, _ in reward_model.encode(self.tokenizer, [row["prompt"] for row in rows], texts)]
             for texts in ([row["chosen"] for row in rows], [row["rejected"] for row in rows])
         ]
         return [
@@ -130,7 +130,7 @@ class BradleyTerryRewardModel(nn.Module):
     def collate(self, rows: list[dict[str, Tensor]]) -> dict[str, Any]:
         """Prepared pairs → one padded batch for one forward pass: first all chosen, then all rejected [2B, T]."""
         texts = [row["chosen"] for row in rows] + [row["rejected"] for row in rows]
-        return {"inputs": backbone.pad(texts, self.tokenizer), "targets": {}, "count": len(rows)}
+        return {"inputs": reward_model.pad(texts, self.tokenizer), "targets": {}, "count": len(rows)}
 
     def loss_sum(self, rewards: Tensor, targets: dict[str, Tensor]) -> Tensor:
         """The sum of the losses of all pairs of a batch; rewards [2B] as `collate` orders them."""

@@ -17,9 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoModelForTokenClassification
 
-from minrm import backbone
-from minrm.batches import batches, read_out
+from minrm import loading, reward_model
 from minrm.errors import InputError
+from minrm.reward_model import batches, read_out
 from minrm.rows import check_rows
 from minrm.text import CORRECT, INCORRECT
 
@@ -72,31 +72,31 @@ class OutcomeRewardModel(nn.Module):
         labels = {name: label for label, name in names.items()}
         head: dict[str, Any] = {"id2label": names, "label2id": labels, "classifier_dropout": 0.0}
         options = {"tokenizer": tokenizer, "device": device, "dtype": dtype, "seed": seed}
-        return cls(*backbone.load(AutoModelForTokenClassification, base, **options, **head))
+        return cls(*loading.load(AutoModelForTokenClassification, base, **options, **head))
 
     @classmethod
     def from_pretrained(
         cls, path: Any, *, tokenizer: Any = None, device: Any = None, dtype: Any = None
     ) -> OutcomeRewardModel:
         """A trained checkpoint: folder or hub name. dtype: by default what the device computes best in."""
-        config = backbone.check_kind(AutoModelForTokenClassification, path, "an outcome reward model")
+        config = loading.check_kind(AutoModelForTokenClassification, path, "an outcome reward model")
         if config.num_labels != 2:
             raise InputError(f"{path} has {config.num_labels} labels; an outcome reward model has two")
-        dtype = dtype or backbone.compute_dtype(backbone.pick_device(device))
+        dtype = dtype or loading.compute_dtype(loading.pick_device(device))
         options = {"tokenizer": tokenizer, "device": device, "dtype": dtype}
-        return cls(*backbone.load(AutoModelForTokenClassification, path, **options))
+        return cls(*loading.load(AutoModelForTokenClassification, path, **options))
 
     def save_pretrained(self, path: str | Path) -> None:
         """Write a folder that `from_pretrained` and stock transformers load."""
-        backbone.save(self.model, self.tokenizer, path)
+        loading.save(self.model, self.tokenizer, path)
 
     def tokenize(self, question: str, solution: str) -> tuple[list[int], list[bool]]:
         """Input ids, and a mask that is true on the solution's tokens."""
-        return backbone.encode(self.tokenizer, [question], [solution])[0]
+        return reward_model.encode(self.tokenizer, [question], [solution])[0]
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """[B, T] ids and mask → logits [B, T, 2]."""
-        positions = backbone.positions(attention_mask)
+        positions = reward_model.positions(attention_mask)
         return self.model(input_ids, attention_mask=attention_mask, position_ids=positions, use_cache=False).logits
 
     # Scoring
@@ -105,12 +105,12 @@ class OutcomeRewardModel(nn.Module):
         self, questions: Sequence[str], solutions: Sequence[str], *, batch_tokens: int = 16384, progress: bool = False
     ) -> np.ndarray:
         """P(correct) of each solution, read at its final token: float64 [N], in the order given."""
-        rows = [ids for ids, _ in backbone.encode(self.tokenizer, questions, solutions)]
+        rows = [ids for ids, _ in reward_model.encode(self.tokenizer, questions, solutions)]
         scores = np.empty(len(rows))
         name = "scoring" if progress else ""
-        with backbone.evaluating(self):
+        with reward_model.evaluating(self):
             for batch, inputs in batches(rows, self.tokenizer, self.model, batch_tokens, name):
-                last = backbone.last_token(inputs["attention_mask"])
+                last = reward_model.last_token(inputs["attention_mask"])
                 logits = self(**inputs)[torch.arange(len(batch)), last]  # [B, T, 2] → [B, 2]
                 scores[batch] = _probability(logits, self.model)
         return scores
@@ -119,7 +119,7 @@ class OutcomeRewardModel(nn.Module):
         """P(correct) as it stands after each token of the solution: float64 [solution tokens]."""
         ids, mask = self.tokenize(question, solution)
         (_, inputs), *_ = batches([ids], self.tokenizer, self.model, budget=len(ids))
-        with backbone.evaluating(self):
+        with reward_model.evaluating(self):
             return _probability(self(**inputs)[0], self.model)[mask]
 
     # Training
@@ -129,7 +129,9 @@ class OutcomeRewardModel(nn.Module):
     ) -> list[dict[str, Any] | None]:
         """Check and tokenise *outcome* rows; None for one longer than max_length (cut short, it has no final token)."""
         rows = list(check_rows(rows, "outcome", place))
-        pairs = backbone.encode(self.tokenizer, [row["question"] for row in rows], [row["solution"] for row in rows])
+        pairs = reward_model.encode(
+            self.tokenizer, [row["question"] for row in rows], [row["solution"] for row in rows]
+        )
         return [
             {"input_ids": torch.tensor(ids), "solution_mask": torch.tensor(mask), "label": int(row["correct"])}
             if max_length is None or len(ids) <= max_length
@@ -141,15 +143,15 @@ class OutcomeRewardModel(nn.Module):
         self, rows: list[dict[str, Any]], supervised: Callable[[Tensor], Tensor] = every_token
     ) -> dict[str, Any]:
         """Prepared rows → one padded batch. count: how many terms its loss sums; InputError if they are no mask."""
-        inputs = backbone.pad([row["input_ids"] for row in rows], self.tokenizer)
-        solution_mask = backbone.pad_as([row["solution_mask"] for row in rows], False, self.tokenizer)
+        inputs = reward_model.pad([row["input_ids"] for row in rows], self.tokenizer)
+        solution_mask = reward_model.pad_as([row["solution_mask"] for row in rows], False, self.tokenizer)
         mask = supervised(solution_mask)
         if getattr(mask, "shape", None) != solution_mask.shape or mask.dtype != torch.bool:
             given = f"{tuple(mask.shape)} {mask.dtype}" if isinstance(mask, Tensor) else type(mask).__name__
             wanted = f"a tensor {tuple(solution_mask.shape)} torch.bool, like the mask it is given"
             raise InputError(f"supervised returns {given}; wanted {wanted}")
         labels = torch.tensor([row["label"] for row in rows])
-        targets = {"labels": labels, "supervised": mask, "last": backbone.last_token(inputs["attention_mask"])}
+        targets = {"labels": labels, "supervised": mask, "last": reward_model.last_token(inputs["attention_mask"])}
         return {"inputs": inputs, "targets": targets, "count": int(mask.sum())}
 
     def loss_sum(self, logits: Tensor, targets: dict[str, Tensor]) -> Tensor:

@@ -19,10 +19,9 @@ from tokenizers import AddedToken
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
-from minrm import backbone
-from minrm.batches import batches, read_out
+from minrm import loading, reward_model
 from minrm.errors import InputError
-from minrm.heads import head_is_plain, token_logits
+from minrm.reward_model import batches, read_out
 from minrm.rows import check_rows
 from minrm.text import CORRECT, STEP_TOKEN, join_steps, split_steps, with_step_tokens
 
@@ -70,7 +69,7 @@ class ProcessRewardModel(nn.Module):
         The model keeps its own output head, so `seed` matters only for a base that has none.
         """
         options = {"tokenizer": tokenizer, "device": device, "dtype": dtype, "seed": seed}
-        model, tokenizer = backbone.load(AutoModelForCausalLM, base, **options)
+        model, tokenizer = loading.load(AutoModelForCausalLM, base, **options)
         add_step_token(model, tokenizer)
         self = cls(model, tokenizer)
         ids = {"step_id": self.step_id, "plus_id": self.plus_id, "minus_id": self.minus_id}
@@ -82,12 +81,12 @@ class ProcessRewardModel(nn.Module):
         cls, path: Any, *, tokenizer: Any = None, device: Any = None, dtype: Any = None
     ) -> ProcessRewardModel:
         """A trained checkpoint: folder or hub name. dtype: by default what the device computes best in."""
-        config = backbone.check_kind(AutoModelForCausalLM, path, "a process reward model")
+        config = loading.check_kind(AutoModelForCausalLM, path, "a process reward model")
         saved = getattr(config, "minrm", None) or {}
         if saved.get("kind") != "prm":
             raise InputError(f"{path} is a language model without a step token; ProcessRewardModel.from_base adds it")
-        dtype = dtype or backbone.compute_dtype(backbone.pick_device(device))
-        self = cls(*backbone.load(AutoModelForCausalLM, path, tokenizer=tokenizer, device=device, dtype=dtype))
+        dtype = dtype or loading.compute_dtype(loading.pick_device(device))
+        self = cls(*loading.load(AutoModelForCausalLM, path, tokenizer=tokenizer, device=device, dtype=dtype))
         for name in ("step_id", "plus_id", "minus_id"):
             if saved[name] != getattr(self, name):
                 raise InputError(f"{path} has {name} {saved[name]} in its config, its tokenizer {getattr(self, name)}")
@@ -95,16 +94,16 @@ class ProcessRewardModel(nn.Module):
 
     def save_pretrained(self, path: str | Path) -> None:
         """Write a folder that `from_pretrained` and stock transformers load."""
-        backbone.save(self.model, self.tokenizer, path)
+        loading.save(self.model, self.tokenizer, path)
 
     def tokenize(self, question: str, solution: str) -> tuple[list[int], list[bool]]:
         """Input ids, with the step token after each step, and a mask that is true on the solution's tokens."""
-        return backbone.encode(self.tokenizer, [question], [solution], _end_steps)[0]
+        return reward_model.encode(self.tokenizer, [question], [solution], _end_steps)[0]
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, steps: Tensor) -> Tensor:
         """[B, T] ids, mask and step positions (bool) → logits of `-` and `+` at these positions [S, 2], row by row.
 
-        Two rows of the output head are multiplied there, not the whole vocabulary everywhere: see `heads.py`.
+        Two rows of the output head are multiplied there, not the whole vocabulary everywhere.
         """
         signs = torch.tensor([self.minus_id, self.plus_id], device=input_ids.device)  # the class order of `text.py`
         return token_logits(self.model, self.head_is_plain, input_ids, attention_mask, steps, signs)
@@ -135,10 +134,10 @@ class ProcessRewardModel(nn.Module):
     def _step_log_scores(
         self, questions: Sequence[str], solutions: Sequence[str], batch_tokens: int, progress: bool
     ) -> list[np.ndarray]:
-        rows = [ids for ids, _ in backbone.encode(self.tokenizer, questions, solutions, _end_steps)]
+        rows = [ids for ids, _ in reward_model.encode(self.tokenizer, questions, solutions, _end_steps)]
         scores: list[np.ndarray] = [np.empty(0)] * len(rows)
         name = "scoring" if progress else ""
-        with backbone.evaluating(self):
+        with reward_model.evaluating(self):
             for batch, inputs in batches(rows, self.tokenizer, self.model, batch_tokens, name):
                 steps = inputs["input_ids"] == self.step_id  # [B, T]
                 log_p = read_out(self(**inputs, steps=steps), self.model).log_softmax(dim=-1)[:, CORRECT]  # [S]
@@ -154,7 +153,7 @@ class ProcessRewardModel(nn.Module):
         """Check and tokenise *process* rows; None for one without a label, or longer than max_length (steps lost)."""
         rows = list(check_rows(rows, "process", place))
         texts = [join_steps(row["steps"]) for row in rows]
-        pairs = backbone.encode(self.tokenizer, [row["question"] for row in rows], texts, _end_steps)
+        pairs = reward_model.encode(self.tokenizer, [row["question"] for row in rows], texts, _end_steps)
         return [
             self._features(torch.tensor(ids), row["labels"], f"{place}, row {number}")
             if max_length is None or len(ids) <= max_length
@@ -176,8 +175,8 @@ class ProcessRewardModel(nn.Module):
 
     def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         """Prepared rows → one padded batch. Steps without a label are not read. count: the labelled steps."""
-        inputs = backbone.pad([row["input_ids"] for row in rows], self.tokenizer)
-        inputs["steps"] = backbone.pad_as([row["steps"] for row in rows], False, self.tokenizer)
+        inputs = reward_model.pad([row["input_ids"] for row in rows], self.tokenizer)
+        inputs["steps"] = reward_model.pad_as([row["steps"] for row in rows], False, self.tokenizer)
         labels = torch.cat([row["labels"] for row in rows])
         return {"inputs": inputs, "targets": {"labels": labels}, "count": len(labels)}
 
@@ -202,7 +201,7 @@ def add_step_token(model: Any, tokenizer: Any) -> None:
     row = tokenizer.convert_tokens_to_ids(STEP_TOKEN)
     if not added and row < rows:
         return
-    with backbone.quiet(), torch.no_grad():
+    with loading.quiet(), torch.no_grad():
         if row >= rows:
             model.resize_token_embeddings(row + 1, mean_resizing=False)
         for layer in (model.get_input_embeddings(), model.get_output_embeddings()):  # tied or not
@@ -235,3 +234,51 @@ def aggregate_steps(log_p: np.ndarray, how: str) -> float:
     if how == "mean":
         return float(np.exp(log_p).mean())
     return float(np.exp({"product": log_p.sum(), "min": log_p.min(), "last": log_p[-1]}[how]))
+
+
+def token_logits(
+    model: Any, plain: bool, input_ids: Tensor, attention_mask: Tensor, at: Tensor, tokens: Tensor
+) -> Tensor:
+    """Logits of `tokens` [K] at the positions that are true in `at` [B, T] bool, row by row: [S, K].
+
+    plain: what `head_is_plain` says of the model. Where it is false, the model's own forward runs, over the whole
+    vocabulary but only at the columns that are needed.
+    """
+    where = {
+        "attention_mask": attention_mask,
+        "position_ids": reward_model.positions(attention_mask),
+        "use_cache": False,
+    }
+    if not plain:
+        columns = at.any(dim=0).nonzero().squeeze(-1)
+        logits = model(input_ids, logits_to_keep=columns, **where).logits  # [B, columns, V]
+        return logits[at[:, columns]][:, tokens]
+    states = model.base_model(input_ids, **where).last_hidden_state[at]  # [S, D]
+    head = model.get_output_embeddings()
+    bias = getattr(head, "bias", None)
+    return F.linear(states, head.weight[tokens], None if bias is None else bias[tokens])
+
+
+@torch.no_grad()
+def head_is_plain(model: Any) -> bool:
+    """Are the logits exactly `head(last hidden state)`? Gemma 2 caps them afterwards, Cohere and Granite scale them.
+
+    Asked of the model itself, not of a list of config fields that the next architecture would outgrow: one forward in
+    which the head's output is replaced by large numbers, which must come out unchanged. Comparing ordinary logits
+    would not do, since a cap leaves small ones almost as they are.
+    """
+    seen: dict[str, Tensor] = {}
+
+    def replace(head: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        seen["states"] = inputs[0]
+        seen["logits"] = torch.linspace(-1e3, 1e3, output.numel()).view_as(output).to(output)
+        return seen["logits"]
+
+    ids = torch.tensor([[0, 1, 2]], device=model.device)
+    hook = model.get_output_embeddings().register_forward_hook(replace)
+    try:
+        logits = model(ids, use_cache=False).logits
+    finally:
+        hook.remove()
+    states = model.base_model(ids, use_cache=False).last_hidden_state
+    return bool(seen) and torch.equal(logits, seen["logits"]) and torch.allclose(states, seen["states"])

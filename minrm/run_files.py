@@ -1,7 +1,7 @@
 """The append-only files of long runs: a first record that says what was asked for, then one row a line.
 
 `sample` and sharded scoring write them chunk by chunk; a run that is killed and called again goes on where its file
-ends. `minrm.shards` joins those of several machines, `minrm.preparing` makes training rows of them.
+ends. `minrm.shards` joins those of several machines, `minrm.cli.preparing` makes training rows of them.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, GenerationConfig
 
-from minrm import backbone
+from minrm import loading, reward_model
 from minrm.errors import InputError
 from minrm.run_files import append, resume
 from minrm.shards import part, place
@@ -64,8 +64,8 @@ def sample(
     total = len(questions) * n
     chunks = part(shard, -(-total // batch_size))
     first, last = min(chunks.start * batch_size, total), min(chunks.stop * batch_size, total)
-    device = backbone.pick_device(device)
-    dtype = str(dtype or backbone.compute_dtype(device)).removeprefix("torch.")
+    device = loading.pick_device(device)
+    dtype = str(dtype or loading.compute_dtype(device)).removeprefix("torch.")
     header = {"model": _name(model), "dtype": dtype, **asked_for, **place(shard, first, last)} if path else {}
     rows = resume(Path(path), "samples", header, last - first, lambda k: k // batch_size * batch_size) if path else []
     if len(rows) == last - first:
@@ -73,11 +73,11 @@ def sample(
             append(Path(path), "samples", header, [])
         return rows
     source = model
-    model, tokenizer = backbone.load(AutoModelForCausalLM, source, tokenizer=tokenizer, device=device, dtype=dtype)
+    model, tokenizer = loading.load(AutoModelForCausalLM, source, tokenizer=tokenizer, device=device, dtype=dtype)
     ends = _end_tokens(tokenizer, model, source)
     model.generation_config = GenerationConfig()  # ours, since what generate is not told is taken from there
     options = {"temperature": temperature, "max_new_tokens": max_new_tokens, "ends": ends}
-    with backbone.progress_bar(last - first, "sampling", " solutions", shown=progress, start=len(rows)) as bar:
+    with loading.progress_bar(last - first, "sampling", " solutions", shown=progress, start=len(rows)) as bar:
         for chunk in chunks[len(rows) // batch_size :]:
             numbers = range(chunk * batch_size, min((chunk + 1) * batch_size, total))
             asked = [questions[number // n] for number in numbers]
@@ -125,7 +125,7 @@ def log_likelihood(model: Any, input_ids: Tensor, attention_mask: Tensor, counte
     input_ids, attention_mask: [B, T] int64. counted: [B, T] bool. Returns float64 [B], on the CPU: Apple's GPUs have
     no float64.
     """
-    where = {"attention_mask": attention_mask, "position_ids": backbone.positions(attention_mask)}
+    where = {"attention_mask": attention_mask, "position_ids": reward_model.positions(attention_mask)}
     size = max(1, _LOGITS // (input_ids.shape[1] * model.config.get_text_config().vocab_size))
     sums = []
     for row in range(0, len(input_ids), size):

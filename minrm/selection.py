@@ -14,19 +14,9 @@ from typing import Any
 import numpy as np
 
 from minrm.errors import InputError
-from minrm.estimates import Estimate, paired_difference
+from minrm.metrics import Estimate, over_seeds, paired_difference
 from minrm.text import answer_key
 from minrm.votes import drawn_vote, halved_pascal, plurality
-
-__all__ = [
-    "Estimate",
-    "best_of_n",
-    "likelihood_scores",
-    "majority_vote",
-    "paired_difference",
-    "pass_at_n",
-    "weighted_vote",
-]
 
 Array = np.ndarray
 Count = int | Sequence[int] | Array
@@ -115,6 +105,28 @@ def weighted_vote(
         place = _first((weights < 0) | (weights > 1))
         raise InputError(f"scores{place} is no probability in [0, 1]; for Bradley–Terry rewards give reward=True")
     return _by_draws(keys, weights, true, n, draws, seed)
+
+
+def changes_against_first(ways: dict[str, Any], worth: Any, n: int) -> list[dict[str, Any]]:
+    """What the chosen of n is worth by each way of scoring, and by how much it differs from the first way, in pairs.
+
+    ways: name -> scores [judges, P, N], one entry for each seed; an ensemble is one judge. worth: [P, N] in [0, 1].
+    Seed is set beside seed; where one side has fewer, they are taken again from the start. Rows: name, mean, low, high;
+    and from the second on change, change_low, change_high. Intervals are 95 %, over problems and seeds.
+    """
+    chosen = {way: [best_of_n(judge, worth, n) for judge in judges] for way, judges in ways.items()}
+    first = next(iter(chosen.values()))
+    rows: list[dict[str, Any]] = []
+    for way, estimates in chosen.items():
+        e = over_seeds(estimates)
+        rows.append({"name": way, "mean": e.mean, "low": e.low, "high": e.high})
+        if estimates is not first:
+            pairs = [
+                (estimates[k % len(estimates)], first[k % len(first)]) for k in range(max(len(estimates), len(first)))
+            ]
+            gap = over_seeds([paired_difference(a.per_problem, b.per_problem) for a, b in pairs])
+            rows[-1] |= {"change": gap.mean, "change_low": gap.low, "change_high": gap.high}
+    return rows
 
 
 def _by_draws(keys: Array, weights: Array, true: Array, n: Count, draws: int, seed: int) -> Estimate:

@@ -40,7 +40,7 @@ def written(tmp_path):
 @pytest.fixture(scope="session")
 def base(tmp_path_factory):
     """The folder of a tiny language model with the world's tokenizer, nothing learnt."""
-    from minrm.policy import build_tokenizer, new_policy
+    from minrm.world.policy import build_tokenizer, new_policy
 
     folder = tmp_path_factory.mktemp("base")
     new_policy(build_tokenizer(), layers=1, width=32).save_pretrained(folder)
@@ -53,6 +53,6 @@ def right():
     """right(problem): a solution of a problem of the world without any mistake."""
     from random import Random
 
-    from minrm.classroom import FLAWLESS, write
+    from minrm.world import FLAWLESS, write
 
     return lambda problem: write(problem, Random(0), FLAWLESS)[0]

@@ -8,12 +8,12 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from minrm import shipped
-from minrm.policy import END, corpus
-from minrm.problems import read_problem
-from minrm.recorded import KINDS, VARIANTS, seeds_of
 from minrm.rows import read_rows
 from minrm.sampling import log_likelihood, sample
 from minrm.text import STEP_TOKEN, final_answer
+from minrm.world import read_problem
+from minrm.world.policy import END, corpus
+from minrm.world.recorded_runs import KINDS, VARIANTS, seeds_of
 
 DATA = shipped("policy").parent
 PROBLEMS = [row for _, row in read_rows(shipped("problems.parquet"))]

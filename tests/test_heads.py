@@ -4,7 +4,7 @@ import pytest
 import torch
 from tiny import ARCHITECTURES, causal
 
-from minrm.heads import head_is_plain, token_logits
+from minrm.prm import head_is_plain, token_logits
 
 
 def test_gemma_2_changes_its_logits_outside_the_head_and_the_others_do_not():

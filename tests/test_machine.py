@@ -6,8 +6,8 @@ import pytest
 import torch
 import transformers
 
-from minrm import machine as module
-from minrm.machine import machine
+from minrm import loading as module
+from minrm.loading import machine
 
 T4 = (15_400_000_000, 15_828_320_256)  # free, total bytes, as torch.cuda.mem_get_info gives them
 

@@ -15,10 +15,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from minrm import sampling
 from minrm.errors import InputError
-from minrm.policy import build_tokenizer, new_policy
-from minrm.problems import generate
 from minrm.run_files import read_samples
 from minrm.sampling import log_likelihood, sample
+from minrm.world import generate
+from minrm.world.policy import build_tokenizer, new_policy
 
 TOKENIZER = build_tokenizer()
 MODEL = new_policy(TOKENIZER, layers=1, width=32).eval()
@@ -186,7 +186,7 @@ def test_a_run_killed_at_five_random_moments_holds_every_solution_exactly_once(t
     MODEL.save_pretrained(tmp_path / "model")
     TOKENIZER.save_pretrained(tmp_path / "model")
     code = (
-        "import sys, torch\nfrom minrm import sample\nfrom minrm.problems import generate\n"
+        "import sys, torch\nfrom minrm import sample\nfrom minrm.world import generate\n"
         "torch.set_num_threads(1)\nprint('ready', flush=True)\n"
         "options = {'max_new_tokens': 12, 'batch_size': 8, 'progress': False}\n"
         "sample(sys.argv[1], [p.question for p in generate(8, 1)], 24, path=sys.argv[2], **options)"

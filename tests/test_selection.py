@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny import random_world
 
 import minrm.selection
 from minrm.selection import (
@@ -100,13 +101,6 @@ def test_the_order_of_samples_does_not_matter(samples, random):
         correct = [answer == "1" for answer in answers]
         results.append((best_of_n([scores], [correct], counts).mean, majority_vote([answers], ["1"], counts).mean))
     np.testing.assert_allclose(results[0], results[1], atol=1e-12)
-
-
-def random_world(problems=40, samples=64, seed=0):
-    rng = np.random.default_rng(seed)
-    numbers = rng.geometric(rng.uniform(0.2, 0.7, (problems, 1)), (problems, samples))
-    answers = [[None if value > 9 else str(value) for value in row] for row in numbers.tolist()]
-    return answers, numbers == 1, rng.random((problems, samples)) * 0.5 + 0.5 * (numbers == 1)
 
 
 def test_one_sample_is_chosen_alike_by_all():

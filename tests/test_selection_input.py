@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from test_selection import random_world
+from tiny import random_world
 
 import minrm.selection
 from minrm.errors import InputError

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minrm import files, scoring
+from minrm.cli import files, scoring
+from minrm.cli.scoring import score_shard
 from minrm.errors import InputError
-from minrm.policy import build_tokenizer, new_policy
-from minrm.problems import generate
 from minrm.rows import read_rows, write_rows
 from minrm.run_files import read_samples
 from minrm.sampling import sample
-from minrm.scoring import score_shard
 from minrm.shards import join, part, place
+from minrm.world import generate
+from minrm.world.policy import build_tokenizer, new_policy
 
 TOKENIZER = build_tokenizer()
 MODEL = new_policy(TOKENIZER, layers=1, width=32).eval()

@@ -1,5 +1,6 @@
 """Tiny models and tokenizers, built in memory: the three kinds of tokenizer and three architectures that differ."""
 
+import numpy as np
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import AutoModelForCausalLM, Gemma2Config, LlamaConfig, PreTrainedTokenizerFast, Qwen2Config
@@ -67,3 +68,10 @@ def causal(architecture: str = "llama", vocabulary: int = 600, seed: int = 0, **
 
 
 ARCHITECTURES = ("llama", "qwen2", "gemma2")
+
+
+def random_world(problems=40, samples=64, seed=0):
+    rng = np.random.default_rng(seed)
+    numbers = rng.geometric(rng.uniform(0.2, 0.7, (problems, 1)), (problems, samples))
+    answers = [[None if value > 9 else str(value) for value in row] for row in numbers.tolist()]
+    return answers, numbers == 1, rng.random((problems, samples)) * 0.5 + 0.5 * (numbers == 1)

@@ -10,7 +10,7 @@ import numpy as np
 
 from minrm.checks.attempt import Mistake, attempt, close, compare, must_be_function, short
 from minrm.checks.places import Places
-from minrm.embedded import shipped
+from minrm.world import shipped
 
 Soft = Sequence[Sequence[float]]
 Exact = Sequence[Sequence[int]]

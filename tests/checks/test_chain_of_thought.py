@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from minrm.checks import check_calculations, check_last_number, check_wilson
-from minrm.problems import read_problem
-from minrm.selection import Estimate
+from minrm.metrics import Estimate
+from minrm.world import read_problem
 
 
 def hint(check, answer):

@@ -15,15 +15,19 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 import minrm.checks
-from minrm.embedded import shipped
-from minrm.estimates import Estimate, over_seeds, paired_difference
-from minrm.metrics import pooled_auc, within_problem_auc
-from minrm.overoptimisation import fit_gao, kl_of_best_of_n
-from minrm.problems import read_problem
-from minrm.recorded import recorded_scores, recorded_steps
+from minrm.metrics import (
+    Estimate,
+    fit_gao,
+    kl_of_best_of_n,
+    over_seeds,
+    paired_difference,
+    pooled_auc,
+    within_problem_auc,
+)
 from minrm.rows import read_rows
 from minrm.selection import best_of_n, majority_vote
 from minrm.text import final_answer, join_steps, split_steps
+from minrm.world import read_problem, recorded_scores, recorded_steps, shipped
 
 BOOK = Path(__file__).parents[2] / "book"
 TITLE = re.compile(r"^\*\*(\d+)\. (.+?)\*\* \((\d+ minutes), (★{1,3})\)", re.MULTILINE)

@@ -9,7 +9,7 @@ import pytest
 
 from minrm import best_of_n
 from minrm.checks import check_best_count, check_expected_score, check_kl_of_two_grades
-from minrm.overoptimisation import kl_of_best_of_n, kl_with_repeats
+from minrm.metrics import kl_of_best_of_n, kl_with_repeats
 
 
 def hint(check, answer):

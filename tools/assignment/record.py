@@ -23,11 +23,10 @@ import numpy as np
 from reference import final_token
 
 from minrm import OutcomeRewardModel, best_of_n, every_token, shipped, train
-from minrm.classroom import CORRUPTED, write
 from minrm.metrics import within_problem_auc
-from minrm.problems import generate, read_problem
 from minrm.rows import read_rows
 from minrm.text import final_answer
+from minrm.world import CORRUPTED, generate, read_problem, write
 
 RECORDED = Path(__file__).parent / "recorded"
 VARIANTS = {"every": every_token, "final": final_token}

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from minrm.errors import InputError
-from minrm.estimates import Estimate, over_seeds, paired_difference
-from minrm.panels import panels
+from minrm.metrics import Estimate, over_seeds, paired_difference
+from minrm.notebook.panels import panels
 
 PAGE = Path(__file__).parents[2] / "book" / "instructors.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from minrm import OutcomeRewardModel, shipped, train
-from minrm.problems import read_problem
+from minrm.world import read_problem
 
 UPDATES, BATCH = 30, 32
 SLACK = 1e-3  # nats: how far rounding may lead two equal trainings apart

@@ -1,0 +1,1 @@
+"""The command line: `minrm sample · prepare · train · score · evaluate`, a file a command."""

@@ -1,0 +1,1 @@
+"""What the pages of the book use: figures, coloured tokens, ticks under claims, the cost table. Needs no torch."""

@@ -1,0 +1,131 @@
+"""What stands on a page beside prose: figures with a text for those who cannot see them, and tokens one by one.
+
+Figures come in from `minrm.notebook.figures`, pieces of text from a tokenizer; HTML goes out that reads alike in the built book,
+in Jupyter and on Colab. Every box brings its own background and ink, so that dark and light pages show the same.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from minrm.errors import InputError
+from minrm.notebook.style import INK, PANEL, QUIET
+
+LOW, HIGH = (230, 159, 0), (86, 180, 233)  # Okabe & Ito's orange and sky blue: apart for every kind of colour vision
+
+_BOX = (
+    f"background:{PANEL};color:{INK};border:1px solid #c9c9c9;border-radius:8px;padding:.7em .9em;max-width:46em;"
+    "line-height:2.1;overflow-wrap:anywhere;font-family:ui-monospace,Menlo,Consolas,monospace;font-size:.92em"
+)
+
+
+class Page:
+    """A piece of HTML that a notebook shows when it is a cell's last value; `str()` of it is the HTML, to look into."""
+
+    def __init__(self, html: str, text: str) -> None:
+        self.html, self.text = html, text
+
+    def __str__(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+
+def show(figure: Any, alt: str, dpi: int = 120) -> None:
+    """Display a matplotlib figure with its alternative text, in the built book and on Colab alike.
+
+    alt: one or two sentences that say what the picture shows. The picture is a PNG of at most 256 colours inside an
+    <img>, since a plain image output has no place for the text; where there is no HTML, the text is shown.
+    """
+    from IPython.display import display  # only notebooks need it
+
+    display({"text/html": image(figure, alt, dpi), "text/plain": alt.strip()}, raw=True)
+
+
+def image(figure: Any, alt: str, dpi: int = 120) -> str:
+    """The <img> of a figure, its PNG inside. Raises InputError if the alternative text is empty."""
+    if not alt.strip():
+        raise InputError("the figure has no alternative text; say in a sentence what it shows")
+    from PIL import Image  # matplotlib brings it
+
+    drawn, packed = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=dpi)
+    picture = Image.open(drawn).convert("RGB")
+    few = picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    few.save(packed, format="png", optimize=True)  # a third of the size: the book's pages carry every picture
+    data = base64.b64encode(packed.getvalue()).decode()
+    width = round(figure.get_figwidth() * 110)  # pixels on the page: sharper than its size where the screen is
+    style = f"width:100%;max-width:{width}px;height:auto;background:{PANEL};border-radius:8px;padding:0"
+    return f'<img alt="{escape(alt.strip())}" style="{style}" src="data:image/png;base64,{data}">'
+
+
+def score_along_solution(pieces: Sequence[str], scores: Sequence[float | None], step: float = 0.1) -> Page:
+    """A solution's tokens, coloured by the score at each: orange 0, white one half, blue 1.
+
+    pieces: [T] texts of tokens; scores: [T] probabilities, None where there is none (the question). Each token names
+    its score when pointed at; where it has moved by `step` since it was last written, it stands below the token.
+    Raises InputError if the lengths differ or a score is no probability.
+    """
+    _same_length(pieces, scores, "scores")
+    parts, last = [], None
+    for index, (piece, score) in enumerate(zip(pieces, scores, strict=True)):
+        if score is None:
+            parts.append(_token(piece))
+            continue
+        if not 0 <= score <= 1:
+            raise InputError(f"token {index} {piece!r} has score {score}, which is no probability in [0, 1]")
+        moved = last is None or abs(score - last) >= step
+        last = score if moved else last
+        number = f'<sub style="font-size:.72em;font-weight:700">{score:.2f}</sub>' if moved else ""
+        parts.append(_token(piece, f"score {score:.2f}", f"background:{_between(score)}", number))
+    key = " ".join(_token(f"{p:g}", f"score {p:g}", f"background:{_between(p)}") for p in (0, 0.25, 0.5, 0.75, 1))
+    given = [score for score in scores if score is not None]
+    text = f"{len(given)} scored tokens, the last at {given[-1]:.2f}" if given else "no scored token"
+    return _page(parts, f"P(right) so far: {key} · a number below a token: the score has moved by {step:g}", text)
+
+
+def masked_tokens(pieces: Sequence[str], mask: Sequence[bool]) -> Page:
+    """Tokens with the supervised ones marked: underlined, bold and shaded; the others plain.
+
+    pieces: [T] texts of tokens; mask: [T] bool. Raises InputError if the lengths differ.
+    """
+    _same_length(pieces, mask, "mask")
+    look = "background:#cfe6f7;font-weight:700;border-bottom:3px solid #1c51a9"
+    parts = [
+        _token(piece, "supervised", look) if marked else _token(piece, "not supervised")
+        for piece, marked in zip(pieces, mask, strict=True)
+    ]
+    count = f"{sum(map(bool, mask))} of {len(pieces)} tokens are supervised"
+    return _page(parts, f"{_token('like this', 'supervised', look)} {count}", count)
+
+
+def _token(piece: str, title: str = "", style: str = "", below: str = "") -> str:
+    """One token in a thin frame; line ends are shown as ↵ and break the line after the token."""
+    shown = escape(piece).replace("\n", "↵")
+    named = f' title="{escape(title)}"' if title else ""
+    frame = f"color:{INK};border:1px solid #d8d8d8;border-radius:3px;padding:.1em .05em;white-space:pre-wrap;{style}"
+    return f'<span{named} style="{frame}">{shown}{below}</span>' + ("<br>" if "\n" in piece else "")
+
+
+def _between(score: float) -> str:
+    """The colour of a score, lightest at one half; black ink keeps 7:1 on all of them."""
+    end, share = (HIGH, 2 * score - 1) if score > 0.5 else (LOW, 1 - 2 * score)
+    return "#" + "".join(f"{round(255 + share * (channel - 255)):02x}" for channel in end)
+
+
+def _same_length(pieces: Sequence[str], others: Sequence[Any], name: str) -> None:
+    if len(pieces) != len(others) or not len(pieces):
+        raise InputError(f"{len(pieces)} pieces but {name} of length {len(others)}; each token needs one")
+
+
+def _page(parts: list[str], key: str, text: str) -> Page:
+    legend = f'<div style="color:{QUIET};font-size:.9em;line-height:1.8;margin-top:.5em">{key}</div>'
+    return Page(f'<div style="{_BOX}">{"".join(parts)}{legend}</div>', text)

@@ -1,0 +1,34 @@
+"""Public data sets, one function each, named after it: a local file or a hub name -> rows of a schema.
+
+    function          schema            hub name                                file there, or on GitHub
+    gsm8k             problem, outcome  openai/gsm8k (configuration main)       train.jsonl, test.jsonl
+    gsm8k_solutions   outcome           none                                    example_model_solutions.jsonl
+    rlhflow_outcomes  outcome           RLHFlow/Mistral-ORM-Data                data/train-00000-of-00001.parquet
+                                        RLHFlow/Deepseek-ORM-Data               data/train-00000-of-00001.parquet
+    rlhflow           process           RLHFlow/Mistral-PRM-Data                data/train-….parquet
+                                        RLHFlow/Deepseek-PRM-Data               deepseek_instruct_data.jsonl
+    math_shepherd     process           peiyi9979/Math-Shepherd                 math-shepherd.jsonl
+    prm800k           process           none                                    phase1_train.jsonl, … (by Git LFS)
+    processbench      process           Qwen/ProcessBench (split gsm8k, …)      gsm8k.json, math.json,
+                                                                                olympiadbench.json, omnimath.json
+    trl_stepwise      process           trl-lib/math_shepherd, trl-lib/prm800k  data/train-….parquet, test-…
+    hh_rlhf           pair              Anthropic/hh-rlhf (data_dir)            train.jsonl.gz, test.jsonl.gz
+
+On GitHub: openai/grade-school-math, openai/prm800k, anthropics/hh-rlhf. Every row is kept, or dropped and counted with
+its cause: the counts are logged and stand in the data set's `info.description`. With streaming=True there is an
+iterator over the rows in place of a `datasets.Dataset`, for sets larger than memory: nothing is kept, and of the hub's
+data only what is read is fetched.
+"""
+
+from minrm.sources.benchmarks import processbench
+from minrm.sources.gsm8k import gsm8k, gsm8k_solutions
+from minrm.sources.hh_rlhf import hh_rlhf
+from minrm.sources.math_shepherd import math_shepherd
+from minrm.sources.prm800k import prm800k
+from minrm.sources.rlhflow import rlhflow, rlhflow_outcomes
+from minrm.sources.trl import trl_stepwise
+
+__all__ = [
+    "gsm8k", "gsm8k_solutions", "hh_rlhf", "math_shepherd", "prm800k", "processbench", "rlhflow", "rlhflow_outcomes",
+    "trl_stepwise",
+]  # fmt: skip

@@ -1,0 +1,117 @@
+"""Problems of the embedded world: drawn at random, and read back from their questions."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+
+from minrm.errors import InputError
+from minrm.world.problems import ITEMS, LIMIT, NAMES, SPLITS, Event, Problem, calculate
+
+
+def generate(n: int, seed: int, split: str | None = None, longer: bool = False) -> list[Problem]:
+    """`n` problems, the same on every machine and Python; with `split`, only of that part of the world.
+
+    The splits ("policy", "train", "evaluation") share no problem, not even up to the names: `Problem.split`. With
+    `longer`, every problem has one event more than the longest of its wording otherwise has (of two more, hardly any
+    would stay in range): nothing is trained on such problems, whatever their split.
+    """
+    if split is not None and split not in SPLITS:
+        raise InputError(f"split {split!r} is not one of {', '.join(SPLITS)}")
+    rng = random.Random(seed)
+    problems: list[Problem] = []
+    while len(problems) < n:
+        problem = _draw(rng, longer)
+        if split is None or problem.split == split:
+            problems.append(problem)
+    return problems
+
+
+def pick(rng: random.Random, values: Sequence):
+    """One of `values`. Only `rng.random()` is promised to be the same in every Python, so all draws go through it."""
+    return values[int(rng.random() * len(values))]
+
+
+def between(rng: random.Random, low: int, high: int) -> int:
+    """A whole number from `low` to `high`, both included."""
+    return low + int(rng.random() * (high - low + 1))
+
+
+def _draw(rng: random.Random, longer: bool = False) -> Problem:
+    """A random problem. The story is drawn first and then numbers until they fit, so that no kind of story is rarer
+    because its numbers seldom fit."""
+    name = pick(rng, NAMES)
+    other, item = pick(rng, [other for other in NAMES if other != name]), pick(rng, ITEMS)
+    wording = pick(rng, ("plain", "plain", "consistent", "inconsistent"))
+    kinds: list[str] = []
+    lengths = (1, 2, 2, 3) if wording == "plain" else (1, 2)
+    for _ in range(max(lengths) + 1 if longer else pick(rng, lengths)):
+        kinds.append(pick(rng, ("buys", "loses") if "boxes" in kinds else ("buys", "loses", "boxes")))
+    if rng.random() < 0.3:
+        kinds[int(rng.random() * len(kinds))] = "gives"
+    tries = 0
+    while tries < 500 or not longer:  # a longer story may never fit: then another one is drawn
+        tries += 1
+        events = tuple(
+            Event(kind, between(rng, 2, 9), between(rng, 2, 5))
+            if kind in ("boxes", "gives")
+            else Event(kind, between(rng, 2, 12))
+            for kind in kinds
+        )
+        difference, more = (0, False) if wording == "plain" else (between(rng, 2, 9), rng.random() < 0.5)
+        problem = Problem(name, other, item, between(rng, 2, 28), events, wording, difference, more)
+        if _fits(problem):
+            return problem
+    return _draw(rng, longer)
+
+
+def _fits(problem: Problem) -> bool:
+    """Whether no two quantities coincide, and the true way and those of the misconceptions stay in range."""
+    if len(set(problem.quantities)) < len(problem.quantities):
+        return False
+    starts = {problem.start} | ({2 * problem.base - problem.start} if problem.wording == "inconsistent" else set())
+    for value in starts:
+        for once in (False, True):
+            path = [value]
+            for event in problem.events:
+                path.append(
+                    calculate(path[-1], event.sign, event.amount if once and event.kind == "gives" else event.total)
+                )
+            if min(path) < 0 or max(path) > LIMIT:
+                return False
+    return True
+
+
+_QUESTION = re.compile(
+    r"(?P<first>\w+) has (?P<base>\d+) (?P<item>\w+)\. (?:(?:(?P<name1>\w+) has (?P<d1>\d+) (?P<w1>more|fewer) than \w+"
+    r"|That is (?P<d2>\d+) (?P<w2>more|fewer) than (?P<name2>\w+) has)\. )?(?P<events>.*) "
+    r"How many \w+ does \w+ have now\?"
+)
+
+
+_EVENT = re.compile(r"\w+ (buys|loses|gives) (?:(\d+) boxes of )?(\d+) \w+(?: to each of (\d+) friends)?\.")
+
+
+def read_problem(question: str) -> Problem:
+    """The problem that a question of this world states: `read_problem(p.question) == p` but for an unnamed `other`.
+
+    Raises InputError for any other text.
+    """
+    match = _QUESTION.fullmatch(question)
+    if match is None:
+        raise InputError(
+            f"not a question of the embedded world: {question[:80]!r}; only its own problems can be checked"
+        )
+    first, item, base = match["first"], match["item"], int(match["base"])
+    events = tuple(
+        Event("boxes", int(k), int(boxes)) if boxes else Event(kind, int(k), int(friends or 1))
+        for kind, boxes, k, friends in _EVENT.findall(match["events"])
+    )
+    if match["name1"]:
+        return Problem(match["name1"], first, item, base, events, "consistent", int(match["d1"]), match["w1"] == "more")
+    if match["name2"]:
+        return Problem(
+            match["name2"], first, item, base, events, "inconsistent", int(match["d2"]), match["w2"] == "more"
+        )
+    return Problem(first, "", item, base, events)

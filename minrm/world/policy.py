@@ -1,0 +1,153 @@
+"""The small language model of the embedded world: its tokenizer, the corpus it reads, and its training from nothing.
+
+A Llama-architecture model of 0.9 million parameters in stock files: `AutoModelForCausalLM` and `AutoTokenizer` load
+it, and so does every other tool. It is the *policy*: the model whose solutions are voted on and judged. Words, numbers
+from 0 to 30 and the headers of the article's format are single tokens; any other text falls apart into characters and
+bytes, so that nothing is ever unknown. `<|prm_label|>` is not in it: adding that token is what the course teaches.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import torch
+from datasets import Dataset
+from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
+from tokenizers.models import BPE
+from torch.nn.utils.rnn import pad_sequence
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Trainer, TrainingArguments
+
+from minrm.loading import progress_bar
+from minrm.world.classroom import write, write_direct, write_drill
+from minrm.world.generator import generate
+from minrm.world.problems import ITEMS, LIMIT, NAMES
+
+END = "<|end|>"  # ends every text; also the padding, as in many published models
+
+_WORDS = [
+    "has", "have", "now", "How", "many", "does", "more", "fewer", "than", "That", "is", "buys", "loses", "gives",
+    "boxes", "of", "to", "each", "friends", "So", "Is", "Yes", "No",
+]  # fmt: skip
+
+
+def build_tokenizer() -> PreTrainedTokenizerFast:
+    """The world's tokenizer: one token for each word, number, step header and answer header.
+
+    A BPE without merges that looks whole pieces up first; a piece that is not in the vocabulary is spelt in characters
+    and, beyond ASCII, in bytes. So it encodes every text and decodes it to the same text.
+    """
+    pieces = [END] + [f"<0x{byte:02X}>" for byte in range(256)] + [chr(code) for code in range(32, 127)]
+    pieces += ["\n", "\n\n", "# Answer\n\n"] + [f"Step: {number}:" for number in range(1, 10)]
+    words = [*_WORDS, *NAMES, *ITEMS, *map(str, range(LIMIT + 1)), *"+-*="]
+    pieces += words + [" " + word for word in words]
+    vocabulary = {piece: index for index, piece in enumerate(dict.fromkeys(pieces))}
+    core = Tokenizer(BPE(vocab=vocabulary, merges=[], byte_fallback=True, ignore_merges=True))
+    piece = Regex(r"Step: \d+:|# Answer\n\n|\n\n|\n| ?[A-Za-z]+| ?\d+| ?[^\sA-Za-z\d]|\s")
+    core.pre_tokenizer = pre_tokenizers.Split(piece, behavior="isolated")
+    core.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token=END, pad_token=END)
+    tokenizer.clean_up_tokenization_spaces = False
+    return tokenizer
+
+
+def new_policy(
+    tokenizer: PreTrainedTokenizerFast, seed: int = 0, layers: int = 4, width: int = 128
+) -> LlamaForCausalLM:
+    """An untrained policy in float32."""
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=width,
+        intermediate_size=width * 11 // 4,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return LlamaForCausalLM(config)
+
+
+def corpus(n: int, seed: int, direct: float = 0.04, drills: float = 0.1) -> Iterator[tuple[str, str]]:
+    """`n` texts of the class as (question with its newline, what follows): solved problems, bare answers (a share of
+    `direct`) and pages of drills (a share of `drills`; no question)."""
+    rng = random.Random(seed)
+    for problem in generate(n, seed + 1, split="policy"):
+        kind = rng.random()
+        if kind < drills:
+            yield "", write_drill(rng)
+        elif kind < drills + direct:
+            yield f"{problem.question}\n", write_direct(problem, rng)
+        else:
+            yield f"{problem.question}\n", write(problem, rng)[0]
+
+
+def train_policy(
+    folder: str | Path,
+    steps: int = 14000,
+    batch_size: int = 32,
+    seed: int = 0,
+    learning_rate: float = 2e-3,
+    layers: int = 4,
+    save_steps: int = 1000,
+) -> LlamaForCausalLM:
+    """Trains a policy on `steps` batches of fresh texts and saves it, half precision, with its tokenizer in `folder`.
+
+    It learns what the class writes, not what the questions say: their tokens carry no loss, as in supervised
+    fine-tuning. Batches hold texts of like length and weigh the same, so a token of a short text counts for more: the
+    model gives bare answers more often than it read them. Stopped and called again with the same arguments, it goes on
+    from its last checkpoint.
+    """
+    folder = Path(folder)
+    tokenizer = build_tokenizer()
+    count = steps * batch_size
+    texts = progress_bar(count, "writing the corpus", " texts", shown=True, over=corpus(count, seed))
+    rows = _rows(tokenizer, texts)
+    arguments = TrainingArguments(
+        output_dir=str(folder / "checkpoints"),
+        max_steps=steps,
+        per_device_train_batch_size=batch_size,
+        learning_rate=learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=min(100, steps // 10),
+        weight_decay=0.01,
+        adam_beta2=0.99,
+        train_sampling_strategy="group_by_length",
+        remove_unused_columns=False,
+        save_steps=save_steps,
+        save_total_limit=1,
+        logging_steps=100,
+        report_to=[],
+        seed=seed,
+        use_cpu=not torch.cuda.is_available(),
+    )
+    model = new_policy(tokenizer, seed, layers)
+    trainer = Trainer(model=model, args=arguments, train_dataset=rows, data_collator=_collate)
+    trainer.train(resume_from_checkpoint=any((folder / "checkpoints").glob("checkpoint-*")))
+    model.half().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return model.float()
+
+
+def _rows(tokenizer: PreTrainedTokenizerFast, texts: Iterable[tuple[str, str]]) -> Dataset:
+    """Tokenised apart and joined, like everything in this course; `asked` counts the question's tokens."""
+    questions, solutions = zip(*texts, strict=True)
+    asked = tokenizer(list(questions))["input_ids"]
+    written = tokenizer([solution + END for solution in solutions])["input_ids"]
+    rows = [question + solution for question, solution in zip(asked, written, strict=True)]
+    return Dataset.from_dict(
+        {"input_ids": rows, "asked": [len(ids) for ids in asked], "length": [len(row) for row in rows]}
+    )
+
+
+def _collate(rows: list[dict]) -> dict[str, torch.Tensor]:
+    """Right-padded ids [B,T]. Padding is masked by length, not by id: the padding token also ends every text."""
+    ids = [torch.tensor(row["input_ids"]) for row in rows]
+    padded = pad_sequence(ids, batch_first=True)
+    mask = pad_sequence([torch.ones_like(row) for row in ids], batch_first=True)
+    learnt = pad_sequence([torch.arange(len(row["input_ids"])) >= row["asked"] for row in rows], batch_first=True)
+    return {"input_ids": padded, "attention_mask": mask, "labels": padded.masked_fill(~learnt, -100)}

@@ -1,0 +1,223 @@
+"""The embedded world: word problems with a known truth, and an exact checker of every written step.
+
+A problem starts from a number or from a comparison of two people and goes through one to three events. It is small
+(whole numbers from 0 to 30) so that a language model of a million parameters can learn it, and it is exact, so that
+every claim the course makes about a verifier can be tested against the truth.
+
+**What a good step is.** A step is good if it follows from the question *and from what is written before it*, true or
+not: after "9 + 3 = 12" (wrong: it should have been 9 - 3) the step "12 + 5 = 17" is good again. An event that never
+appears, and an answer that does not follow from the last step, are errors of the last step.
+
+The inconsistent wording ("Tom has 9 pens. That is 3 more than Mia has.") is known to mislead readers: Lewis & Mayer
+1987, *Students' miscomprehension of relational statements in arithmetic word problems*.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import dataclass
+
+from minrm.text import split_steps
+
+LIMIT = 30  # every number of the world lies in 0…LIMIT and is a single token of the policy
+NAMES = ("Mia", "Tom", "Ana", "Ben", "Eva", "Leo", "Zoe", "Max")
+ITEMS = ("pens", "books", "apples", "coins", "cards", "shells", "stamps", "marbles")
+SPLITS = {"policy": range(0, 60), "train": range(60, 80), "evaluation": range(80, 100)}
+
+# The ways in which a step can be wrong, as `Problem.errors` names them.
+ERRORS = {
+    "inversion": "adds where the comparison says subtract, or the other way round",
+    "once": "takes a repeated amount only once",
+    "contradiction": "says the opposite of what it computes",
+    "slip": "miscalculates",
+    "skip": "leaves out an event (an error of the last step)",
+    "answer": "gives an answer that is not the last result (an error of the last step)",
+    "unfounded": "uses a number or an operation that nothing supports",
+    "unreadable": "is not a step of this world",
+}
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happens to the amount: `kind` is buys, loses, boxes or gives; `times` is 1 for the first two."""
+
+    kind: str
+    amount: int
+    times: int = 1
+
+    @property
+    def sign(self) -> str:
+        """`+` or `-`: what the event does to the amount."""
+        return "+" if self.kind in ("buys", "boxes") else "-"
+
+    @property
+    def total(self) -> int:
+        """By how much the amount changes, without the sign."""
+        return self.amount * self.times
+
+    def sentence(self, name: str, item: str) -> str:
+        """The event as a sentence of the question."""
+        return {
+            "buys": f"{name} buys {self.amount} {item}.",
+            "loses": f"{name} loses {self.amount} {item}.",
+            "boxes": f"{name} buys {self.times} boxes of {self.amount} {item}.",
+            "gives": f"{name} gives {self.amount} {item} to each of {self.times} friends.",
+        }[self.kind]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One word problem. `wording` is plain (`base` is the start), consistent or inconsistent (a comparison by
+    `difference`, in the direction that `more` says of the sentence as written)."""
+
+    name: str
+    other: str
+    item: str
+    base: int
+    events: tuple[Event, ...]
+    wording: str = "plain"
+    difference: int = 0
+    more: bool = False
+
+    @property
+    def question(self) -> str:
+        """The problem in words."""
+        word = "more" if self.more else "fewer"
+        asked = f"{self.difference} {word} than"
+        start = {
+            "plain": f"{self.name} has {self.base} {self.item}.",
+            "consistent": f"{self.other} has {self.base} {self.item}. {self.name} has {asked} {self.other}.",
+            "inconsistent": f"{self.other} has {self.base} {self.item}. That is {asked} {self.name} has.",
+        }[self.wording]
+        told = " ".join(event.sentence(self.name, self.item) for event in self.events)
+        return f"{start} {told} How many {self.item} does {self.name} have now?"
+
+    @property
+    def start_sign(self) -> str:
+        """What the comparison asks for: `+` if `name` has more than `other`, else `-`."""
+        return "+" if self.more == (self.wording == "consistent") else "-"
+
+    @property
+    def start(self) -> int:
+        """How many `name` has before the first event."""
+        return self.base if self.wording == "plain" else calculate(self.base, self.start_sign, self.difference)
+
+    @property
+    def answer(self) -> str:
+        """The right final answer, as text."""
+        value = self.start
+        for event in self.events:
+            value = calculate(value, event.sign, event.total)
+        return str(value)
+
+    @property
+    def traps(self) -> tuple[str, ...]:
+        """The misconceptions that the wording invites: `inversion`, `once`, both, or none."""
+        inversion = ("inversion",) if self.wording == "inconsistent" else ()
+        return inversion + (("once",) if any(event.kind == "gives" for event in self.events) else ())
+
+    @property
+    def quantities(self) -> list[int]:
+        """Every number that a step may call upon. No two are equal, so that a step can be read in one way only."""
+        values = [self.base] + ([self.difference] if self.wording != "plain" else [])
+        for event in self.events:
+            values += [event.amount] if event.times == 1 else [event.amount, event.times, event.total]
+        return values
+
+    @property
+    def split(self) -> str:
+        """The part of the world it belongs to, decided by its numbers and wording alone: renaming does not move it."""
+        key = (self.base, self.wording, self.difference, self.more, [(e.kind, e.amount, e.times) for e in self.events])
+        bucket = zlib.crc32(repr(key).encode()) % 100
+        return next(name for name, buckets in SPLITS.items() if bucket in buckets)
+
+    def check_steps(self, solution: str) -> list[bool]:
+        """For each step of `solution`, whether it is good. Never raises, whatever the text."""
+        return [error is None for error in self.errors(solution)]
+
+    def errors(self, solution: str) -> list[str | None]:
+        """For each step of `solution`, None if it is good, else which of `ERRORS` it makes."""
+        return Reading(self).check(solution)
+
+
+def calculate(a: int, sign: str, b: int) -> int:
+    """a + b, a - b or a * b."""
+    return a + b if sign == "+" else a - b if sign == "-" else a * b
+
+
+_STEP = re.compile(
+    r"(?:(?:So )?(?P<who>[A-Z][a-z]+) has (?P<by>[0-9]{1,4}) (?P<word>more|fewer): )?"
+    r"(?P<a>[0-9]{1,4}) (?P<sign>[-+*]) (?P<b>[0-9]{1,4}) = (?P<c>[0-9]{1,4})"
+)
+
+
+class Reading:
+    """A checker in the middle of one solution: what has been written so far and what is still to come."""
+
+    def __init__(self, problem: Problem):
+        self.problem = problem
+        self.total = problem.base if problem.wording == "plain" else None  # the running total; None: not known yet
+        self.compare = problem.wording != "plain"  # the comparison is still to be resolved
+        self.pending = list(problem.events)
+        self.written: dict[Event, int] = {}  # products as they were written, true or not
+
+    def check(self, solution: str) -> list[str | None]:
+        steps = split_steps(solution)
+        found = [self._step(step.partition("\n\n# Answer")[0]) for step in steps]
+        if found and found[-1] is None:
+            if self.pending or self.compare:
+                found[-1] = "skip"
+            elif steps[-1].partition("\n\n# Answer\n\n")[2].strip() != str(self.total):
+                found[-1] = "answer"
+        return found
+
+    def _step(self, text: str) -> str | None:
+        match = _STEP.fullmatch(text)
+        if match is None:
+            return "unreadable"
+        a, b, c, sign = int(match["a"]), int(match["b"]), int(match["c"]), match["sign"]
+        slip = None if c == calculate(a, sign, b) else "slip"
+        if sign == "*":
+            return self._product(a, b, c) or ("unfounded" if match["who"] else slip)
+        if self.compare and {a, b} == {self.problem.base, self.problem.difference}:
+            return self._comparison(match, a, c) or slip
+        error = self._event(a, sign, b) or ("unfounded" if match["who"] else slip)
+        self.total = c
+        return error
+
+    def _product(self, a: int, b: int, c: int) -> str | None:
+        for event in self.pending:
+            if event.times > 1 and event not in self.written and sorted((a, b)) == sorted((event.amount, event.times)):
+                self.written[event] = c
+                return None
+        return "unfounded"
+
+    def _comparison(self, match: re.Match[str], a: int, c: int) -> str | None:
+        problem = self.problem
+        self.compare, self.total = False, c
+        if match["sign"] != problem.start_sign:
+            return "inversion"
+        if match["sign"] == "-" and a != problem.base:
+            return "unfounded"
+        truth = (problem.name, str(problem.difference), "more" if problem.start_sign == "+" else "fewer")
+        return "contradiction" if match["who"] and match.group("who", "by", "word") != truth else None
+
+    def _event(self, a: int, sign: str, b: int) -> str | None:
+        """Which event `a sign b` applies, taking it off the list; the total is on the left, or on the right of a +."""
+        sides = [(a, b), (b, a)] if sign == "+" else [(a, b)]
+        amounts = [amount for total, amount in sides if total == self.total]
+        fitting = [event for event in self.pending if event.sign == sign]
+        for event in fitting:
+            if any(amount in (event.total, self.written.get(event)) for amount in amounts):
+                self.pending.remove(event)
+                return None
+        for event in fitting:
+            if event.times > 1 and event.amount in amounts:
+                self.pending.remove(event)
+                return "once"
+        for event in self.pending:  # the event that was meant, though with another sign or on another number
+            if b in (event.amount, event.total, self.written.get(event)):
+                self.pending.remove(event)
+                break
+        return "unfounded"

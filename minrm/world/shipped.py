@@ -1,0 +1,26 @@
+"""What comes with the package: the embedded world's model, problems and samples, by name and without a download."""
+
+from pathlib import Path
+
+from minrm.errors import InputError
+
+_HERE = Path(__file__).parents[1]
+_DATA = _HERE / "data" if (_HERE / "data").is_dir() else _HERE.parent / "data"  # in the wheel; in a checkout
+
+
+def shipped(name: str) -> Path:
+    """The path of something in `data/`: `shipped("policy")` is the folder of the small language model.
+
+    Raises InputError for a name that is not there, with those that are.
+    """
+    path = _DATA / name
+    if not path.exists():
+        names = (
+            sorted(entry.name for entry in _DATA.iterdir() if not entry.name.startswith(("_", ".")))
+            if _DATA.is_dir()
+            else []
+        )
+        raise InputError(
+            f"nothing is shipped under the name {name!r}; there is {', '.join(names) or 'nothing yet: run make data'}"
+        )
+    return path

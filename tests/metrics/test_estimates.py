@@ -1,0 +1,161 @@
+"""Intervals over problems: their limits, the published formulas that they generalise, and how often they cover."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from minrm.errors import InputError
+from minrm.metrics import Estimate, over_seeds, paired_difference
+
+UNIT = arrays(np.float64, st.integers(1, 30), elements=st.floats(0, 1))
+
+
+@given(UNIT)
+def test_an_interval_holds_its_mean_within_zero_and_one(values):
+    estimate = Estimate.over_problems(values)
+    assert 0 <= estimate.low <= estimate.mean <= estimate.high <= 1
+    assert estimate.high - estimate.low > 0.01 / len(values)
+    assert estimate.problems == len(values)
+
+
+@pytest.mark.parametrize(("right", "total"), [(0, 10), (10, 10), (3, 10), (81, 263), (1, 1)])
+def test_right_or_wrong_values_give_wilsons_interval(right, total):
+    z, p = 1.959963984540054, right / total
+    centre = (right + z * z / 2) / (total + z * z)
+    half = z / (total + z * z) * math.sqrt(right * (1 - p) + z * z / 4)
+    estimate = Estimate.over_problems(np.arange(total) < right)
+    assert (estimate.low, estimate.high) == pytest.approx((centre - half, centre + half))
+
+
+def test_wilsons_published_example():
+    estimate = Estimate.over_problems(np.arange(263) < 81)  # Newcombe 1998, table I: 81 of 263
+    assert (round(estimate.low, 4), round(estimate.high, 4)) == (0.2553, 0.3662)
+
+
+def test_many_problems_give_the_normal_interval():
+    values = np.random.default_rng(0).beta(2, 3, 20_000)
+    half = 1.96 * values.std() / math.sqrt(20_000)
+    estimate = Estimate.over_problems(values)
+    assert estimate.low == pytest.approx(values.mean() - half, abs=half / 50)
+    assert estimate.high == pytest.approx(values.mean() + half, abs=half / 50)
+
+
+@pytest.mark.parametrize(("a", "b"), [(8.0, 2.0), (0.3, 0.3), (0.5, 0.05)])
+def test_intervals_cover_the_truth_about_95_times_in_100(a, b):
+    rng = np.random.default_rng(3)
+    values = rng.beta(a, b, (150, 2000))  # 2,000 experiments on 150 problems each
+    estimate = Estimate.over_problems(values)
+    covered = np.mean((estimate.low <= a / (a + b)) & (a / (a + b) <= estimate.high))
+    assert 0.935 <= covered <= 0.98
+
+
+def test_paired_differences_cover_the_truth_about_95_times_in_100():
+    rng = np.random.default_rng(4)
+    shared = rng.beta(0.5, 0.5, (150, 2000))
+    a, b = rng.random(shared.shape) < 0.9 * shared + 0.1, rng.random(shared.shape) < shared  # 0.05 apart on average
+    estimate = paired_difference(a, b)
+    assert 0.935 <= np.mean((estimate.low <= 0.05) & (estimate.high >= 0.05)) <= 0.975
+
+
+def test_a_paired_difference_is_bonett_and_prices():
+    a, b = np.array([1] * 9 + [0] * 2 + [1] * 20 + [0] * 10), np.array([0] * 9 + [1] * 2 + [1] * 20 + [0] * 10)
+    up, down, total = (9 + 1) / 43, (2 + 1) / 43, 43
+    half = 1.959963984540054 * math.sqrt((up + down - (up - down) ** 2) / total)
+    estimate = paired_difference(a, b)
+    assert estimate.mean == pytest.approx(7 / 41)
+    assert (estimate.low, estimate.high) == pytest.approx((up - down - half, up - down + half))
+
+
+@given(UNIT)
+def test_paired_differences_are_antisymmetric_and_hold_their_mean(values):
+    other = values[::-1]
+    forth, back = paired_difference(values, other), paired_difference(other, values)
+    assert -1 <= forth.low <= forth.mean <= forth.high <= 1
+    assert (forth.mean, forth.low, forth.high) == pytest.approx((-back.mean, -back.high, -back.low), abs=1e-12)
+
+
+def test_pairing_narrows_the_interval_of_two_ways_that_share_their_problems():
+    hard = np.random.default_rng(5).random(200)
+    better = np.clip(hard + 0.05, 0, 1)
+    alone, paired = Estimate.over_problems(hard), paired_difference(better, hard)
+    assert paired.low > 0 and paired.high - paired.low < (alone.high - alone.low) / 2
+
+
+def test_no_difference_at_all_keeps_a_width():
+    estimate = paired_difference(np.ones(50), np.ones(50))
+    assert estimate.mean == 0 and estimate.low < 0 < estimate.high
+
+
+def test_columns_are_estimated_one_by_one():
+    values = np.random.default_rng(6).random((30, 3))
+    together = Estimate.over_problems(values)
+    for column in range(3):
+        alone = Estimate.over_problems(values[:, column])
+        assert (together.mean[column], together.low[column]) == pytest.approx((alone.mean, alone.low))
+        pair = paired_difference(values[:, column], values[:, 0])
+        assert paired_difference(values, values[:, [0, 0, 0]]).high[column] == pytest.approx(pair.high)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Estimate.over_problems([]), "no problems"),
+        (lambda: Estimate.over_problems([0.5, np.nan]), "must lie in"),
+        (lambda: Estimate.over_problems([0.5, 1.5]), r"0.5 … 1.5"),
+        (lambda: paired_difference([1, 0], [1]), r"a \(2,\) and b \(1,\)"),
+    ],
+)
+def test_bad_input_is_named(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
+
+
+def test_one_seed_changes_nothing_and_equal_seeds_add_no_width():
+    one = Estimate.over_problems(np.random.default_rng(0).random((40, 3)))
+    for several in ([one], [one] * 5):
+        found = over_seeds(several)
+        assert found.problems == 40
+        for name in ("mean", "low", "high", "per_problem"):
+            assert getattr(found, name) == pytest.approx(getattr(one, name))
+
+
+def test_the_interval_over_seeds_is_students_where_problems_add_nothing():
+    """Five runs on so many problems that only the runs differ: the textbook's t interval of their means."""
+    means = [0.50, 0.52, 0.47, 0.55, 0.51]
+    found = over_seeds([Estimate(m, m - 1e-9, m + 1e-9, None, np.full(10, m)) for m in means])
+    half = 2.776 * np.std(means, ddof=1) / math.sqrt(5)
+    assert (found.mean, found.low, found.high) == pytest.approx((0.51, 0.51 - half, 0.51 + half), abs=1e-6)
+
+
+def test_the_interval_over_problems_and_seeds_covers_the_truth():
+    """Problems of different difficulty, models of different skill, both drawn anew each time."""
+    rng, hits = np.random.default_rng(1), 0
+    for _ in range(400):
+        values = 0.5 + 0.15 * rng.standard_normal((1, 60)) + 0.03 * rng.standard_normal((5, 1))
+        values = (values + 0.05 * rng.standard_normal((5, 60))).clip(0, 1)
+        found = over_seeds([Estimate.over_problems(row) for row in values])
+        hits += found.low <= 0.5 <= found.high
+    assert 0.93 <= hits / 400 <= 0.995
+
+
+@given(arrays(np.float64, (4, 12), elements=st.floats(0, 1)))
+def test_an_interval_over_seeds_holds_its_mean_within_zero_and_one_in_any_order(values):
+    runs = [Estimate.over_problems(row) for row in values]
+    found, turned = over_seeds(runs), over_seeds(runs[::-1])
+    assert 0 <= found.low <= found.mean <= found.high <= 1
+    assert (found.low, found.high) == pytest.approx((turned.low, turned.high))
+
+
+def test_differences_keep_their_sign_and_runs_must_be_over_the_same_problems():
+    a, b = np.zeros(30), np.ones(30)
+    found = over_seeds([paired_difference(a, b), paired_difference(a, b)])
+    assert -1 <= found.low <= found.mean == -1 and found.high < 0
+    for wrong in ([], [Estimate.over_problems(a), Estimate.over_problems(a[:5])]):
+        with pytest.raises(InputError, match="same problems"):
+            over_seeds(wrong)

@@ -1,0 +1,170 @@
+"""Metrics against all pairs, scikit-learn, and numbers worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minrm.errors import InputError
+from minrm.metrics import calibration, first_error_f1, pooled_auc, preference_accuracy, within_problem_auc
+
+SAMPLES = st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=2, max_size=20)
+
+
+def pairwise_auc(scores, correct):
+    right = [s for s, c in zip(scores, correct, strict=True) if c]
+    wrong = [s for s, c in zip(scores, correct, strict=True) if not c]
+    return sum((a > b) + 0.5 * (a == b) for a in right for b in wrong) / (len(right) * len(wrong))
+
+
+@given(SAMPLES.filter(lambda rows: len({c for _, c in rows}) == 2))
+@settings(deadline=None)
+def test_auc_equals_the_count_over_all_pairs(rows):
+    scores, correct = zip(*rows, strict=True)
+    want = pairwise_auc(scores, correct)
+    assert pooled_auc([scores], [correct]) == pytest.approx(want)
+    assert within_problem_auc([scores], [correct]).mean == pytest.approx(want)
+
+
+def test_auc_equals_scikit_learns():
+    metrics = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(0)
+    scores, correct = rng.normal(size=(20, 50)).round(1), rng.random((20, 50)) < 0.4
+    want = [metrics.roc_auc_score(c, s) for s, c in zip(scores, correct, strict=True)]
+    assert within_problem_auc(scores, correct).mean == pytest.approx(np.mean(want))
+    assert pooled_auc(scores, correct) == pytest.approx(metrics.roc_auc_score(correct.ravel(), scores.ravel()))
+
+
+def test_problems_of_one_kind_are_left_out_and_the_rest_counted():
+    scores = [[0.1, 0.9], [0.1, 0.9], [0.9, 0.1], [0.5, 0.5]]
+    correct = [[0, 1], [1, 1], [0, 1], [1, 0]]
+    estimate = within_problem_auc(scores, correct)
+    assert estimate.problems == 3
+    np.testing.assert_allclose(estimate.per_problem, [1.0, 0.0, 0.5])
+    assert estimate.mean == 0.5 and estimate.low < 0.5 < estimate.high
+
+
+def test_problems_may_have_different_numbers_of_samples():
+    assert within_problem_auc([np.array([1.0, 2.0]), np.array([3.0, 1.0, 2.0])], [[0, 1], [1, 0, 0]]).mean == 1.0
+
+
+def test_a_score_of_difficulty_alone_fools_the_pooled_auc_only():
+    rng = np.random.default_rng(1)
+    ease = rng.random((200, 1))
+    correct = rng.random((200, 30)) < ease
+    scores = np.broadcast_to(ease, correct.shape)
+    assert within_problem_auc(scores, correct).mean == 0.5
+    assert pooled_auc(scores, correct) > 0.8
+
+
+def test_calibration_by_hand():
+    table = calibration([0.1, 0.3, 0.6, 0.6, 1.0], [0, 1, 1, 0, 1], bins=2)
+    np.testing.assert_array_equal(table.count, [2, 3])
+    np.testing.assert_allclose(table.predicted, [0.2, 2.2 / 3])
+    np.testing.assert_allclose(table.observed, [0.5, 2 / 3])
+    assert table.error == pytest.approx(0.4 * 0.3 + 0.6 * (2.2 - 2) / 3)
+    assert (table.low < table.observed).all() and (table.observed < table.high).all()
+
+
+def test_calibration_equals_scikit_learns_and_a_plain_loop():
+    sklearn = pytest.importorskip("sklearn.calibration")
+    rng = np.random.default_rng(2)
+    given_, happened = rng.random(500), rng.random(500) < 0.5
+    table = calibration(given_, happened, bins=10)
+    observed, predicted = sklearn.calibration_curve(happened, given_, n_bins=10)
+    np.testing.assert_allclose(table.observed, observed)
+    np.testing.assert_allclose(table.predicted, predicted)
+    loop = sum(
+        abs(given_[inside].sum() - happened[inside].sum()) / 500
+        for inside in (np.floor(given_ * 10) == b for b in range(10))
+    )
+    assert table.error == pytest.approx(loop)
+
+
+def test_calibrated_probabilities_have_a_small_error_and_cover_the_diagonal():
+    rng = np.random.default_rng(3)
+    given_ = rng.random(20_000)
+    table = calibration(given_, rng.random(20_000) < given_)
+    assert table.error < 0.02
+    assert ((table.low <= table.predicted) & (table.predicted <= table.high)).sum() >= 8  # of 10 at 95 %
+
+
+def test_empty_bins_and_edges():
+    table = calibration([0.0, 0.5, 1.0], [0, 1, 1], bins=[0.0, 0.25, 0.5, 0.75, 1.0])
+    np.testing.assert_array_equal(table.count, [1, 0, 1, 1])  # an edge belongs to the bin on its right; 1 to the last
+    assert np.isnan(table.predicted[1]) and np.isnan(table.low[1])
+    rows = table.rows()
+    assert [row["from"] for row in rows] == [0.0, 0.5, 0.75] and rows[0]["observed"] == 0.0
+    assert table.error == pytest.approx((0 + 0.5 + 0) / 3)
+
+
+def test_first_error_f1_by_hand():
+    scores = [[0.9, 0.2, 0.1], [0.9, 0.9], [0.3, 0.9], [0.9, 0.8], [0.9, 0.4]]
+    labels = [[1, 0, None], [1, 0], [1, 1], [1, 1], [1, 1]]
+    result = first_error_f1(scores, labels)
+    assert result.erroneous.mean == 0.5 and result.correct.mean == pytest.approx(1 / 3)
+    assert result.f1 == pytest.approx(2 * 0.5 / 3 / (0.5 + 1 / 3))
+    assert (result.erroneous.problems, result.correct.problems) == (2, 3)
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.floats(0, 1), st.sampled_from([0, 1])), min_size=1, max_size=5), min_size=1),
+    st.floats(0, 1),
+)
+@settings(deadline=None)
+def test_first_error_f1_is_processbenchs(solutions, threshold):
+    kinds: dict[bool, list[bool]] = {True: [], False: []}
+    for steps in solutions:  # labels and predictions as ProcessBench writes them: an index, or -1
+        label = next((i for i, (_, good) in enumerate(steps) if not good), -1)
+        prediction = next((i for i, (score, _) in enumerate(steps) if score < threshold), -1)
+        kinds[label != -1].append(prediction == label)
+    args = [[s for s, _ in steps] for steps in solutions], [[g for _, g in steps] for steps in solutions], threshold
+    if not kinds[True] or not kinds[False]:
+        with pytest.raises(InputError, match="needs both kinds"):
+            first_error_f1(*args)
+        return
+    a, b = np.mean(kinds[True]), np.mean(kinds[False])
+    assert first_error_f1(*args).f1 == pytest.approx(2 * a * b / (a + b) if a + b else 0.0)
+
+
+def test_soft_step_labels_are_bad_below_one_half():
+    result = first_error_f1([[0.9, 0.1], [0.9, 0.9]], [[0.8, 0.2], [0.5, 1.0]])
+    assert (result.erroneous.mean, result.correct.mean, result.f1) == (1.0, 1.0, 1.0)
+
+
+def test_preference_accuracy_counts_ties_half():
+    estimate = preference_accuracy([2.0, 1.0, 0.0, -5.0], [1.0, 1.0, 3.0, -9.0])
+    assert estimate.mean == 2.5 / 4 and estimate.low < 0.625 < estimate.high
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: within_problem_auc([[1.0]], [[1], [0]]), "scores of 1 problems and correct of 2"),
+        (lambda: within_problem_auc([], []), "one at least"),
+        (lambda: within_problem_auc([[1.0, 2.0]], [[1]]), r"problem 0: scores \(2,\) and correct \(1,\)"),
+        (lambda: within_problem_auc([[1.0, 2.0], [1.0, np.nan]], [[1, 0], [1, 0]]), "problem 1, sample 1"),
+        (lambda: within_problem_auc([[1.0, 2.0]], [[1, 0.5]]), "only true and false"),
+        (lambda: within_problem_auc([[1.0, 2.0]], [[1, 1]]), "none of 1 problems"),
+        (lambda: pooled_auc([[1.0, 2.0]], [[1, 1]]), "all 2 solutions are right"),
+        (lambda: calibration([0.5], [1, 0]), r"\(1,\) and outcomes \(2,\)"),
+        (lambda: calibration([1.5], [1]), r"probabilities\[0\] is 1.5"),
+        (lambda: calibration([0.5], [np.nan]), r"outcomes\[0\] is nan"),
+        (lambda: calibration([], []), "empty"),
+        (lambda: calibration([0.5], [1], bins=0), "bins=0"),
+        (lambda: calibration([0.5], [1], bins=[0, 0.5]), "rising edges"),
+        (lambda: first_error_f1([[0.5]], []), "of 1 solutions, but labels of 0"),
+        (lambda: first_error_f1([[0.5]], [[1, 0]]), "solution 0: 1 step scores but 2 labels"),
+        (lambda: first_error_f1([[0.5]], [[None]]), "solution 0: no step has a label"),
+        (lambda: first_error_f1([[np.nan]], [[1]]), "solution 0, step 0: the score is NaN"),
+        (lambda: first_error_f1([[0.5]], [[1]]), "0 erroneous and 1 error-free"),
+        (lambda: preference_accuracy([1.0], [1.0, 2.0]), r"chosen \(1,\) and rejected \(2,\)"),
+        (lambda: preference_accuracy([1.0, np.nan], [1.0, 2.0]), "pair 1"),
+        (lambda: preference_accuracy([], []), "no problems"),
+    ],
+)
+def test_bad_input_is_named(call, message):
+    with pytest.raises(InputError, match=message):
+        call()

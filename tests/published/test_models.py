@@ -1,0 +1,235 @@
+"""Published models behind our `score`: batches do not matter, what does not fit is refused, no code of theirs runs."""
+
+import json
+from pickle import UnpicklingError
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tokenizers import processors
+from transformers import AutoModel, LlamaConfig, Qwen2Config, Qwen3Config
+
+from minrm import ProcessRewardModel, shipped
+from minrm.cli import files
+from minrm.errors import InputError
+from minrm.published import load_published, sizes
+from minrm.published.formats import MODELS, RECIPES
+from minrm.published.models import T4_WEIGHTS
+from minrm.published.tiny import stand_in
+
+QUESTION = "Tom has 9 pens. That is 3 more than Mia has. Mia buys 5 pens. How many pens does Mia have now?"
+SOLUTION = "Step: 1: Mia has 3 fewer: 9 - 3 = 6.\nStep: 2: 6 + 5 = 11\n\n# Answer\n\n11"
+PROCESS = [family for family, recipe in RECIPES.items() if not recipe.reward]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    return {family: stand_in(family, tmp_path_factory.mktemp(family)) for family in RECIPES}
+
+
+@pytest.fixture(scope="module")
+def models(folders):
+    return {family: load_published(folder, like=family, device="cpu") for family, folder in folders.items()}
+
+
+@pytest.mark.parametrize("family", RECIPES)
+def test_neighbours_order_and_padding_do_not_change_a_score(models, family):
+    solutions = [SOLUTION, "9 + 5 = 14", "A\nB\nC\nD", SOLUTION.replace("11", "12") * 2, "9"]
+    questions = [QUESTION, "How many?", QUESTION, "9?", QUESTION]
+    model = models[family]
+    alone = np.array([model.score([q], [s])[0] for q, s in zip(questions, solutions, strict=True)])
+    for side, budget in ("left", 16384), ("right", 16384), ("right", 200):
+        model.tokenizer.padding_side = side
+        together = model.score(questions[::-1], solutions[::-1], batch_tokens=budget)[::-1]
+        np.testing.assert_allclose(together, alone, atol=1e-5)
+    assert len(set(alone.round(4))) == 5
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("family", RECIPES)
+def test_half_precision_keeps_a_score_to_its_own_precision(folders, models, family, dtype):
+    model = load_published(folders[family], like=family, dtype=dtype, device="cpu")
+    assert model.model.dtype == getattr(torch, dtype)
+    exact = models[family].score([QUESTION], [SOLUTION])
+    np.testing.assert_allclose(model.score([QUESTION], [SOLUTION]), exact, atol=0.1 if dtype == "bfloat16" else 0.02)
+
+
+@pytest.mark.parametrize("family", PROCESS)
+def test_a_score_is_made_of_step_scores_and_a_list_of_steps_is_read_as_its_text(models, family):
+    model = models[family]
+    (steps,) = model.step_scores([QUESTION], [SOLUTION])
+    assert steps.dtype == np.float64 and steps.shape == (2,) and ((steps > 0) & (steps < 1)).all()
+    made = {"product": steps.prod(), "min": steps.min(), "last": steps[-1], "mean": steps.mean()}
+    for how, value in made.items():
+        assert model.score([QUESTION], [SOLUTION], how) == pytest.approx(value)
+    as_list = ["Mia has 3 fewer: 9 - 3 = 6.", "6 + 5 = 11\n\n# Answer\n\n11"]
+    np.testing.assert_allclose(model.step_scores([QUESTION], [as_list])[0], steps, atol=1e-6)
+    with pytest.raises(InputError, match="product, min, last, mean"):
+        model.score([QUESTION], [SOLUTION], "median")
+
+
+def test_a_preference_is_the_logistic_function_of_the_gap(models):
+    model = models["skywork-reward-v2"]
+    a, b = model.score([QUESTION, QUESTION], ["11", "14"])
+    assert model.preference(QUESTION, "11", "14") == pytest.approx(1 / (1 + np.exp(b - a)))
+
+
+def test_ones_own_checkpoint_loads_as_what_it_is():
+    model = load_published(shipped("models/prm"), device="cpu")
+    assert isinstance(model, ProcessRewardModel)
+
+
+def test_files_are_scored_by_published_models_as_by_ours(folders, monkeypatch):
+    rows = [{"question": QUESTION, "steps": ["9 - 3 = 6.", "6 + 5 = 11"]}, {"question": QUESTION, "steps": ["14"]}]
+    monkeypatch.setitem(MODELS, str(folders["trl"]), ("trl", 0.0))
+    model = load_published(str(folders["trl"]), device="cpu")
+    scored = files.score(model, rows, "rows", "min", progress=False)
+    assert [len(row["step_scores"]) for row in scored] == [2, 1] and {row["scored_by"] for row in scored} == {"PRM"}
+    assert scored[0]["score"] == pytest.approx(model.score([QUESTION], [rows[0]["steps"]], "min")[0])
+    judge = load_published(folders["skywork-reward-v2"], like="skywork-reward-v2", device="cpu")
+    (row,) = files.score(judge, [{"prompt": "?", "chosen": "11", "rejected": "12"}], "rows", progress=False)
+    assert row["scored_by"] == "Bradley–Terry"
+    assert [row["chosen_score"], row["rejected_score"]] == pytest.approx(judge.score(["?"] * 2, ["11", "12"]))
+
+
+def test_an_unknown_name_or_family_lists_those_there_are(folders):
+    with pytest.raises(InputError, match="among the published models: peiyi9979/math-shepherd-mistral-7b-prm, "):
+        load_published("Qwen/Qwen2.5-Math-PRM-8B")
+    with pytest.raises(InputError, match="no family 'qwen'; the families are math-shepherd, "):
+        load_published(folders["trl"], like="qwen")
+    with pytest.raises(InputError, match="needs like=, one of math-shepherd, "):
+        load_published(folders["qwen-math-prm"])
+
+
+@pytest.mark.parametrize(
+    ("family", "like", "told"),
+    [
+        ("math-shepherd", "trl", "holds no score"),
+        ("trl", "skywork-o1-prm", "holds no v_head.summary"),
+        ("skywork-o1-prm", "qwen-math-prm", "holds no score.0"),
+        ("trl", "math-shepherd", "holds no lm_head"),
+        ("rlhflow", "qwen-math-prm", "wanted a Qwen 2 backbone"),
+    ],
+)
+def test_a_checkpoint_without_the_tensors_of_the_head_is_refused(folders, family, like, told):
+    with pytest.raises(InputError, match=f"{told}.*give another like="):
+        load_published(folders[family], like=like)
+
+
+def test_a_single_missing_tensor_is_seen(folders, tmp_path):
+    folder = stand_in("qwen-math-prm", tmp_path)
+    tensors = load_file(folder / "model.safetensors")
+    del tensors["score.2.bias"]
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match="holds no score.2.bias"):
+        load_published(folder, like="qwen-math-prm")
+
+
+def test_a_head_of_another_width_is_refused(tmp_path):
+    folder = stand_in("trl", tmp_path)
+    with pytest.raises(InputError, match="holds no|labels, not 1"):
+        load_published(folder, like="skywork-reward-v2")
+
+
+@pytest.mark.parametrize("family", ["qwen-math-prm", "skywork-o1-prm"])
+def test_code_beside_the_weights_is_never_run(tmp_path, family):
+    folder = stand_in(family, tmp_path / "model")
+    code = json.loads((folder / "config.json").read_text())["auto_map"]
+    for name in {value.split(".")[0] for value in code.values()}:
+        (folder / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nraise SystemExit\n")
+    load_published(folder, like=family, device="cpu").score([QUESTION], [SOLUTION])
+    assert not (tmp_path / "ran").exists()
+
+
+def test_code_in_a_pickle_of_weights_is_never_run(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return open, (str(tmp_path / "ran"), "w")
+
+    folder = stand_in("skywork-o1-prm", tmp_path / "model")
+    torch.save({"model.embed_tokens.weight": Trap()}, folder / "pytorch_model.bin")
+    with pytest.raises(UnpicklingError, match="Weights only load failed"):
+        load_published(folder, like="skywork-o1-prm", device="cpu")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_doubled_start_token_is_refused(folders):
+    chat = load_published(folders["rlhflow"], like="rlhflow", device="cpu")
+    ids, _ = chat.tokenize(QUESTION, SOLUTION)
+    assert ids.count(chat.tokenizer.bos_token_id) == 1  # though template and tokenizer would both write it
+    chat.tokenizer.chat_template = "{{ bos_token }}" + chat.tokenizer.chat_template
+    lines = load_published(folders["skywork-o1-prm"], like="skywork-o1-prm", device="cpu")
+    start = lines.tokenizer.bos_token
+    lines.tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{start} $A", special_tokens=[(start, lines.tokenizer.bos_token_id)]
+    )
+    text = load_published(folders["math-shepherd"], like="math-shepherd", device="cpu")
+    for model, question in (chat, QUESTION), (lines, QUESTION), (text, "<s>" + QUESTION):
+        with pytest.raises(InputError, match="row 1: the text begins with .* twice"):
+            model.score([question], [SOLUTION])
+
+
+@pytest.mark.parametrize(("family", "mark"), [("math-shepherd", "ки"), ("qwen-math-prm", "<extra_0>")])
+def test_a_mark_in_the_text_is_refused_with_its_row(models, family, mark):
+    with pytest.raises(InputError, match="row 2: 1 steps but 2 marks; take the mark out"):
+        models[family].score([QUESTION, QUESTION], ["9", f"9 {mark} 3"])
+
+
+def test_lists_that_do_not_pair_up_are_refused(models):
+    with pytest.raises(InputError, match="2 questions but 1 solutions"):
+        models["trl"].score([QUESTION, QUESTION], [SOLUTION])
+    with pytest.raises(InputError, match="wanted two lists"):
+        models["trl"].score([QUESTION], SOLUTION)
+    with pytest.raises(InputError, match="row 1: the solution is empty"):
+        models["trl"].step_scores([QUESTION], [[]])
+    assert models["trl"].step_scores([], []) == []
+
+
+def test_scores_that_are_not_finite_are_refused(folders):
+    model = load_published(folders["skywork-o1-prm"], like="skywork-o1-prm", device="cpu")
+    with torch.no_grad():
+        model.model.model.norm.weight.fill_(float("inf"))
+    with pytest.raises(InputError, match="not finite, in torch.float32: the weights of this model are spoilt"):
+        model.score([QUESTION], [SOLUTION])
+
+
+QWEN7 = (Qwen2Config, {"vocab_size": 152064, "hidden_size": 3584, "intermediate_size": 18944}, 28, 28, 4)
+QWEN72 = (Qwen2Config, {"vocab_size": 152064, "hidden_size": 8192, "intermediate_size": 29568}, 80, 64, 8)
+QWEN15 = (Qwen2Config, {"vocab_size": 151936, "hidden_size": 1536, "intermediate_size": 8960}, 28, 12, 2)
+QWEN05 = (Qwen2Config, {"vocab_size": 151936, "hidden_size": 896, "intermediate_size": 4864}, 24, 14, 2)
+LLAMA8 = (LlamaConfig, {"vocab_size": 128256, "hidden_size": 4096, "intermediate_size": 14336}, 32, 32, 8)
+MISTRAL = (LlamaConfig, {"vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 14336}, 32, 32, 8)
+LLAMA3 = (LlamaConfig, {"vocab_size": 128256, "hidden_size": 3072, "intermediate_size": 8192}, 28, 24, 8)
+LLAMA1 = (LlamaConfig, {"vocab_size": 128256, "hidden_size": 2048, "intermediate_size": 8192}, 16, 32, 8)
+QWEN3 = {"vocab_size": 151936, "head_dim": 128}
+SHAPES = {
+    "math-shepherd-mistral": MISTRAL, "Llama3.1-8B-PRM": LLAMA8, "-72B": QWEN72, "V2-Llama-3.1-8B": LLAMA8,
+    "V2-Llama-3.2-1B": LLAMA1, "V2-Llama-3.2-3B": LLAMA3, "0.5B": QWEN05, "1.5B": QWEN15,
+    "Qwen3-0.6B": (Qwen3Config, QWEN3 | {"hidden_size": 1024, "intermediate_size": 3072}, 28, 16, 8),
+    "Qwen3-1.7B": (Qwen3Config, QWEN3 | {"hidden_size": 2048, "intermediate_size": 6144}, 28, 16, 8),
+    "Qwen3-4B": (Qwen3Config, QWEN3 | {"hidden_size": 2560, "intermediate_size": 9728}, 36, 32, 8),
+    "Qwen3-8B": (Qwen3Config, QWEN3 | {"hidden_size": 4096, "intermediate_size": 12288}, 36, 32, 8),
+    "7B": QWEN7,
+}  # fmt: skip
+
+
+def count(config_class, sizes, layers, heads, key_value_heads):
+    """Parameters of a backbone, from the configs' shape: of one layer and of two, the rest is a straight line."""
+    found = []
+    for n in (1, 2):
+        shape = sizes | {"num_attention_heads": heads, "num_key_value_heads": key_value_heads, "num_hidden_layers": n}
+        with torch.device("meta"):
+            found.append(sum(p.numel() for p in AutoModel.from_config(config_class(**shape)).parameters()))
+    return found[0] + (layers - 1) * (found[1] - found[0])
+
+
+@pytest.mark.parametrize("row", sizes(), ids=lambda row: row["model"])
+def test_parameters_are_those_of_the_shape_and_decide_what_fits(row):
+    shape = next(shape for part, shape in SHAPES.items() if part in row["model"])
+    width = shape[1]["hidden_size"]
+    head = {"math-shepherd": shape[1]["vocab_size"] * width, "rlhflow": shape[1]["vocab_size"] * width}
+    head |= {"qwen-math-prm": (width + 1) * (width + 2)}
+    total = count(*shape) + head.get(row["family"], 2 * width)
+    assert row["billions"] == pytest.approx(total / 1e9, abs=6e-4)
+    assert row["fits a T4"] == (total * 2 / 1e9 <= T4_WEIGHTS)

@@ -1,0 +1,80 @@
+"""Stand-ins lie on disk as the publishers' checkpoints do: tensor names, configs, what their tokenizers merge."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny import QUESTION, SOLUTION
+from transformers import AutoModelForCausalLM
+
+from minrm import shipped
+from minrm.errors import InputError
+from minrm.loading import load_tokenizer
+from minrm.published.tiny import qwen_stand_in, qwen_tokenizer, sentencepiece, stand_in
+
+
+def config(folder):
+    return json.loads((folder / "config.json").read_text())
+
+
+def test_the_two_heads_that_stock_classes_lack_lie_beside_a_stock_backbone(tmp_path):
+    qwen = stand_in("qwen-math-prm", tmp_path / "qwen")
+    tensors = load_file(qwen / "model.safetensors")
+    assert {name for name in tensors if not name.startswith(("model.", "lm_head."))} == {
+        "score.0.weight", "score.0.bias", "score.2.weight", "score.2.bias",
+    }  # fmt: skip
+    assert tensors["score.2.weight"].shape == (2, config(qwen)["hidden_size"])
+    assert config(qwen)["architectures"] == ["Qwen2ForProcessRewardModel"] and config(qwen)["model_type"] == "qwen2"
+    skywork = stand_in("skywork-o1-prm", tmp_path / "skywork")
+    tensors = torch.load(skywork / "pytorch_model.bin", weights_only=True)
+    assert tensors["v_head.summary.weight"].shape == (1, config(skywork)["hidden_size"])
+    assert not list(skywork.glob("*.safetensors")) and not list(tmp_path.glob("*/*.py"))
+
+
+@pytest.mark.parametrize(
+    ("family", "architecture"),
+    [
+        ("math-shepherd", "LlamaForCausalLM"),
+        ("rlhflow", "LlamaForCausalLM"),
+        ("trl", "Qwen2ForTokenClassification"),
+        ("skywork-reward-v2", "Qwen3ForSequenceClassification"),
+    ],
+)
+def test_the_others_are_stock_checkpoints_that_a_seed_repeats(tmp_path, family, architecture):
+    first, again, other = (stand_in(family, tmp_path / str(i), seed) for i, seed in enumerate([1, 1, 2]))
+    assert config(first)["architectures"] == [architecture]
+    a, b, c = (load_file(folder / "model.safetensors") for folder in (first, again, other))
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    assert any(not torch.equal(a[name], c[name]) for name in a)
+
+
+def test_tokenizers_treat_marks_as_the_published_ones_do():
+    llama, qwen = sentencepiece(), qwen_tokenizer()
+    assert llama.convert_ids_to_tokens(llama.encode("6 ки")) == ["<s>", "▁6", "▁ки"]
+    assert llama.pad_token is None and len(llama.encode("+ -")) == 3
+    assert qwen.bos_token is None and len(qwen.encode("<extra_0>")) == 1
+    assert len(qwen.encode("\n\n")) == 1 and qwen.decode(qwen.encode("11.\n\n")[-1]) == ".\n\n"
+
+
+def test_an_unknown_family_lists_those_there_are(tmp_path):
+    with pytest.raises(InputError, match="no stand-in for 'llama'; there are math-shepherd, rlhflow"):
+        stand_in("llama", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["policy", "drilled"])
+def test_the_worlds_model_computes_the_same_as_a_qwen(tmp_path, name):
+    folder = qwen_stand_in(name, tmp_path / "qwen")
+    qwen, llama = (AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32) for path in (folder, shipped(name)))
+    assert type(qwen).__name__ == "Qwen2ForCausalLM" and qwen.config.tie_word_embeddings
+    text = QUESTION + "\n" + SOLUTION
+    ids = load_tokenizer(folder)(text, return_tensors="pt")["input_ids"]
+    assert ids.tolist() == load_tokenizer(shipped(name))(text, return_tensors="pt")["input_ids"].tolist()
+    with torch.inference_mode():
+        torch.testing.assert_close(qwen(ids).logits, llama(ids).logits, atol=1e-5, rtol=1e-5)
+
+
+def test_its_chat_template_leaves_the_question_alone(tmp_path):
+    tokenizer = load_tokenizer(qwen_stand_in("policy", tmp_path))
+    turn = [{"role": "user", "content": QUESTION + "\n\nThink in steps."}]
+    assert tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True) == QUESTION + "\n"

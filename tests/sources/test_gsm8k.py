@@ -1,0 +1,133 @@
+"""Public data in its publishers' own layouts: small files that the tests write, then every row of the real ones."""
+
+import gzip
+import json
+import os
+from collections import Counter
+
+import pytest
+from real import raw, real
+
+from minrm.errors import InputError
+from minrm.rows import check_rows
+from minrm.sources import gsm8k, gsm8k_solutions, hh_rlhf
+from minrm.sources.gsm8k import SOLVERS
+from minrm.text import final_answer, same_answer, split_steps
+
+PROBLEM = {"question": "How many?", "answer": "He has 2+3=<<2+3=5>>5 pens.\n#### 1,005"}
+MODELS = {
+    "question": "How many?",
+    "ground_truth": "2+3=<<2+3=5>>5\nA: 5",
+    **{name: {"is_correct": i % 2 == 0, "solution": f"{i}=<<{i}={i}>>{i}\nA: {i}"} for i, name in enumerate(SOLVERS)},
+}
+TALK = "\n\nHuman: Hello\n\nAssistant: Hi.\n\nHuman: Who are you?\n\nAssistant:"
+PAIR = {"chosen": f"{TALK} A friend.", "rejected": f"{TALK} A foe."}
+
+
+def test_gsm8k_gives_problems_and_on_request_their_worked_answers(written):
+    path = written(PROBLEM)
+    assert list(gsm8k(path)) == [{"question": "How many?", "answer": "1,005"}]
+    plain, marked = gsm8k(path, worked=True)[0], gsm8k(path, worked=True, annotations=True)[0]
+    assert plain["solution"] == "He has 2+3=5 pens.\n#### 1,005"
+    assert marked["solution"] == PROBLEM["answer"]
+    assert plain["correct"] is True
+    assert list(check_rows([plain], "outcome")) == [plain]
+
+
+def test_gsm8k_solutions_give_one_row_a_model_in_the_order_asked(written):
+    path = written(MODELS)
+    rows = list(gsm8k_solutions(path))
+    assert [(row["solution"], row["answer"], row["correct"]) for row in rows] == [
+        (f"{i}={i}\nA: {i}", "5", i % 2 == 0) for i in range(4)
+    ]
+    assert [row["solution"] for row in gsm8k_solutions(path, SOLVERS[2:0:-1], annotations=True)] == [
+        "2=<<2=2>>2\nA: 2", "1=<<1=1>>1\nA: 1"
+    ]  # fmt: skip
+
+
+def test_hh_rlhf_splits_the_dialogue_where_the_responses_begin(written):
+    assert list(hh_rlhf(written(PAIR))) == [{"prompt": TALK, "chosen": "A friend.", "rejected": "A foe."}]
+
+
+def test_hh_rlhf_keeps_turns_that_differ_in_the_responses(written):
+    longer = PAIR["chosen"] + "\n\nHuman: Good\n\nAssistant: Yes"
+    (row,) = hh_rlhf(written(PAIR | {"chosen": longer}))
+    assert (row["prompt"], row["rejected"]) == (TALK, "A foe.")
+    assert row["prompt"] + " " + row["chosen"] == longer
+
+
+def test_hh_rlhf_drops_and_counts_pairs_that_say_nothing_or_refuses_them(written):
+    equal, empty = PAIR | {"rejected": PAIR["chosen"] + " "}, PAIR | {"rejected": TALK}
+    data = hh_rlhf(written(PAIR, equal, empty))
+    assert len(data) == 1
+    assert data.info.description.endswith("; 1 dropped: an empty response; 1 dropped: chosen equals rejected")
+    with pytest.raises(InputError, match="row 2: chosen and rejected are equal"):
+        hh_rlhf(written(PAIR, equal), equal="error")
+    with pytest.raises(InputError, match=r'equal=\'keep\'; it is "drop" or "error"'):
+        hh_rlhf(written(PAIR), equal="keep")
+
+
+def test_gzipped_files_are_read(tmp_path):
+    path = tmp_path / "train.jsonl.gz"
+    path.write_bytes(gzip.compress((json.dumps(PAIR) + "\n").encode()))
+    assert len(hh_rlhf(path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("function", "row", "message"),
+    [
+        (gsm8k, {"question": "q"}, r"the field 'answer' is missing; there is question"),
+        (gsm8k, {"question": "q", "answer": "5"}, r"no line '#### …' with the final answer"),
+        (gsm8k, PROBLEM | {"question": " "}, r"the question is empty"),
+        (gsm8k, {"question": "q", "answer": 5}, r"the field 'answer' is a int, not a str"),
+        (gsm8k_solutions, PROBLEM, r"the field 'ground_truth' is missing"),
+        (gsm8k_solutions, MODELS | {"ground_truth": "5"}, r"ground_truth has no line 'A: …'"),
+        (gsm8k_solutions, MODELS | {SOLVERS[1]: {"solution": "A: 1"}}, r"6b_verification: correct is None"),
+        (gsm8k_solutions, MODELS | {SOLVERS[1]: {"solution": "", "is_correct": True}}, r"6b_verif.*solution is empty"),
+        (hh_rlhf, {"chosen": "Hi", "rejected": "Ho"}, r"no '\\n\\nAssistant:' in common"),
+    ],
+)
+def test_a_row_of_another_layout_is_refused_with_its_place(written, function, row, message):
+    with pytest.raises(InputError, match=rf"rows\.jsonl, row 1[:,] .*{message}|rows\.jsonl, row 1: {message}"):
+        function(written(row))
+
+
+def test_unknown_models_are_refused(written):
+    with pytest.raises(InputError, match=r"models \['7b'\]; choose some of 6b_finetuning, 6b_verification"):
+        gsm8k_solutions(written(MODELS), models=["7b"])
+    assert len(gsm8k_solutions(written(MODELS), models="175b_finetuning,6b_finetuning")) == 2
+
+
+@pytest.mark.parametrize(("name", "count"), [("gsm8k_train.jsonl", 2000), ("gsm8k_test.jsonl", 1319)])
+def test_every_real_gsm8k_row_is_a_problem_with_a_number(name, count):
+    path = real(name)
+    data = gsm8k(path, worked=True)
+    assert len(data) == count
+    for row, published in zip(data, raw(path), strict=True):
+        assert row["answer"] == published["answer"].rsplit("#### ", 1)[1]  # a second way to it
+        assert same_answer(row["answer"], row["answer"].replace(",", "") + ".0")
+        assert "<<" not in row["solution"] and final_answer(row["solution"]) == row["answer"]
+        assert split_steps(row["solution"])[-1].endswith(f"\n#### {row['answer']}")
+
+
+def test_final_answers_agree_with_the_publishers_judgement_on_every_model_solution():
+    """All 3,200 agree; there is no exception to explain. Cut-off solutions have no answer, and none is judged right."""
+    data = gsm8k_solutions(real("gsm8k_model_solutions.jsonl"))
+    verdicts = Counter((same_answer(final_answer(row["solution"]), row["answer"]), row["correct"]) for row in data)
+    assert verdicts[True, False] == verdicts[False, True] == 0
+    assert sum(verdicts.values()) == 3200 and min(verdicts.values()) > 500
+    silent = [row for row in data if final_answer(row["solution"]) is None]
+    assert all("\nA:" not in row["solution"] and not row["correct"] for row in silent)
+
+
+def test_every_real_hh_rlhf_pair_is_split_without_loss():
+    path = real("hh_rlhf_harmless.jsonl")
+    data = hh_rlhf(path)
+    silent = ("\n\nAssistant:", "\n\nAssistant: ")  # three of the published responses are empty
+    published = [row for row in raw(path) if not (row["chosen"].endswith(silent) or row["rejected"].endswith(silent))]
+    assert len(data) == len(published) == 1497
+    for row, whole in zip(data, published, strict=True):
+        for side in ("chosen", "rejected"):
+            assert whole[side].startswith(row["prompt"])
+            assert whole[side][len(row["prompt"]) :].strip() == row[side]
+        assert "\n\nAssistant:" not in os.path.commonprefix([row["chosen"], row["rejected"]])  # no later place to split

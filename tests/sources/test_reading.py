@@ -1,0 +1,85 @@
+"""What all sources share: where records come from, how they are counted, streamed, and refused."""
+
+import logging
+
+import pytest
+
+from minrm.errors import InputError
+from minrm.sources import gsm8k, hh_rlhf, prm800k
+
+PROBLEM = {"question": "How many?", "answer": "He has 2+3=<<2+3=5>>5 pens.\n#### 1,005"}
+TALK = "\n\nHuman: Hello\n\nAssistant:"
+PAIR = {"chosen": f"{TALK} A friend.", "rejected": f"{TALK} A foe."}
+
+
+def test_a_missing_file_says_what_lies_beside_it(written):
+    path = written(PROBLEM)
+    with pytest.raises(InputError, match=r"no such file; in .* there is rows\.jsonl"):
+        gsm8k(path.with_name("row.jsonl"))
+    with pytest.raises(InputError, match="no such file"):
+        gsm8k("data/train.jsonl")  # looks like a hub name, but ends like a file
+
+
+@pytest.mark.parametrize(("function", "name"), [(gsm8k, "openai/gsm8k"), (hh_rlhf, "Anthropic/hh-rlhf")])
+def test_an_unreachable_hub_says_how_to_go_on_without_it(monkeypatch, function, name):
+    def offline(*_, **__):
+        raise ConnectionError("no route\nto the host")
+
+    monkeypatch.setattr("datasets.load_dataset", offline)
+    message = rf"^{name}: .*Error: no route to the host\); give a file that you have.*world\.generate"
+    with pytest.raises(InputError, match=message):
+        function()
+
+
+def test_data_without_a_publishers_hub_name_are_asked_for_as_a_file():
+    with pytest.raises(InputError, match=r"openai/prm800k: no such file, and prm800k has no data set on the hub"):
+        prm800k("openai/prm800k")
+
+
+def test_the_hub_is_asked_for_configuration_split_and_folder(monkeypatch):
+    asked = []
+
+    def load(path, **options):
+        asked.append((path, options))
+        return [PROBLEM | PAIR]
+
+    monkeypatch.setattr("datasets.load_dataset", load)
+    gsm8k(split="test")
+    hh_rlhf(data_dir="harmless-base")
+    next(gsm8k(streaming=True))
+    assert asked == [
+        ("openai/gsm8k", {"name": "main", "split": "test"}),
+        ("Anthropic/hh-rlhf", {"split": "train", "data_dir": "harmless-base"}),
+        ("openai/gsm8k", {"name": "main", "split": "train", "streaming": True}),
+    ]
+
+
+def test_every_source_is_in_the_table_and_streams(written):
+    from minrm import sources
+
+    for name in sources.__all__:
+        assert f"\n    {name} " in sources.__doc__
+        with pytest.raises(InputError, match="no such file; in"):  # when it is read, not before
+            next(getattr(sources, name)("nowhere.jsonl", streaming=True))
+
+
+def test_a_stream_gives_the_rows_before_a_bad_one_and_counts_at_the_end(written, caplog):
+    stream = gsm8k(written(PROBLEM, PROBLEM | {"answer": "5"}), streaming=True)
+    assert next(stream)["answer"] == "1,005"
+    with pytest.raises(InputError, match=r"rows\.jsonl, row 2: the worked answer has no line"):
+        next(stream)
+    with caplog.at_level(logging.INFO, logger="minrm"):
+        assert len(list(hh_rlhf(written(PAIR, PAIR | {"rejected": TALK}), streaming=True))) == 1
+    assert caplog.messages == ["HH-RLHF: 1 of 2 rows used, 1 pair rows; 1 dropped: an empty response"]
+
+
+def test_a_connection_that_breaks_is_an_error_like_one_that_is_not_there(monkeypatch):
+    def load(path, **options):
+        yield PROBLEM
+        raise ConnectionError("gone")
+
+    monkeypatch.setattr("datasets.load_dataset", load)
+    stream = gsm8k(streaming=True)
+    assert next(stream)["answer"] == "1,005"
+    with pytest.raises(InputError, match="openai/gsm8k: not to be had from the hub .*gone"):
+        next(stream)

@@ -1,0 +1,226 @@
+"""Loading, text to ids, padding and batches: the ground the three models stand on."""
+
+import contextlib
+import json
+import logging
+
+import pytest
+import torch
+import transformers
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny import QUESTION, SOLUTION, TOKENIZERS, byte_bpe, causal, sentencepiece_like, word_level
+from transformers import AutoModelForCausalLM
+
+from minrm import loading, reward_model
+from minrm.errors import InputError
+from minrm.orm import OutcomeRewardModel
+from minrm.published import load_published
+
+
+@pytest.fixture(params=TOKENIZERS)
+def tokenizer(request):
+    return TOKENIZERS[request.param]()
+
+
+@pytest.mark.parametrize("solution", [SOLUTION, "= 6", "6", "\nStep: 1: 6 + 5 = 11"])
+def test_mask_begins_exactly_where_the_solution_begins(tokenizer, solution):
+    (ids, mask), *_ = reward_model.encode(tokenizer, [QUESTION], [solution])
+    first = mask.index(True)
+    assert mask == [False] * first + [True] * (len(ids) - first)
+    alone = tokenizer(solution, add_special_tokens=False, return_offsets_mapping=True)
+    assert ids[first:] == alone["input_ids"]
+    covered = {place for start, end in alone["offset_mapping"] for place in range(start, end)}
+    assert covered == set(range(len(solution)))  # the offsets of the masked tokens cover the solution, and nothing else
+    assert tokenizer.decode(ids[first:]).strip() == solution.strip()
+    assert QUESTION in tokenizer.decode(ids[:first])
+
+
+def test_start_token_comes_only_from_tokenizers_that_add_one_and_no_end_token_ever(tokenizer):
+    (ids, _), *_ = reward_model.encode(tokenizer, [QUESTION], [SOLUTION])
+    assert (ids[0] == tokenizer.bos_token_id) == (tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id)
+    assert ids[-1] != tokenizer.eos_token_id
+
+
+def test_many_rows_are_encoded_as_each_alone(tokenizer):
+    questions, solutions = [QUESTION, "What is 1 + 1?", QUESTION], [SOLUTION, "2", "11"]
+    together = reward_model.encode(tokenizer, questions, solutions)
+    assert together == [reward_model.encode(tokenizer, [q], [s])[0] for q, s in zip(questions, solutions, strict=True)]
+    assert reward_model.encode(tokenizer, [], []) == []
+
+
+@pytest.mark.parametrize(
+    ("questions", "solutions", "message"),
+    [
+        (["a"], ["b", "c"], "1 questions but 2 solutions"),
+        ("a", "b", "lists of texts"),
+        (["a", "a"], ["b", " \n"], "row 2: the solution is empty"),
+        (["a<|prm_label|>"], ["b"], "row 1: the question holds the step token"),
+        (["a"], ["b<|prm_label|>"], "row 1: the solution holds the step token"),
+    ],
+)
+def test_texts_that_cannot_be_encoded_are_refused_by_row(questions, solutions, message):
+    with pytest.raises(InputError, match=message.replace("<|", r"<\|")):
+        reward_model.encode(word_level(), questions, solutions)
+
+
+@given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=6), side=st.sampled_from(["left", "right"]))
+def test_last_token_and_positions_follow_the_mask_on_either_side(lengths, side):
+    tokenizer = byte_bpe_padded(side)
+    rows = [list(range(10, 10 + length)) for length in lengths]
+    batch = reward_model.pad(rows, tokenizer)
+    last, where = reward_model.last_token(batch["attention_mask"]), reward_model.positions(batch["attention_mask"])
+    for row, ids in enumerate(rows):
+        real = batch["attention_mask"][row].bool()
+        assert batch["input_ids"][row][real].tolist() == ids
+        assert batch["input_ids"][row, last[row]] == ids[-1]
+        assert where[row][real].tolist() == list(range(len(ids)))
+
+
+def byte_bpe_padded(side, made={}):  # noqa: B006  one tokenizer for all examples
+    if not made:
+        made["tokenizer"] = byte_bpe()
+        made["tokenizer"].pad_token = made["tokenizer"].eos_token
+    made["tokenizer"].padding_side = side
+    return made["tokenizer"]
+
+
+def test_pad_falls_back_to_the_end_token_and_leaves_the_given_tokenizer_alone():
+    given_tokenizer = byte_bpe()
+    model, tokenizer = loading.load(
+        AutoModelForCausalLM, causal(), tokenizer=given_tokenizer, device="cpu", dtype="float32"
+    )
+    assert tokenizer.pad_token_id == tokenizer.eos_token_id == model.config.pad_token_id
+    assert given_tokenizer.pad_token is None
+    bare = word_level(pad=None)
+    bare.eos_token = None
+    with pytest.raises(InputError, match="no pad and no end token"):
+        loading.load(AutoModelForCausalLM, causal(), tokenizer=bare, device="cpu", dtype="float32")
+
+
+def test_dtype_is_what_was_asked_for_not_what_the_checkpoint_holds(tmp_path):
+    loading.save(causal().half(), word_level(), tmp_path)
+    for dtype in (torch.float32, "bfloat16"):
+        model, _ = loading.load(AutoModelForCausalLM, tmp_path, tokenizer=None, device="cpu", dtype=dtype)
+        assert model.dtype == (getattr(torch, dtype) if isinstance(dtype, str) else dtype)
+        assert not model.training
+
+
+def test_precision_is_bfloat16_only_where_the_hardware_has_it(monkeypatch):
+    assert loading.compute_dtype(torch.device("cpu")) == torch.float32
+    for real in (True, False):  # a T4 says yes only with emulation
+        monkeypatch.setattr(
+            torch.cuda, "is_bf16_supported", lambda including_emulation=True, real=real: real or including_emulation
+        )
+        expected = torch.bfloat16 if real else torch.float16
+        assert loading.compute_dtype(torch.device("cuda")) == expected
+
+
+def test_each_of_several_processes_has_its_own_gpu_unless_the_launcher_wants_the_cpu(monkeypatch):
+    assert loading.pick_device("cpu") == torch.device("cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    assert loading.pick_device(None) == torch.device("cuda", 0)
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert loading.pick_device(None) == torch.device("cuda", 3)
+    assert loading.pick_device("cuda:1") == torch.device("cuda", 1)
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "1")
+    assert loading.pick_device(None) == torch.device("cpu")
+
+
+def test_a_built_model_is_copied_and_needs_a_tokenizer():
+    base = causal()
+    model, _ = loading.load(AutoModelForCausalLM, base, tokenizer=word_level(), device="cpu", dtype="float32")
+    with torch.no_grad():
+        model.lm_head.weight.zero_()
+    assert base.lm_head.weight.abs().sum() > 0
+    with pytest.raises(InputError, match="tokenizer="):
+        loading.load(AutoModelForCausalLM, base, tokenizer=None, device="cpu", dtype="float32")
+
+
+def test_a_loaded_model_knows_where_it_comes_from_and_does_not_save_that(tmp_path):
+    loading.save(causal(), word_level(), tmp_path)
+    options = {"tokenizer": word_level(), "device": "cpu", "dtype": "float32"}
+    model, _ = loading.load(AutoModelForCausalLM, tmp_path, seed=5, **options)
+    assert model.origin == {"base": str(tmp_path), "head_seed": 5}
+    again, _ = loading.load(AutoModelForCausalLM, model, **options)
+    assert again.origin == {"base": str(tmp_path), "head_seed": 0}
+    built, _ = loading.load(AutoModelForCausalLM, causal(), **options)
+    assert built.origin["base"] == "LlamaForCausalLM"
+    loading.save(model, word_level(), tmp_path / "saved")
+    assert "head_seed" not in (tmp_path / "saved" / "config.json").read_text()
+
+
+def test_the_bar_counts_what_it_is_given(capfd):
+    assert list(loading.progress_bar(3, "counting", " rows", shown=True, over=iter("abc"))) == ["a", "b", "c"]
+    assert "counting" in capfd.readouterr().err
+
+
+def test_a_model_out_of_reach_names_the_shipped_one(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(InputError, match=r'no-such-org/no-such-model.*minrm.shipped\("policy"\)') as caught:
+        loading.load(AutoModelForCausalLM, "no-such-org/no-such-model", tokenizer=None, device="cpu", dtype="float32")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_without_tokenizer_or_with_broken_weights_is_refused(tmp_path):
+    causal().save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="holds no tokenizer"):
+        loading.load(AutoModelForCausalLM, tmp_path, tokenizer=None, device="cpu", dtype="float32")
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(InputError, match="cannot be loaded"):
+        loading.load(AutoModelForCausalLM, tmp_path, tokenizer=word_level(), device="cpu", dtype="float32")
+
+
+@pytest.mark.parametrize("named_in", ["config.json", "tokenizer_config.json"])
+def test_code_beside_the_weights_is_neither_run_nor_asked_about(named_in, tmp_path, monkeypatch):
+    loading.save(causal(), word_level(), tmp_path)
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'it ran')!r}, 'w')\nclass Evil: pass\n")
+    path, asked = tmp_path / named_in, []
+    automatic = {"AutoConfig": "evil.Evil", "AutoTokenizer": ["evil.Evil", "evil.Evil"]}
+    told = {"model_type": "evil", "tokenizer_class": "Evil", "auto_map": automatic}
+    path.write_text(json.dumps(json.loads(path.read_text()) | told))
+    monkeypatch.setattr("builtins.input", lambda *_: asked.append(True) or "y")
+    for load in (
+        lambda: load_published(str(tmp_path)),
+        lambda: OutcomeRewardModel.from_pretrained(tmp_path),
+        lambda: OutcomeRewardModel.from_base(tmp_path),
+        lambda: loading.load_tokenizer(tmp_path),
+    ):
+        with contextlib.suppress(InputError):
+            load()
+    assert not asked and not (tmp_path / "it ran").exists()
+    if named_in == "config.json":
+        with pytest.raises(InputError, match="cannot be loaded as a model: .*custom code"):
+            load_published(str(tmp_path))
+
+
+def test_loading_and_saving_print_nothing_and_restore_the_verbosity(tmp_path, capfd):
+    level, ours = transformers.utils.logging.get_verbosity(), logging.getLogger("minrm").level
+    loading.save(causal(), sentencepiece_like(), tmp_path)
+    classifier = transformers.AutoModelForTokenClassification  # a new head: transformers would report it
+    loading.load(classifier, tmp_path, tokenizer=None, device="cpu", dtype="float32", num_labels=2)
+    assert capfd.readouterr() == ("", "")
+    assert transformers.utils.logging.get_verbosity() == level
+    assert transformers.utils.logging.is_progress_bar_enabled()
+    assert logging.getLogger("minrm").level == ours
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen2"])
+def test_a_saved_tokenizer_comes_back_with_its_own_rules(tokenizer, architecture, tmp_path):
+    """For Qwen 2 AutoTokenizer would split texts by that model's rules, whatever was saved."""
+    loading.save(causal(architecture), tokenizer, tmp_path)
+    _, again = loading.load(AutoModelForCausalLM, tmp_path, tokenizer=None, device="cpu", dtype="float32")
+    texts = [QUESTION], [SOLUTION]
+    assert reward_model.encode(again, *texts) == reward_model.encode(tokenizer, *texts)
+    assert again.padding_side == tokenizer.padding_side
+
+
+def test_evaluating_leaves_the_module_as_it_was():
+    module = torch.nn.Linear(1, 1).train()
+    with reward_model.evaluating(module):
+        assert not module.training
+        assert not module(torch.ones(1)).requires_grad
+    assert module.training

@@ -1,0 +1,95 @@
+"""Batches for scoring: every row once, within the budget, and none that the model was not made to read."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny import QUESTION, causal, word_level
+from transformers import BloomConfig, BloomForCausalLM, GPT2Config, GPT2LMHeadModel
+
+from minrm.bradley_terry import BradleyTerryRewardModel
+from minrm.errors import InputError
+from minrm.orm import OutcomeRewardModel
+from minrm.prm import ProcessRewardModel
+from minrm.reward_model import batches, length_limit, token_batches
+
+MODELS = [OutcomeRewardModel, ProcessRewardModel, BradleyTerryRewardModel]
+
+
+@given(lengths=st.lists(st.integers(1, 40), max_size=60), budget=st.integers(1, 120), window=st.integers(1, 30))
+def test_batches_hold_every_row_once_within_the_budget(lengths, budget, window):
+    batches = list(token_batches(lengths, budget, window))
+    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
+    for batch in batches:
+        assert len(batch) == 1 or max(lengths[row] for row in batch) * len(batch) <= budget
+        assert [lengths[row] for row in batch] == sorted((lengths[row] for row in batch), reverse=True)
+
+
+def learned_positions():
+    """GPT-2's kind: a position beyond the last learned one is an index out of range, on a GPU a crash."""
+    shape = {"n_embd": 32, "n_layer": 1, "n_head": 2, "n_positions": 64}
+    return GPT2LMHeadModel(GPT2Config(vocab_size=600, bos_token_id=None, eos_token_id=None, **shape)).eval()
+
+
+@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("base", [learned_positions, lambda: causal(max_position_embeddings=64)])
+def test_a_row_beyond_the_models_limit_is_refused_by_number(kind, base):
+    model = kind.from_base(base(), tokenizer=word_level())
+    assert length_limit(model.model) == 64
+    longest = "1" + "+" * (64 - len(model.tokenize("1", "1")[0]))  # each sign is a token
+    assert np.isfinite(model.score(["1"], [longest])).all()
+    message = "^row 2: 65 tokens, but the model reads at most 64; shorten it"
+    with pytest.raises(InputError, match=message):
+        model.score(["1", "1"], ["1", longest + "+"])
+    if kind is OutcomeRewardModel:
+        with pytest.raises(InputError, match="^row 1: 65 tokens"):
+            model.token_scores("1", longest + "+")
+
+
+def test_a_model_that_names_no_limit_has_none():
+    model = BloomForCausalLM(BloomConfig(vocab_size=600, hidden_size=32, n_layer=1, n_head=2))
+    assert length_limit(model) is None
+    ((rows, inputs),) = batches([[1] * 5000], word_level(), model, 100)
+    assert rows == [0] and inputs["input_ids"].shape == (1, 5000)
+
+
+class NoDoubles(torch.Tensor):
+    """Like a tensor on Apple's GPU: it refuses float64 until it is moved to the CPU."""
+
+    def double(self):
+        raise TypeError("the device has no float64")
+
+    def cpu(self):
+        return self.as_subclass(torch.Tensor)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_scores_become_float64_only_on_the_cpu(kind, monkeypatch):
+    model = kind.from_base(causal(), tokenizer=word_level())
+    texts = [QUESTION, "1"], ["Step: 1: 9 - 3 = 6", "Step: 1: 2"]
+    expected = model.score(*texts)
+    forward = kind.forward
+    monkeypatch.setattr(kind, "forward", lambda *args, **inputs: forward(*args, **inputs).as_subclass(NoDoubles))
+    np.testing.assert_array_equal(model.score(*texts), expected)
+
+
+@pytest.mark.parametrize("reward_model", MODELS)
+def test_a_score_that_is_no_finite_number_is_refused_with_what_to_do(reward_model, tmp_path):
+    base = causal()
+    with torch.no_grad():
+        base.model.layers[0].mlp.down_proj.weight.mul_(
+            3e4
+        )  # as in models trained in bfloat16, which float16 cannot hold
+    reward_model.from_base(base, tokenizer=word_level()).save_pretrained(tmp_path)
+    texts = [QUESTION], ["1 + 1 = 2"]
+    assert np.isfinite(reward_model.from_pretrained(tmp_path, dtype="float32").score(*texts)).all()
+    half = reward_model.from_pretrained(tmp_path, dtype="float16")
+    alone = {"step_scores": texts, "token_scores": (QUESTION, "2"), "preference": (QUESTION, "1", "2")}
+    for name, arguments in {"score": texts, **alone}.items():
+        if hasattr(half, name):
+            with pytest.raises(InputError, match="overflow in torch.float16; load the model with dtype='float32'"):
+                getattr(half, name)(*arguments)
+    base.model.norm.weight.data.fill_(torch.nan)
+    with pytest.raises(InputError, match="torch.float32: the weights of this model are spoilt; train it again"):
+        reward_model.from_base(base, tokenizer=word_level()).score(*texts)

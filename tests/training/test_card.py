@@ -1,0 +1,146 @@
+"""Model cards: what they say is what was measured, they tell no path, and they never replace a person's page."""
+
+import logging
+
+import numpy as np
+import pytest
+from huggingface_hub import ModelCard
+from learners import KINDS, OUTCOMES, orm, rows
+from tiny import causal, word_level
+
+from minrm.metrics import Estimate
+from minrm.training import train
+from minrm.training.card import interval, write_card
+from minrm.training.checkpoints import run_settings
+from minrm.training.rows import Prepared
+
+SETTINGS = {"epochs": 2, "batch_size": 4, "accumulate": 1, "learning_rate": 1e-3, "seed": 0, "max_length": None}
+HELD_OUT = {"step": 6, "epoch": 2.0, "eval_loss": 0.51234, "eval_accuracy": 0.75}
+
+
+def card(folder, model=None, held_out=(), history=(), **changes):
+    """The card of a run that was not run."""
+    model = model or orm()
+    model.save_pretrained(folder)
+    settings = run_settings(model, lambda mask: mask, **SETTINGS) | changes
+    questions = [row.get("question") or row["prompt"] for row in held_out]
+    given = Prepared(model.prepare(held_out) if held_out else [], 0, questions)
+    write_card(folder, model, settings, list(history), Prepared([{}] * 1200, 3, ["a", "b"] * 600), given)
+    return (folder / "README.md").read_text(encoding="utf-8")
+
+
+def facts(page):
+    """The cells of its tables, by the first of each line."""
+    lines = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    return {line[0]: line[1:] for line in lines}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_front_matter_is_the_hubs_and_leaves_the_licence_open(kind, tmp_path):
+    card(tmp_path, KINDS[kind].from_base(causal(), tokenizer=word_level()), base="Qwen/Qwen2.5-0.5B")
+    front = ModelCard.load(tmp_path / "README.md").data
+    assert (front.library_name, front.base_model, front.license) == ("transformers", "Qwen/Qwen2.5-0.5B", None)
+    assert front.pipeline_tag.endswith(("-classification", "-generation"))
+    assert {"reward-model", "minrm"} < set(front.tags)
+    assert "\n# license: yours to choose" in (tmp_path / "README.md").read_text(encoding="utf-8").split("\n---\n")[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_card_says_what_the_run_used_and_measured(kind, tmp_path):
+    model, data = KINDS[kind].from_base(causal(), tokenizer=word_level()), rows(kind)
+    unseen = [row for row in rows(kind, 15) for _ in range(2)]
+    read_once = (row for row in unseen)
+    result = train(model, data, tmp_path, eval_dataset=read_once, epochs=2, batch_size=8, max_length=55, progress=False)
+    said, last = facts((tmp_path / "README.md").read_text(encoding="utf-8")), result.history[-1]
+    dropped = f"{result.dropped} more dropped (too long, or without any label)" if result.dropped else "none dropped"
+    used = 40 - result.dropped
+    assert (
+        said["Trained on"][0] == f"{used} rows about {used} {'prompts' if kind == 'pair' else 'questions'}; {dropped}"
+    )
+    kept = [row for row, made in zip(unseen, model.prepare(unseen, 55), strict=True) if made is not None]
+    (accuracy,) = [cells for name, cells in said.items() if name.startswith(f"accuracy over {len(kept)} ")]
+    hits = round(last["eval_accuracy"] * len(kept) / 2)  # each row came twice: half as many observations
+    expected = Estimate.over_problems([1] * hits + [0] * (len(kept) // 2 - hits))
+    assert accuracy == [f"{expected.mean:.3f}", f"{expected.low:.3f} to {expected.high:.3f}"]
+    (loss,) = [cells for name, cells in said.items() if name.startswith("loss, mean per ")]
+    assert loss[0] == f"{last['eval_loss']:.4f}"
+    labels = [row["correct"] if kind == "outcome" else row["labels"][-1] for row in kept if kind != "pair"] or [0, 1]
+    (guess,) = [cells for name, cells in said.items() if name.startswith("for comparison")]
+    assert float(guess[0]) == pytest.approx(max(np.mean(labels), 1 - np.mean(labels)), abs=5e-4)
+
+
+def test_without_held_out_rows_nothing_is_claimed(tmp_path):
+    page = card(tmp_path)
+    assert "Nothing: the run had no held-out rows" in page
+    assert facts(page)["Held out"] == ["nothing"]
+    assert "%" not in page
+
+
+def test_the_measure_of_an_earlier_epoch_says_so(tmp_path):
+    entries = [HELD_OUT | {"epoch": 1.0, "eval_accuracy": 0.5}, HELD_OUT | {"epoch": 1.5}, {"step": 9, "loss": 0.1}]
+    page = card(tmp_path, held_out=OUTCOMES[:8], history=entries)
+    assert "Measured after epoch 1.5 of 2." in page
+    assert "| 0.750 |" in page and "| 0.5123 |" in page
+
+
+@pytest.mark.parametrize("each", [1, 7])
+def test_an_interval_counts_a_question_once_however_many_answers_it_has(each):
+    judged = {str(number): each for number in range(40)}
+    wilson = Estimate.over_problems([1] * 30 + [0] * 10)
+    assert interval(0.75, judged) == pytest.approx((wilson.low, wilson.high))
+
+
+def test_questions_with_more_answers_weigh_more_so_fewer_count():
+    low, high = interval(0.75, {"a": 100, **{str(number): 1 for number in range(39)}})
+    assert (low, high) == pytest.approx(interval(0.75, {str(n): 1 for n in range(2)}), abs=0.05)
+    assert interval(1.0, {"a": 3})[1] == 1.0 and interval(0.0, {"a": 3})[0] == 0.0
+
+
+def test_intervals_hold_the_truth_at_least_as_often_as_they_say():
+    """60 questions with a hardness each and 1 to 8 answers; over items alone the interval would miss far more often."""
+    generator, held, held_over_items, truth = np.random.default_rng(0), 0, 0, 0.7
+    for _ in range(400):
+        counts = generator.integers(1, 9, 60)
+        hits = generator.binomial(counts, generator.beta(0.7, 0.3, 60))
+        accuracy = hits.sum() / counts.sum()
+        low, high = interval(accuracy, dict(enumerate(counts)))
+        held += low <= truth <= high
+        low, high = interval(accuracy, dict.fromkeys(range(counts.sum()), 1))
+        held_over_items += low <= truth <= high
+    assert held / 400 >= 0.95
+    assert held_over_items / 400 < 0.85
+
+
+def test_a_base_is_linked_by_its_hub_name_and_a_folder_named_without_its_way(tmp_path, monkeypatch):
+    assert "[Qwen/Qwen2.5-0.5B](https://huggingface.co/Qwen/Qwen2.5-0.5B)" in card(tmp_path, base="Qwen/Qwen2.5-0.5B")
+    (tmp_path / "models" / "mine").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    for base in (str(tmp_path / "models" / "mine"), "models/mine", "C:\\Users\\ada\\mine", "../mine/"):
+        page = card(tmp_path, base=base)
+        assert facts(page)["Base"] == ["`mine`, not from the Hub"]
+        assert "base_model" not in page and "ada" not in page and str(tmp_path) not in page
+
+
+def test_settings_are_listed_and_a_lora_run_says_so(tmp_path):
+    page = card(tmp_path)
+    for setting in ("epochs `2`", "batch_size `4`", "learning_rate `0.001`", "head_seed `1`", "computed in `float32`"):
+        assert setting in facts(page)["Settings"][0]
+    assert "max_length" not in page and "LoRA" not in page + card(tmp_path, lora=0)
+    assert facts(card(tmp_path, lora=16))["Adapters"] == ["LoRA of rank `16`, merged into the base"]
+
+
+def test_a_later_run_replaces_its_own_card_only(tmp_path, caplog):
+    path = tmp_path / "README.md"
+    first = card(tmp_path)
+    assert card(tmp_path, epochs=5) != first
+    assert not caplog.records
+    assert not list(tmp_path.glob("*.part"))
+    for by_hand in (
+        "# My model\n",
+        path.read_text(encoding="utf-8").replace("# license: yours to choose", "license: mit #"),
+    ):
+        path.write_text(by_hand, encoding="utf-8")
+        assert card(tmp_path, epochs=6) == by_hand
+        assert [record.levelno for record in caplog.records] == [logging.WARNING]
+        assert "written or edited by hand" in caplog.text
+        caplog.clear()

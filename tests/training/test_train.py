@@ -1,0 +1,223 @@
+"""Training: three models that learn, rows that are dropped or refused, settings and supervision that train nothing."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset
+from learners import KINDS, OUTCOMES, orm, rows
+from tiny import QUESTION, STEPS, causal, word_level
+from transformers import AutoModelForTokenClassification
+
+from minrm import loading
+from minrm.bradley_terry import BradleyTerryRewardModel
+from minrm.errors import InputError
+from minrm.orm import OutcomeRewardModel, every_token
+from minrm.prm import ProcessRewardModel
+from minrm.text import join_steps
+from minrm.training import train
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_model_learns_and_its_folder_holds_what_was_trained(kind, tmp_path, capfd):
+    model = KINDS[kind].from_base(causal(), tokenizer=word_level())
+    data = Dataset.from_list(rows(kind)) if kind == "process" else rows(kind)
+    result = train(
+        model, data, tmp_path, eval_dataset=rows(kind), epochs=12, batch_size=8, learning_rate=1e-2, progress=False
+    )
+    first, last = [[e for e in result.history if "eval_loss" in e][i] for i in (0, -1)]
+    assert last["eval_loss"] < 0.5 * first["eval_loss"] or last["eval_loss"] < 0.05
+    assert last["eval_accuracy"] > 0.9
+    assert last["step"] == 60
+    assert capfd.readouterr() == ("", "")
+    assert not model.training
+    texts = [QUESTION] * 2, [join_steps(STEPS), "Step: 1: 3"]
+    np.testing.assert_allclose(KINDS[kind].from_pretrained(tmp_path).score(*texts), model.score(*texts), atol=1e-5)
+
+
+def test_supervision_is_an_argument_for_the_outcome_model_only(tmp_path):
+    def odd(mask):
+        return mask & (torch.arange(mask.shape[1]) % 2 == 1)
+
+    model = orm()
+    batch = model.collate(model.prepare(OUTCOMES[:4]), supervised=odd)
+    assert batch["count"] == int(odd(model.collate(model.prepare(OUTCOMES[:4]))["targets"]["supervised"]).sum())
+    train(model, OUTCOMES, tmp_path / "odd", supervised=odd, progress=False)
+    even = orm()
+    train(even, OUTCOMES, tmp_path / "all", supervised=every_token, progress=False)
+    assert not torch.equal(model.model.score.weight, even.model.score.weight)
+    other = BradleyTerryRewardModel.from_base(causal(), tokenizer=word_level())
+    with pytest.raises(InputError, match="supervised is for an outcome reward model"):
+        train(other, rows("pair"), tmp_path / "pair", supervised=odd, progress=False)
+
+
+def test_bad_rows_stop_the_run_before_it_starts(tmp_path):
+    bad = [*rows("process", 4), {"question": "q", "steps": ["a", "b"], "labels": [1]}]
+    model = ProcessRewardModel.from_base(causal(), tokenizer=word_level())
+    with pytest.raises(InputError, match="dataset, row 5: 2 steps but 1 labels"):
+        train(model, bad, tmp_path / "run", progress=False)
+    with pytest.raises(InputError, match="eval_dataset, row 5"):
+        train(model, bad[:4], tmp_path / "run", eval_dataset=bad, progress=False)
+    with pytest.raises(InputError, match="wanted its rows"):
+        train(model, "train.jsonl", tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_half_precision_weights_are_trained_in_float32(tmp_path):
+    model = orm().half()
+    train(model, OUTCOMES[:8], tmp_path, progress=False)
+    assert model.model.dtype == torch.float32
+
+
+@pytest.mark.parametrize("option", ["batch_size", "accumulate", "epochs"])
+@pytest.mark.parametrize("value", [0, -1])
+def test_options_that_would_train_nothing_are_refused(option, value, tmp_path):
+    with pytest.raises(InputError, match=f"{option} is {value}; it must be above 0"):
+        train(orm(), OUTCOMES, tmp_path / "run", progress=False, **{option: value})
+    assert not (tmp_path / "run").exists()
+
+
+def test_supervision_of_no_token_at_all_is_refused_but_rows_without_one_are_not(tmp_path):
+    def only_long(mask):  # most rows, and whole updates of short ones, have no token there
+        return mask & (mask.cumsum(dim=1) > longest - 3)
+
+    model = orm()
+    longest = max(int(row["solution_mask"].sum()) for row in model.prepare(OUTCOMES))
+    result = train(model, OUTCOMES, tmp_path / "long", supervised=only_long, batch_size=1, progress=False)
+    assert np.isfinite([entry["loss"] for entry in result.history if "loss" in entry]).all()
+    with pytest.raises(InputError, match="^dataset: supervised is false on every token"):
+        train(model, OUTCOMES, tmp_path / "run", supervised=torch.zeros_like, progress=False)
+    few = sorted(OUTCOMES, key=lambda row: len(row["solution"]))[:5]
+    with pytest.raises(InputError, match="^eval_dataset: supervised is false"):
+        train(model, OUTCOMES, tmp_path / "run", eval_dataset=few, supervised=only_long, progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_corrected_supervision_of_the_same_name_is_another_run(tmp_path):
+    def supervised(mask):
+        return mask & (mask.cumsum(dim=1) == 1)  # the first token: wrong
+
+    wrong = supervised
+    train(orm(), OUTCOMES, tmp_path, supervised=wrong, progress=False)
+
+    def supervised(mask):
+        return mask & (mask.cumsum(dim=1) == mask.sum(dim=1, keepdim=True))
+
+    assert supervised.__qualname__ == wrong.__qualname__
+    with pytest.raises(InputError, match=r"supervised '.*, version .*' there, '.*, version .*' here.*resume=False"):
+        train(orm(), OUTCOMES, tmp_path, supervised=supervised, progress=False)
+
+
+def test_another_head_or_base_is_another_run(tmp_path):
+    train(orm(), OUTCOMES, tmp_path, progress=False)
+    options = {"tokenizer": word_level()}
+    with pytest.raises(InputError, match=r"head_seed 1 there, 5 here\)"):
+        train(OutcomeRewardModel.from_base(causal(seed=3), seed=5, **options), OUTCOMES, tmp_path, progress=False)
+    again = OutcomeRewardModel.from_pretrained(tmp_path)  # what came of it: a run of its own if trained on
+    with pytest.raises(InputError, match="base 'LlamaForCausalLM' there"):
+        train(again, OUTCOMES, tmp_path, progress=False)
+
+
+def test_a_model_of_the_plain_constructor_is_trained_and_its_card_names_its_class(tmp_path):
+    stock = AutoModelForTokenClassification.from_config(causal().config)
+    result = train(OutcomeRewardModel(stock, word_level()), OUTCOMES[:8], tmp_path, progress=False)
+    assert "| Base | `LlamaForTokenClassification`, not from the Hub |" in (tmp_path / "README.md").read_text()
+    again = train(OutcomeRewardModel(stock, word_level()), OUTCOMES[:8], tmp_path, progress=False)
+    assert again.history == result.history
+
+
+def test_killed_before_its_card_is_written_a_run_is_not_finished(tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sys.modules["minrm.training.train"], "write_card", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(orm(), OUTCOMES[:8], tmp_path, progress=False)
+    result = train(orm(), OUTCOMES[:8], tmp_path, progress=False)
+    assert (tmp_path / "README.md").exists()
+    assert train(orm(), OUTCOMES[:8], tmp_path, progress=False).history == result.history
+
+
+@pytest.mark.parametrize("lora", [0, 4])
+def test_a_model_that_knows_no_gradient_checkpointing_is_refused_and_left_as_it_was(lora, tmp_path, monkeypatch):
+    model = orm()
+    monkeypatch.setattr(type(model.model), "supports_gradient_checkpointing", False)
+    names = list(model.model.state_dict())
+    with pytest.raises(InputError, match="LlamaForTokenClassification does not support gradient checkpointing; train"):
+        train(model, OUTCOMES, tmp_path, lora=lora, gradient_checkpointing=True, progress=False)
+    assert list(model.model.state_dict()) == names
+    assert all(weight.requires_grad for weight in model.parameters())
+    train(model, OUTCOMES, tmp_path, lora=lora, progress=False)
+
+
+@pytest.mark.parametrize("lora", [0, 4])
+@pytest.mark.parametrize("kind", KINDS)
+def test_autocast_is_on_in_every_run_of_a_model_and_off_when_it_ends_or_breaks(kind, lora, tmp_path, monkeypatch):
+    """bfloat16 as on a GPU, by autocast on the CPU: a run that breaks, the same again, and a second one."""
+    monkeypatch.setattr(loading, "compute_dtype", lambda device: torch.bfloat16)
+    model, seen = KINDS[kind].from_base(causal(), tokenizer=word_level()), []
+    model.model.base_model.register_forward_pre_hook(lambda *_: seen.append(torch.is_autocast_enabled("cpu")))
+    collate, calls = model.collate, iter(range(4))
+
+    def broken(rows, **options):
+        if next(calls, None) is None:
+            raise RuntimeError("power cut")
+        return collate(rows, **options)
+
+    def autocast(action, *arguments):
+        seen.clear()
+        action(*arguments)
+        return set(seen)
+
+    def run(name):
+        options = {"batch_size": 8, "lora": lora, "save_steps": 1, "eval_dataset": rows(kind, 8), "progress": False}
+        train(model, rows(kind), tmp_path / name, **options)
+
+    model.collate = broken
+    with pytest.raises(RuntimeError, match="power cut"):
+        run("first")
+    texts = [QUESTION] * 2, [join_steps(STEPS), "Step: 1: 3"]
+    assert set(seen) == {True} and autocast(model.score, *texts) == {False} and not model.training
+    model.collate = collate
+    for name in "first", "second":
+        assert autocast(run, name) == {True}
+        assert autocast(model.score, *texts) == {False}
+
+
+@pytest.mark.parametrize("lora", [0, 4])
+def test_a_run_computes_in_float32_where_asked_to(lora, tmp_path, monkeypatch):
+    """On a GPU that would compute in half precision; here autocast on the CPU stands for it."""
+    monkeypatch.setattr(loading, "compute_dtype", lambda device: torch.bfloat16)
+    model, seen = KINDS["pair"].from_base(causal("qwen2"), tokenizer=word_level(), dtype=torch.bfloat16), set()
+    model.model.base_model.layers[0].mlp.register_forward_hook(lambda module, inputs, output: seen.add(output.dtype))
+    options = {"lora": lora, "epochs": 6, "batch_size": 8, "learning_rate": 1e-2, "progress": False}
+    result = train(model, rows("pair"), tmp_path, dtype="float32", **options)
+    losses = [entry["loss"] for entry in result.history]
+    assert seen == {torch.float32} and np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
+    assert model.model.dtype == torch.float32, "where half precision overflows, scores are computed in it too"
+    assert "computed in `float32`" in (tmp_path / "README.md").read_text()
+    assert train(model, rows("pair"), tmp_path, dtype=torch.float32, **options).history == result.history
+    with pytest.raises(InputError, match="other settings .dtype 'float32' there, None here"):
+        train(model, rows("pair"), tmp_path, **options)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "error"),
+    [("float16", "float16 needs a GPU.*take float32"), ("double-ish", "it can be float32, bfloat16 or float16")],
+)
+def test_a_precision_that_this_machine_cannot_train_in_is_refused(dtype, error, tmp_path):
+    with pytest.raises(InputError, match=error):
+        train(orm(), OUTCOMES, tmp_path, dtype=dtype, progress=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_of_a_version_that_knew_no_precision_is_taken_up(tmp_path):
+    options = {"batch_size": 8, "progress": False}
+    result = train(orm(), OUTCOMES, tmp_path, **options)
+    record = json.loads((tmp_path / "training.json").read_text())
+    del record["settings"]["dtype"], record["settings"]["lora"]
+    (tmp_path / "training.json").write_text(json.dumps(record))
+    assert train(orm(), OUTCOMES, tmp_path, **options).history == result.history

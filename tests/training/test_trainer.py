@@ -1,0 +1,212 @@
+"""The trainer: equal gradients however the batch is cut, several processes as one, evaluation, the bar."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+from learners import KINDS, OUTCOMES, orm, rows
+from packaging.version import Version
+from tiny import causal, word_level
+
+from minrm import reward_model
+from minrm.bradley_terry import BradleyTerryRewardModel
+from minrm.cli import app as cli
+from minrm.orm import OutcomeRewardModel
+from minrm.prm import ProcessRewardModel
+from minrm.rows import write_rows
+from minrm.training import train
+from minrm.training.trainer import RewardTrainer, training_arguments, with_gaps
+
+HERE = Path(__file__).parent
+SETTINGS = {"epochs": 1, "batch_size": 2, "accumulate": 1, "learning_rate": 1e-3, "seed": 0}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_evaluation_is_the_mean_over_all_terms_whatever_the_batches(kind, tmp_path):
+    model, data = KINDS[kind].from_base(causal(), tokenizer=word_level()), rows(kind, 11)
+    result = train(model, data, tmp_path, eval_dataset=data, batch_size=4, learning_rate=1e-3, progress=False)
+    batch = model.collate(model.prepare(data))
+    with reward_model.evaluating(model):
+        outputs = model(**batch["inputs"])
+    expected = model.loss_sum(outputs, batch["targets"]).item() / batch["count"]
+    measured = [entry for entry in result.history if "eval_loss" in entry][-1]
+    assert measured["eval_loss"] == pytest.approx(expected, rel=1e-4)
+    assert measured["eval_accuracy"] == pytest.approx(model.hits(outputs, batch["targets"]).float().mean().item())
+
+
+def last_gradients(kind, folder, count=8, **options):
+    """Gradients of the last update; after the first, plain ones: what differs is the method alone."""
+    model = KINDS[kind].from_base(causal(), tokenizer=word_level()).double()
+    model.float = lambda: model  # keep float64: differences of 1e-6 shall be those of the method
+    original = torch.optim.AdamW.step
+    gradients = {}
+
+    def note(optimizer, closure=None):
+        gradients.update({name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None})
+        return original(optimizer, closure)
+
+    torch.optim.AdamW.step = note
+    try:
+        result = train(model, rows(kind, count), folder, learning_rate=1e-3, log_steps=1, progress=False, **options)
+    finally:
+        torch.optim.AdamW.step = original
+    return gradients, [entry["loss"] for entry in result.history]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_are_equal_however_the_batch_is_accumulated(kind, tmp_path):
+    """Rows differ in tokens, steps and labels, so a mean of means, or Trainer's own count, would show."""
+    whole, _ = last_gradients(kind, tmp_path / "1", batch_size=8, accumulate=1)
+    for accumulate in (2, 4):
+        options = {"batch_size": 8 // accumulate, "accumulate": accumulate}
+        cut, _ = last_gradients(kind, tmp_path / str(accumulate), **options)
+        torch.testing.assert_close(cut, whole, rtol=1e-6, atol=1e-9)
+    model = KINDS[kind].from_base(causal(), tokenizer=word_level()).double()
+    batch = model.collate(model.prepare(rows(kind, 8)))
+    (model.loss_sum(model(**batch["inputs"]), batch["targets"]) / batch["count"]).backward()
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)  # Trainer clips at 1, as we do here
+    assert norm > 0
+    expected = {name: p.grad for name, p in model.named_parameters()}
+    torch.testing.assert_close(whole, expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("lora", [0, 4])
+@pytest.mark.parametrize("kind", KINDS)
+def test_losses_and_gradients_are_equal_with_parts_of_batches_and_with_activations_computed_again(kind, lora, tmp_path):
+    """Three epochs of two updates, the second a short one: then the adapters' B is no longer 0."""
+    common = {"count": 13, "epochs": 3, "lora": lora}
+    whole, losses = last_gradients(kind, tmp_path / "whole", batch_size=8, **common)
+    assert len(losses) == 6 and all(gradient.any() for name, gradient in whole.items() if "lora_A" in name)
+    cut, cut_losses = last_gradients(kind, tmp_path / "cut", batch_size=2, accumulate=4, **common)
+    again, again_losses = last_gradients(kind, tmp_path / "again", batch_size=8, gradient_checkpointing=True, **common)
+    for gradients, others in (cut, cut_losses), (again, again_losses):
+        torch.testing.assert_close(gradients, whole, rtol=1e-5, atol=1e-8)
+        assert others == pytest.approx(losses, abs=1e-6)
+
+
+@pytest.mark.parametrize("lora", [0, 4])
+def test_checkpointing_computes_each_layer_again_only_while_it_trains(lora, tmp_path):
+    counts = {}
+    for again in (False, True):
+        model = orm()
+        layer = model.model.model.layers[0].mlp
+        calls = []
+        layer.register_forward_pre_hook(lambda module, inputs, calls=calls: calls.append(module.training))
+        options = {"batch_size": 8, "lora": lora, "gradient_checkpointing": again}
+        train(model, OUTCOMES, tmp_path / str(again), eval_dataset=OUTCOMES[:8], progress=False, **options)
+        counts[again] = calls.count(True), calls.count(False)
+        assert not any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
+    assert counts == {False: (5, 1), True: (10, 1)}
+
+
+def launch(*arguments, code=0):
+    """Two processes on this machine, as `accelerate launch` starts them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    options = ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", port]
+    paths = os.pathsep.join([str(HERE), str(HERE.parent)])
+    cpu = {"ACCELERATE_USE_CPU": "1"}  # its option --cpu would start a single process, whatever their number
+    environment = os.environ | cpu | {"OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
+    whole = [*command, *options, *map(str, arguments)]
+    done = subprocess.run(whole, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert (done.returncode != 0) == (code != 0), done.stderr
+    return done
+
+
+def record(folder):
+    return json.loads((folder / "training.json").read_text())
+
+
+def test_two_processes_do_what_one_does_from_the_command_line(tmp_path, base, capsys):
+    """41 pairs in updates of 8: in the last one a process has no pair at all."""
+    data, held_out = tmp_path / "pairs.jsonl", tmp_path / "held_out.jsonl"
+    write_rows(rows("pair", 41), data)
+    write_rows(rows("pair", 11), held_out)
+    common = ["train", data, "--eval", held_out, "--base", base, "--learning-rate", "1e-3", "--no-progress"]
+    with pytest.raises(SystemExit):
+        cli.main([*map(str, common), "--batch-size", "8", "--epochs", "2", "-o", str(tmp_path / "one")])
+    told = capsys.readouterr().out
+    options = ["--batch-size", "2", "--accumulate", "2", "--epochs", "2", "-o", tmp_path / "two"]
+    done = launch("-m", "minrm.cli", *common, *options)
+    assert done.stdout.replace("two:", "one:") == told  # said once
+    one, two = record(tmp_path / "one"), record(tmp_path / "two")
+    assert (one["settings"]["processes"], two["settings"]["processes"]) == (1, 2)
+    assert len(one["history"]) == len(two["history"]) == 14
+    for entry, other in zip(one["history"], two["history"], strict=True):
+        del entry["epoch"], other["epoch"]  # counted in passes, of which the last update of an epoch has fewer
+        assert entry == pytest.approx(other, abs=1e-5)
+    models = [BradleyTerryRewardModel.from_pretrained(tmp_path / name).model.state_dict() for name in ("one", "two")]
+    torch.testing.assert_close(*models, rtol=0, atol=1e-4)
+
+
+@pytest.mark.skipif(
+    Version(transformers.__version__) < Version("5.23"),
+    reason="older Trainers load a checkpoint onto 'cpu:0' in several CPU processes, which torch.load refuses",
+)
+def test_two_processes_of_which_one_dies_resume_to_what_one_ends_with(tmp_path):
+    """With adapters, and killed between two checkpoints."""
+    options = {"lora": 4, "epochs": 2, "learning_rate": 1e-2, "save_steps": 3, "progress": False}
+    one = orm()
+    result = train(one, OUTCOMES[:35], tmp_path / "one", batch_size=8, **options)
+    run = tmp_path / "run.py"
+    run.write_text(
+        f"""
+import os, sys
+import learners as t
+calls = 0
+def every_token(mask):
+    global calls
+    calls += len(mask) == 2
+    if calls == int(sys.argv[1]) and os.environ["RANK"] == "1":
+        os.kill(os.getpid(), 9)
+    return mask.clone()
+options = {options | {"batch_size": 2, "accumulate": 2}}
+from minrm import train
+train(t.orm(), t.OUTCOMES[:35], {str(tmp_path / "two")!r}, supervised=every_token, **options)
+"""
+    )
+    launch(run, 11, code=1)  # the first batch is looked at before the run begins; so in its fifth update
+    assert [path.name for path in (tmp_path / "two").glob("checkpoint-*")] == ["checkpoint-3"]
+    assert (tmp_path / "two" / "checkpoint-3" / "adapter_model.safetensors").exists()
+    launch(run, -1)
+    assert record(tmp_path / "two")["settings"]["processes"] == 2
+    two = OutcomeRewardModel.from_pretrained(tmp_path / "two")
+    torch.testing.assert_close(two.model.state_dict(), one.model.state_dict(), rtol=0, atol=1e-4)
+    losses = [[entry["loss"] for entry in history] for history in (result.history, record(tmp_path / "two")["history"])]
+    assert len(losses[0]) == 10 and losses[0] == pytest.approx(losses[1], abs=1e-5)
+
+
+def test_a_part_of_a_batch_may_be_missing_and_a_missing_batch_counts_nothing():
+    collate = with_gaps(lambda batch: {"rows": batch, "count": 5 * len(batch)}, stand_in="first")
+    assert collate(["a", None, "b"]) == {"rows": ["a", "b"], "count": 10}
+    assert collate([None, None]) == {"rows": ["first"], "count": 0}
+
+
+def test_gathered_weights_are_saved_in_place_of_the_models_own(tmp_path):
+    """What FSDP hands over: its own are shards. Shared weights are found by the name that accelerate looks for."""
+    model = KINDS["process"].from_base(causal("qwen2"), tokenizer=word_level())
+    arguments = training_arguments(model.model.device, torch.float32, str(tmp_path), SETTINGS, {})
+    trainer = RewardTrainer(model, arguments, model.collate, model.prepare(rows("process", 4)), [])
+    gathered = {name: torch.full_like(weight, 0.5) for name, weight in model.state_dict().items()}
+    trainer._save(str(tmp_path / "saved"), gathered)
+    saved = ProcessRewardModel.from_pretrained(tmp_path / "saved").model.state_dict()
+    assert saved.keys() == model.model.state_dict().keys()
+    assert all(bool((weight == 0.5).all()) for weight in saved.values())
+    model.model.lm_head.weight = torch.nn.Parameter(torch.zeros_like(model.model.lm_head.weight))
+    model.tie_weights()
+    assert model.model.lm_head.weight is model.model.model.embed_tokens.weight
+
+
+def test_the_bar_is_plain_text_on_stderr_and_only_when_asked_for(tmp_path, capfd):
+    train(orm(), OUTCOMES[:8], tmp_path, progress=True)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "training" in err
