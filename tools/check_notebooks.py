@@ -134,7 +134,7 @@ def _outputs(cell: Cell) -> Iterator[str]:
         if kind == "stderr":
             yield f"stored stderr ({text.strip().splitlines()[0][:60]}): silence or mend its source"
         if kind.startswith(("image/", "application/pdf")):
-            yield f"a bare {kind}: a figure is an <img> with alt text (minrm.notebook.figures.show)"
+            yield f"a bare {kind}: a figure is an <img> with alt text (minrm.notebook.html.show)"
         if "widget" in kind or PROGRESS.search(text):
             yield "leftovers of a progress bar"
         if LOCAL_PATH.search(text) or SECRET.search(text):
