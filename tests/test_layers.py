@@ -77,3 +77,17 @@ def test_the_pages_and_their_figures_need_no_torch():
         names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
         names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         assert not {name for name in names if name.split(".")[0] in ("torch", "transformers")}, path.name
+
+
+def length(function):
+    """The lines of a function besides its docstring."""
+    doc = function.body[0] if ast.get_docstring(function) else None
+    return function.end_lineno - function.lineno + 1 - (doc.end_lineno - doc.lineno + 1 if doc else 0)
+
+
+def test_a_function_has_at_most_fifty_lines_besides_its_docstring():
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}
+    functions = [
+        (path, node) for path, tree in trees.items() for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)
+    ]
+    assert {f"{path.stem}.{node.name}": length(node) for path, node in functions if length(node) > 50} == {}
