@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from runs import MODELS, judged, scores
+from runs import MODELS, scores
 
 from minrm import sample
 from minrm.rows import write_rows
@@ -21,16 +21,12 @@ def longer(out: Path, scale: Any) -> None:
     problems = generate(scale.problems // 3, seed=9, split="evaluation", longer=True)
     questions = [problem.question for problem in problems]
     options = {"temperature": 0.7, "max_new_tokens": 120, "seed": 10, "batch_size": 512}
-    work = out / "work" / "longer.jsonl"
-    rows = sample(out / "policy", questions, scale.samples // 4, path=work, **options)
-    table = []
-    for row in rows:
-        verdict = judged(problems[row["problem"]], row["solution"])
-        kept = {key: row[key] for key in ("problem", "question", "solution", "tokens")}
-        table.append(kept | {"correct": verdict["correct"], "labels": verdict["labels"]})
-    asked = [(row["question"], row["solution"]) for row in rows]
+    rows = sample(out / "policy", questions, scale.samples // 4, path=out / "work" / "longer.jsonl", **options)
+    table = [row | problems[row["problem"]].judge(row["solution"]) for row in rows]
+    names = ["problem", "question", "solution", "tokens", "correct", "labels", *MODELS]
     for kind, model in MODELS.items():
         judge = model.from_pretrained(out / "models" / kind, dtype="float32")
-        for row, score in zip(table, scores(judge, kind, asked), strict=True):
-            row[kind] = score
-    write_rows(table, out / "longer.parquet")
+        values = scores(judge, kind, [row["question"] for row in rows], [row["solution"] for row in rows])
+        for row, value in zip(table, values, strict=True):
+            row[kind] = value
+    write_rows(({name: row[name] for name in names} for row in table), out / "longer.parquet")

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from longer import longer
 from measure import measure
-from proxies import UNITS as PROXIES
 from runs import RUNS
 from variants import UNITS as VARIANTS
 
@@ -88,7 +87,6 @@ UNITS = {
     "training": (training, "training.parquet"),
     **RUNS,
     **VARIANTS,
-    **PROXIES,
     "longer": (longer, "longer.parquet"),
     "measure": (measure, "measured.json"),
 }
