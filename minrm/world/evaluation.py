@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from minrm.text import final_answer
-from minrm.world.shipped import shipped
+from minrm.world.shipped import find
 
 
 class Evaluation(NamedTuple):
@@ -53,10 +53,8 @@ class Evaluation(NamedTuple):
 
 def evaluation(folder: str | Path | None = None) -> Evaluation:
     """The shipped problems and samples, or those of another folder that the recipe has filled."""
-    problems, samples = (
-        pq.read_table(shipped(name) if folder is None else Path(folder) / name).to_pylist()
-        for name in ("problems.parquet", "evaluation.parquet")
-    )
+    files = ("problems.parquet", "evaluation.parquet")
+    problems, samples = (pq.read_table(find(name, folder)).to_pylist() for name in files)
     answer_of = {solution: final_answer(solution) for solution in {row["solution"] for row in samples}}
 
     def array(values: Iterable[Any], kind: Any = object) -> np.ndarray:
