@@ -8,17 +8,17 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from minrm import shipped
-from minrm.rows import read_rows
+from minrm.rows import check_rows, read_rows
 from minrm.sampling import log_likelihood, sample
-from minrm.text import STEP_TOKEN, final_answer
-from minrm.world import read_problem
+from minrm.text import STEP_TOKEN
+from minrm.world import evaluation, read_problem, recorded_scores
 from minrm.world.policy import END, corpus
-from minrm.world.recorded_runs import KINDS, VARIANTS, seeds_of
+from minrm.world.recorded_runs import KINDS, SEEDS, VARIANTS, seeds_of
 
 DATA = shipped("policy").parent
-PROBLEMS = [row for _, row in read_rows(shipped("problems.parquet"))]
-SAMPLES = [row for _, row in read_rows(shipped("evaluation.parquet"))]
-TRAINING = [row for _, row in read_rows(shipped("training.parquet"))]
+PROBLEMS = list(read_rows(shipped("problems.parquet")))
+SAMPLES = list(read_rows(shipped("evaluation.parquet")))
+TRAINING = list(read_rows(shipped("training.parquet")))
 
 
 def test_there_are_at_least_200_problems_with_256_samples_each():
@@ -42,9 +42,23 @@ def test_what_is_measured_on_was_not_trained_on():
 @pytest.mark.parametrize("rows", [SAMPLES, TRAINING], ids=["evaluation", "training"])
 def test_the_recorded_labels_are_the_exact_checkers(rows):
     for row in random.Random(0).sample(rows, 2000):
-        problem = read_problem(row.get("question") or PROBLEMS[row["problem"]]["question"])
-        assert row["labels"] == [int(good) for good in problem.check_steps(row["solution"])]
-        assert row["correct"] == (final_answer(row["solution"]) == problem.answer)
+        question = row["question"] if "question" in row else PROBLEMS[row["problem"]]["question"]
+        judged = read_problem(question).judge(row["solution"])
+        assert row == row | {name: value for name, value in judged.items() if name in row}
+
+
+def test_training_rows_scores_and_samples_fit_together():
+    """Training rows are outcome and process rows as they stand; a score for each sample; rollouts for each step."""
+    for schema in ("outcome", "process"):
+        assert len(list(check_rows(TRAINING, schema))) == len(TRAINING)
+    world = evaluation()
+    assert [(row["problem"], row["solution"]) for row in SAMPLES] == [
+        (problem, solution) for problem, row in enumerate(world.solutions) for solution in row
+    ]
+    for kind in ("orm", "prm", "bradley_terry"):
+        assert recorded_scores(kind).shape == (len(SEEDS), *world.solutions.shape)
+    for row in read_rows(shipped("rollouts.parquet")):
+        assert len(row["soft"]) == len(TRAINING[row["row"]]["steps"])
 
 
 def test_the_policy_loads_with_stock_classes_and_knows_no_step_token():

@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from minrm import shipped
 from minrm.errors import InputError
 from minrm.prm import AGGREGATES, aggregate_steps
-from minrm.rows import read_rows, write_rows
-from minrm.world import recorded_curve, recorded_scores, recorded_settings, recorded_steps
+from minrm.rows import write_rows
+from minrm.world import evaluation, recorded_curve, recorded_scores, recorded_settings, recorded_steps
 from minrm.world.recorded_runs import KINDS, SEEDS, VARIANT_SEEDS, VARIANTS, seeds_of
 
+WORLD = evaluation()
 HISTORY = [{"step": 1, "loss": 0.7}, {"step": 2, "loss": 0.5}, {"step": 2, "eval_loss": 0.6}]
 
 
@@ -32,13 +32,12 @@ def folder(tmp_path):
 @pytest.mark.parametrize("kind", ["prm", "prm_rollouts_soft"])
 @pytest.mark.parametrize("how", AGGREGATES)
 def test_recorded_steps_are_aggregated_as_the_model_does(folder, kind, how):
-    found = recorded_scores(kind, how, folder)
-    assert found.shape == (len(seeds_of(kind)), 3, 2) and found.dtype == np.float64
+    scores = recorded_scores(kind, how, folder)
+    assert scores.shape == (len(seeds_of(kind)), 3, 2) and scores.dtype == np.float64
     for seed in seeds_of(kind):
         steps = recorded_steps(seed, folder, kind)
-        assert [len(own) for own in steps] == [1, 3, 0, 5, 2, 0]
-        wanted = [aggregate_steps(np.log(own), how) if len(own) else 0.0 for own in steps]
-        assert found[seed].ravel() == pytest.approx(wanted, rel=1e-12)
+        assert [len(of_one) for of_one in steps] == [1, 3, 0, 5, 2, 0]
+        assert scores[seed].ravel() == pytest.approx(aggregate_steps(steps, how), rel=1e-12)
 
 
 def test_single_scores_keep_their_order(folder):
@@ -50,9 +49,8 @@ def test_single_scores_keep_their_order(folder):
 
 def test_a_curve_has_the_training_loss_of_every_seed(folder):
     rows = recorded_curve("prm_checker", folder)
-    assert [row["seed"] for row in rows] == [0, 0, 1, 1, 2, 2] and {row["way"] for row in rows} == {
-        "PRM, exact checker"
-    }
+    assert [row["seed"] for row in rows] == [0, 0, 1, 1, 2, 2]
+    assert {row["way"] for row in rows} == {"PRM, exact checker"}
     assert recorded_settings("prm", 2, folder)["rows"] == 6
 
 
@@ -66,15 +64,13 @@ def test_an_unknown_run_is_refused_with_those_that_there_are(folder):
 
 @pytest.mark.parametrize("kind", KINDS | VARIANTS)
 def test_the_shipped_runs_fit_the_shipped_samples(kind):
-    samples = [row for _, row in read_rows(shipped("evaluation.parquet"))]
     scores = recorded_scores(kind)
-    assert scores.shape[0] == len(seeds_of(kind)) and scores[0].size == len(samples) and np.isfinite(scores).all()
+    assert scores.shape == (len(seeds_of(kind)), *WORLD.correct.shape) and np.isfinite(scores).all()
     if kind != "bradley_terry":
         assert ((scores >= 0) & (scores <= 1)).all()
     assert len({run.tobytes() for run in scores}) == len(scores)  # seeds differ
 
 
 def test_there_is_a_score_for_every_step_that_the_checker_judged():
-    samples = [row for _, row in read_rows(shipped("evaluation.parquet"))]
-    for row, steps in zip(samples, recorded_steps(), strict=True):
-        assert len(steps) in (len(row["labels"]), 0)
+    for labels, steps in zip(WORLD.labels.ravel(), recorded_steps(), strict=True):
+        assert len(steps) == len(labels)
