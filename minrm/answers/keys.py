@@ -173,10 +173,10 @@ def _split(text: str, separator: str) -> list[str]:
 
 def _formula_key(text: str) -> str | None:
     """The key of a formula's value, or None for what is no formula or too large to evaluate."""
-    if not _FORMULA.search(text) or _WORD.search(text) or _NO_FORMULA.search(text) or _evaluator() is None:
+    if not _FORMULA.search(text) or _WORD.search(text) or _NO_FORMULA.search(text) or not (evaluate := _evaluator()):
         return None
     try:
-        return _value_key(_evaluator()(text))
+        return _value_key(evaluate(text))
     except Exception:  # whatever a model wrote that is no mathematics: it is compared as text
         return None
 
