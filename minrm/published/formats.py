@@ -61,6 +61,8 @@ class Format:
 
 
 class _Qwen2WithHead(Qwen2PreTrainedModel):
+    add_head: Any
+
     def __init__(self, config: Any) -> None:
         if not isinstance(config, Qwen2Config):
             raise InputError(f"this head needs a Qwen 2 backbone, not {config.model_type}; give another like=")

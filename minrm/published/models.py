@@ -24,7 +24,6 @@ from minrm.reward_model import batches, finite_float64, score_once
 from minrm.text import CORRECT, split_steps
 
 T4_WEIGHTS = 13.0  # GB: of a T4's 16 PyTorch sees 15.8; the rest is for CUDA itself and the activations
-Solution = str | Sequence[str]  # a text, or its steps
 
 
 def load_published(
@@ -52,21 +51,22 @@ def load_published(
 
 def _load_ours(name: str | Path, **options: Any) -> Any:
     remedy = f"a published model in a folder, or under another name, needs like=, one of {', '.join(FORMATS)}"
-    complaints = []
+    complaints: list[InputError] = []
     for kind in (OutcomeRewardModel, ProcessRewardModel, BradleyTerryRewardModel):
         try:
             config = loading.check_kind(kind.auto_class, name, "a reward model")
         except InputError as error:
             if error.__cause__ and not Path(name).is_dir():  # nothing there, or not within reach
                 raise InputError(f"{error}; minrm.published.sizes() lists the published models") from error
-            complaints.append(f"{error}; {remedy}")
+            complaints.append(error)
+            continue
+        try:
+            kind.check_config(name, config)
+        except InputError as error:
+            complaints.insert(0, error)  # the class is right, so this says more
         else:
-            try:
-                kind.check_config(name, config)
-            except InputError as error:
-                raise InputError(f"{error}; {remedy}") from error
             return kind.from_pretrained(name, **options)
-    raise InputError(complaints[0])
+    raise InputError(f"{complaints[0]}; {remedy}")
 
 
 def sizes() -> list[dict[str, Any]]:
@@ -95,7 +95,7 @@ class Published(nn.Module):
         if isinstance(self.head, nn.Linear) and not hasattr(model, "v_head") and self.head.out_features != expected:
             raise InputError(f"the head has {self.head.out_features} labels, not {expected}; give another like=")
 
-    def tokenize(self, question: str, solution: Solution) -> Encoded:
+    def tokenize(self, question: str, solution: str | Sequence[str]) -> Encoded:
         """Input ids and the positions that are read, one for each step. Raises InputError."""
         steps = split_steps(solution) if isinstance(solution, str) else list(solution)
         if self.format.reward:
@@ -119,13 +119,19 @@ class Published(nn.Module):
         return self.head(states.float())
 
     def _read(
-        self, questions: Sequence[str], solutions: Sequence[Solution], worst: Tensor, batch_tokens: int, progress: bool
+        self, questions: Sequence[str], solutions: Sequence[Any], worst: Tensor, batch_tokens: int, progress: bool
     ) -> list[Tensor]:
         """The numbers read at the positions of each row, float64: rewards, or log-odds that the step is good."""
 
-        def read(questions: list[str], solutions: list[Solution], numbers: list[int]) -> list[Tensor]:
-            encoded = [self._encode(*row) for row in zip(questions, solutions, numbers, strict=True)]
-            rows, masks = [ids for ids, _ in encoded], [mask for _, mask in encoded]
+        def read(questions: list[str], solutions: list[Any], numbers: list[int]) -> list[Tensor]:
+            rows, masks = [], []
+            for question, solution, number in zip(questions, solutions, numbers, strict=True):
+                try:
+                    ids, positions = self.tokenize(question, solution)
+                except InputError as error:
+                    raise InputError(f"row {number}: {error}") from error
+                rows.append(ids)
+                masks.append(torch.zeros(len(ids), dtype=torch.bool).index_fill_(0, torch.tensor(positions), True))
             name, values = "scoring" if progress else "", [worst] * len(rows)
             with reward_model.evaluating(self):
                 for batch, inputs in batches(rows, self.tokenizer, self.model, batch_tokens, name, numbers):
@@ -138,14 +144,6 @@ class Published(nn.Module):
 
         return score_once(questions, solutions, read, worst)
 
-    def _encode(self, question: str, solution: Solution, number: int) -> tuple[list[int], Tensor]:
-        """Ids, and a mask that is true where they are read."""
-        try:
-            ids, positions = self.tokenize(question, solution)
-        except InputError as error:
-            raise InputError(f"row {number}: {error}") from error
-        return ids, torch.zeros(len(ids), dtype=torch.bool).index_fill_(0, torch.tensor(positions), True)
-
 
 class PublishedProcessModel(Published):
     """A published process reward model. A solution is a text, split as everywhere, or the list of its steps."""
@@ -153,12 +151,7 @@ class PublishedProcessModel(Published):
     score = ProcessRewardModel.score
 
     def step_scores(
-        self,
-        questions: Sequence[str],
-        solutions: Sequence[Solution],
-        *,
-        batch_tokens: int = 16384,
-        progress: bool = False,
+        self, questions: Sequence[str], solutions: Sequence[Any], *, batch_tokens: int = 16384, progress: bool = False
     ) -> list[np.ndarray]:
         """P(good) of each step of each solution: float64 [steps], in the order given; no step, no score."""
         log_odds = self._read(questions, solutions, torch.empty(0), batch_tokens, progress)
@@ -171,12 +164,7 @@ class PublishedRewardModel(Published):
     preference = BradleyTerryRewardModel.preference
 
     def score(
-        self,
-        prompts: Sequence[str],
-        responses: Sequence[Solution],
-        *,
-        batch_tokens: int = 16384,
-        progress: bool = False,
+        self, prompts: Sequence[str], responses: Sequence[Any], *, batch_tokens: int = 16384, progress: bool = False
     ) -> np.ndarray:
         """The raw reward of each response: float64 [N], in the order given; an empty one has the worst, -inf."""
         worst = torch.tensor([-torch.inf])

@@ -41,8 +41,9 @@ LLAMA_CHAT = (
 QWEN_CHAT = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
 # Of the user's turn only the first paragraph, the question: the world's model was never told what to do.
 QUESTION_CHAT = "{% for m in messages %}{{ m.content.split('\\n\\n')[0] }}\n{% endfor %}"
+SIZE = 32
 SHAPE: dict[str, Any] = {
-    "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "head_dim": 8,
+    "hidden_size": SIZE, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "head_dim": 8,
     "num_key_value_heads": 2, "max_position_embeddings": 512, "initializer_range": 0.2,
     "bos_token_id": None, "eos_token_id": None,
 }  # fmt: skip
@@ -50,13 +51,20 @@ SHAPE: dict[str, Any] = {
 
 def write_tiny_checkpoint(family: str, folder: str | Path, seed: int = 0) -> Path:
     """The folder, with a tiny checkpoint in the layout of `family`, a key of `minrm.published.formats.FORMATS`."""
-    if family not in _WRITERS:
-        raise InputError(f"no tiny checkpoint for {family!r}; there are {', '.join(_WRITERS)}")
+    if family not in _STOCK | _OWN_HEADS:
+        raise InputError(f"no tiny checkpoint for {family!r}; there are {', '.join(_STOCK | _OWN_HEADS)}")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with loading.quiet(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        _WRITERS[family](folder).save_pretrained(folder)
+        if family in _OWN_HEADS:
+            tokenizer = _write_own_head(folder, *_OWN_HEADS[family])
+        else:
+            model, config, make_tokenizer, labels = _STOCK[family]
+            tokenizer = make_tokenizer()
+            options = SHAPE | {"num_labels": labels, "pad_token_id": tokenizer.pad_token_id}
+            model(config(vocab_size=len(tokenizer), **options)).save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
     return folder
 
 
@@ -69,63 +77,25 @@ def with_chat_template(model: str | Path, folder: str | Path) -> Path:
     return Path(folder)
 
 
-# Each writer writes a model, and returns its tokenizer.
+def _write_own_head(folder: Path, architecture: str, heads: dict[str, tuple[int, int]], value: bool) -> Any:
+    """A Qwen 2 under a head that stock classes lack. The config names Python files, as published; none is written.
 
-
-def _math_shepherd(folder: Path) -> Any:
-    return _stock(folder, LlamaForCausalLM, LlamaConfig, sentencepiece())
-
-
-def _rlhflow(folder: Path) -> Any:
-    start = "<|begin_of_text|>"
-    tokenizer = byte_level([start, "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"], LLAMA_CHAT)
-    tokenizer.bos_token, tokenizer.eos_token = start, "<|eot_id|>"
-    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{start} $A", special_tokens=[(start, tokenizer.bos_token_id)]
-    )
-    return _stock(folder, LlamaForCausalLM, LlamaConfig, tokenizer)
-
-
-def _trl(folder: Path) -> Any:
-    return _stock(folder, Qwen2ForTokenClassification, Qwen2Config, qwen_tokenizer())
-
-
-def _skywork_reward_v2(folder: Path) -> Any:
+    value: a value head is published as a pickle, among the tensors of a model with tied embeddings.
+    """
     tokenizer = qwen_tokenizer()
-    options = {"num_labels": 1, "pad_token_id": tokenizer.pad_token_id}
-    return _stock(folder, Qwen3ForSequenceClassification, Qwen3Config, tokenizer, **options)
-
-
-def _stock(folder: Path, model: Any, config: Any, tokenizer: Any, **options: Any) -> Any:
-    model(config(vocab_size=len(tokenizer), **SHAPE | options)).save_pretrained(folder)
-    return tokenizer
-
-
-def _qwen_math_prm(folder: Path) -> Any:
-    tokenizer, size = qwen_tokenizer(), SHAPE["hidden_size"]
-    heads = {"score.0": torch.nn.Linear(size, size), "score.2": torch.nn.Linear(size, 2)}
-    tensors = _with_heads(folder, Qwen2Config(vocab_size=len(tokenizer), **SHAPE), heads, "Qwen2ForProcessRewardModel")
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    return tokenizer
-
-
-def _skywork_o1_prm(folder: Path) -> Any:
-    """Published as a pickle of tensors, the value head among those of a causal language model with tied embeddings."""
-    tokenizer = qwen_tokenizer()
-    tokenizer.bos_token = "<|im_start|>"
-    heads = {"v_head.summary": torch.nn.Linear(SHAPE["hidden_size"], 1)}
-    config = Qwen2Config(vocab_size=len(tokenizer), tie_word_embeddings=True, **SHAPE)
-    torch.save(_with_heads(folder, config, heads, "Qwen2ForPrmModel"), folder / "pytorch_model.bin")
-    return tokenizer
-
-
-def _with_heads(folder: Path, config: Any, heads: dict[str, Any], architecture: str) -> dict[str, torch.Tensor]:
-    """Tensors under heads that stock classes lack. The config names Python files, as published; none is written."""
+    config = Qwen2Config(vocab_size=len(tokenizer), tie_word_embeddings=value, **SHAPE)
+    tensors = dict(Qwen2ForCausalLM(config).state_dict())
+    for head, shape in heads.items():
+        tensors |= {f"{head}.{name}": tensor for name, tensor in torch.nn.Linear(*shape).state_dict().items()}
+    if value:
+        tokenizer.bos_token = "<|im_start|>"
+        torch.save(tensors, folder / "pytorch_model.bin")
+    else:
+        save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     code = {"AutoModel": "modeling_qwen2_rm.Model", "AutoConfig": "configuration_qwen2_rm.Config"}
-    written = config.to_dict() | {"architectures": [architecture], "auto_map": code}
-    (folder / "config.json").write_text(json.dumps(written, indent=1), encoding="utf-8")
-    own = {f"{head}.{name}": tensor for head in heads for name, tensor in heads[head].state_dict().items()}
-    return dict(Qwen2ForCausalLM(config).state_dict()) | own
+    fields = config.to_dict() | {"architectures": [architecture], "auto_map": code}
+    (folder / "config.json").write_text(json.dumps(fields, indent=1), encoding="utf-8")
+    return tokenizer
 
 
 def sentencepiece() -> PreTrainedTokenizerFast:
@@ -154,6 +124,16 @@ def byte_level(specials: list[str], template: str) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, chat_template=template)
 
 
+def llama_tokenizer() -> PreTrainedTokenizerFast:
+    """With Llama 3's special tokens and chat template; adds a start token."""
+    start = "<|begin_of_text|>"
+    tokenizer = byte_level([start, "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"], LLAMA_CHAT)
+    tokenizer.bos_token, tokenizer.eos_token = start, "<|eot_id|>"
+    specials = [(start, tokenizer.bos_token_id)]
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(f"{start} $A", special_tokens=specials)
+    return tokenizer
+
+
 def qwen_tokenizer() -> PreTrainedTokenizerFast:
     """With Qwen's special tokens and chat template; no start token."""
     tokenizer = byte_level(["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<extra_0>"], QWEN_CHAT)
@@ -161,7 +141,14 @@ def qwen_tokenizer() -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-_WRITERS = {
-    "math-shepherd": _math_shepherd, "rlhflow": _rlhflow, "qwen-math-prm": _qwen_math_prm,
-    "skywork-o1-prm": _skywork_o1_prm, "trl": _trl, "trl-paragraphs": _trl, "skywork-reward-v2": _skywork_reward_v2,
-}  # fmt: skip
+_STOCK: dict[str, Any] = {  # family → model, config, tokenizer, labels of the head
+    "math-shepherd": (LlamaForCausalLM, LlamaConfig, sentencepiece, 2),
+    "rlhflow": (LlamaForCausalLM, LlamaConfig, llama_tokenizer, 2),
+    "trl": (Qwen2ForTokenClassification, Qwen2Config, qwen_tokenizer, 2),
+    "trl-paragraphs": (Qwen2ForTokenClassification, Qwen2Config, qwen_tokenizer, 2),
+    "skywork-reward-v2": (Qwen3ForSequenceClassification, Qwen3Config, qwen_tokenizer, 1),
+}
+_OWN_HEADS: dict[str, Any] = {  # family → architecture, layers of the head, is it a value head?
+    "qwen-math-prm": ("Qwen2ForProcessRewardModel", {"score.0": (SIZE, SIZE), "score.2": (SIZE, 2)}, False),
+    "skywork-o1-prm": ("Qwen2ForPrmModel", {"v_head.summary": (SIZE, 1)}, True),
+}
