@@ -142,8 +142,8 @@ _PAIRED: list[Mistake] = [
     (_with_mean(lambda a, b: float(np.std(a - b, ddof=0))), "that is the scatter of single problems; the mean of P of "
         "them scatters less, by the root of P"),
     (_with_mean(lambda a, b: float(np.var(a - b, ddof=1) / len(a))), "that is the square of the error; take its root"),
-    (_with_mean(lambda a, b: 1.96 * _error(a - b)), "that is half the interval; the standard error alone is wanted"),
-    (lambda a, b: _paired(b, a), "the sign is the other way round: a - b is wanted"),
+    (_with_mean(lambda a, b: 1.96 * _error(a - b)), "that is half the interval; return the standard error alone"),
+    (lambda a, b: _paired(b, a), "the sign is the other way round: return a - b"),
     (lambda a, b: _paired(a, b)[0], "that is the mean alone; return the mean and its standard error"),
     (lambda a, b: _paired(a, b)[1], "that is the standard error alone; return the mean and its standard error"),
     (lambda a, b: _paired(a, b)[::-1], "first the mean, then its standard error"),
@@ -166,7 +166,7 @@ _TOKENS_TO_REACH: list[Mistake] = [
     (lambda target, tokens, accuracy: tokens[int(np.argmax(accuracy))], "that is where the curve is highest; where is "
         "it at least the target for the first time?"),
     (lambda target, tokens, accuracy: max(_reached(target, tokens, accuracy), default=None),
-        "that is the last place that reaches the target; the fewest tokens are wanted"),
+        "that is the last place that reaches the target; return the fewest tokens"),
     (lambda target, tokens, accuracy: tokens[int(np.argmax(np.asarray(accuracy) >= target))],
         "this curve never reaches the target, and argmax of all False is 0: return None"),
     (lambda target, tokens, accuracy: min(_reached(target, tokens, accuracy), default=tokens[-1]),
@@ -174,8 +174,8 @@ _TOKENS_TO_REACH: list[Mistake] = [
     (lambda target, tokens, accuracy: min(_reached(target, tokens, accuracy), default=float("inf")),
         "this curve never reaches the target: return None"),
     (lambda target, tokens, accuracy: next((k for k, a in enumerate(accuracy) if a >= target), None),
-        "that is the place in the list; the tokens there are wanted"),
+        "that is the place in the list; return the tokens there"),
     (lambda target, tokens, accuracy: next((a for a in accuracy if a >= target), None),
-        "that is the accuracy; the tokens at which it is reached are wanted"),
-    (_reached, "these are all the places that reach the target; the fewest tokens are wanted"),
+        "that is the accuracy; return the tokens at which it is reached"),
+    (_reached, "these are all the places that reach the target; return the fewest tokens"),
 ]  # fmt: skip

@@ -161,10 +161,10 @@ Rule = tuple[Callable[[Row], Columns | None], str]  # the columns that a mistake
 
 _COUNT = "that is how many tokens the solution has, used as the number of a column; solutions do not begin in column 0"
 _PLACES: list[Rule] = [
-    (lambda row: set(row.columns), "every token of the solution is true; expected is only its last one"),
+    (lambda row: set(row.columns), "every token of the solution is true; mark only its last one"),
     (lambda row: set(row.columns[:-1]), "that is the solution without its last token, which is the one to keep"),
     (lambda row: set(), "no column is true"),
-    (lambda row: {row.columns[0]}, "that is the first token of the solution; expected is its last one"),
+    (lambda row: {row.columns[0]}, "that is the first token of the solution; mark its last one"),
     (lambda row: {row.width - 1}, "that is the batch's last column; with padding on the right no solution ends there"),
     (lambda row: {row.width - 1 - row.columns[-1]}, "counted from the wrong side: turned round, turn it back"),
     (lambda row: {len(row.columns)} if len(row.columns) < row.width else None, _COUNT),
@@ -173,7 +173,7 @@ _PLACES: list[Rule] = [
     (lambda row: _neighbour(row, 1), "that is one column behind the last token"),
     (lambda row: set(range(row.columns[-1], row.width)),
         "everything from the last token on is true; what stands behind it is padding"),
-    (lambda row: set(range(row.columns[-1] + 1)), "everything up to the last token is true; expected is only that one"),
+    (lambda row: set(range(row.columns[-1] + 1)), "everything up to the last token is true; mark only that one"),
 ]  # fmt: skip
 _RUNS: list[Rule] = [
     (lambda row: set(row.runs()),

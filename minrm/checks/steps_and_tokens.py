@@ -102,8 +102,8 @@ def _agreement(soft: Soft, exact: Exact, share: float) -> float:
 def _by_soft(soft: Soft, exact: Exact, share: float) -> float:
     """Cut at the first step that the soft labels call bad."""
     ends = [next((i for i, value in enumerate(own) if value < share), len(own)) + 1 for own in soft]
-    kept = [own[:end] for own, end in zip(soft, ends, strict=True)]
-    return _flat(_agreed(kept, [own[:end] for own, end in zip(exact, ends, strict=True)], share, until=99))
+    cut = [own[:end] for own, end in zip(soft, ends, strict=True)]
+    return _flat(_agreed(cut, [own[:end] for own, end in zip(exact, ends, strict=True)], share, until=99))
 
 
 _AGREEMENT: list[Mistake] = [
@@ -121,7 +121,7 @@ _AGREEMENT: list[Mistake] = [
     (lambda soft, exact, share: 1 - _agreement(soft, exact, share), "that is how often they differ"),
     (lambda soft, exact, share: sum(map(sum, _agreed(soft, exact, share))),
         "that is a number of steps; divide it by how many were compared"),
-    (lambda soft, exact, share: 100 * _agreement(soft, exact, share), "these are per cent; a share of 1 is wanted"),
+    (lambda soft, exact, share: 100 * _agreement(soft, exact, share), "these are per cent; return a share of 1"),
     (lambda soft, exact, share: _agreement(soft, exact, 0.5), "the threshold is fixed at one half; use `share`"),
 ]  # fmt: skip
 
@@ -166,7 +166,7 @@ class _Places:
         prompts = [pair["prompt"] for pair in pairs]
         twice = [prompt for prompt in prompts if prompts.count(prompt) > 1]
         if twice:
-            return f"{prompts.count(twice[0])} pairs at the prompt {twice[0]!r}; one for each place is wanted"
+            return f"{prompts.count(twice[0])} pairs at the prompt {twice[0]!r}; return one for each place"
         missed = [prompt for prompt in self.both if prompt not in prompts]
         if missed and prompts and set(prompts) <= self.questions:
             return f"all pairs stand at the first step; the prompt {missed[0]!r} has a good and a bad next step too"
@@ -196,7 +196,7 @@ class _Places:
             if str(response).split(": ", 2)[-1] in bare:
                 return f"the response {response!r} has a wrong number in its header; the first step is number 1"
             if response in self.whole:
-                return f"the response {response!r} goes on to the end; only the next step is wanted"
+                return f"the response {response!r} goes on to the end; return only the next step"
             return f"the response {response!r} never follows this prompt in the rows"
         if chosen in steps[0] and rejected in steps[1]:
             return "chosen and rejected are the wrong way round"
@@ -236,18 +236,18 @@ def _same_truth(a: Any, b: Any) -> bool:
 
 
 _SAFE_TAG: list[Mistake] = [
-    (lambda *given: _one(*given) and _absent(*given),
+    (lambda *args: _one(*args) and _absent(*args),
         "here the tag merges with what stands before it: look at the ids of text + tag"),
-    (lambda *given: _one(*given) and _stays(*given), "here the tag's id occurs in a text already, where no step ends"),
-    (lambda *given: _absent(*given) and _stays(*given), "the tag is several ids: there is no one place to read from"),
+    (lambda *args: _one(*args) and _stays(*args), "here the tag's id occurs in a text already, where no step ends"),
+    (lambda *args: _absent(*args) and _stays(*args), "the tag is several ids: there is no one place to read from"),
     (_one, "one id is not enough: it may occur in the texts, and it may merge with what stands before it"),
     (_unread, "look for the tag's id, not for its letters: the same sign inside another token does no harm"),
-    (lambda *given: _unread(*given) and _stays(*given),
+    (lambda *args: _unread(*args) and _stays(*args),
         "look for the tag's id, not for its letters: the same sign inside another token does no harm"),
     (lambda tokenizer, tag, texts: _safe(tokenizer, tag, texts[:1]), "only the first text is looked at"),
     (lambda tokenizer, tag, texts: any(_safe(tokenizer, tag, [text]) for text in texts),
         "one text in which it works is not enough: `all`, not `any`"),
-    (lambda *given: not _safe(*given), "True is for a tag that is safe"),
-    (lambda *given: True, "every tag passes; some of these split, occur or merge"),
-    (lambda *given: False, "no tag passes; some of these are safe"),
+    (lambda *args: not _safe(*args), "True is for a tag that is safe"),
+    (lambda *args: True, "every tag passes; some of these split, occur or merge"),
+    (lambda *args: False, "no tag passes; some of these are safe"),
 ]  # fmt: skip

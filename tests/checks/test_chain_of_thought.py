@@ -119,7 +119,7 @@ test_wilson = trial(
         (lambda k, n: wilson(k, n, z=1), "one standard error"),
         (lambda k, n: (np.mean(wilson(k, n)), np.diff(wilson(k, n))[0] / 2), "centre and half-width"),
         (lambda k, n: tuple(round(end, 2) for end in wilson(k, n)), "rounded too early"),
-        (lambda k, n: wilson(k, n)[0], "one number came"),
+        (lambda k, n: wilson(k, n)[0], "that is one number"),
         (lambda share, n: wilson(share * n, n), "k is a count of right answers"),
         (lambda k, n: wilson(k, n, under=False), "piece by piece"),
         (lambda k, n: k / n, "this is the share"),

@@ -115,7 +115,7 @@ test_ranked_pairs = trial(
     [pairs_by_loops, pairs_by_sorting, pairs_by_flipping],
     [
         (lambda prompt, texts, ranks: pairs_by_loops(prompt, texts, [-r for r in ranks]), "rank 1 is the best"),
-        (lambda *given: sum((pairs_by_loops(*given), pairs_by_loops(*given)), []), "list the pairs of this input"),
+        (lambda *args: sum((pairs_by_loops(*args), pairs_by_loops(*args)), []), "list the pairs of this input"),
         (lambda p, texts, ranks: [a_pair(p, a, b) for a, b in permutations(texts, 2)], "each pair comes twice"),
         (by_position, "the order of the list says nothing"),
         (in_the_list_only, "the better response may stand later in the list"),
@@ -125,11 +125,11 @@ test_ranked_pairs = trial(
         ),
         (neighbours, "only neighbours in the ranking are paired"),
         (of_the_best, "only the best is paired"),
-        (lambda *given: [(x["chosen"], x["rejected"]) for x in pairs_by_loops(*given)], "wanted are dictionaries"),
-        (lambda *given: [], "no pair at all"),
-        (lambda *given: pairs_by_loops(*given)[0], "list the pairs of this input"),
-        (lambda *given: len(pairs_by_loops(*given)), "list the pairs of this input"),
-        (lambda *given: print(pairs_by_loops(*given)), "nothing came back"),
+        (lambda *args: [(x["chosen"], x["rejected"]) for x in pairs_by_loops(*args)], "return dictionaries"),
+        (lambda *args: [], "no pair at all"),
+        (lambda *args: pairs_by_loops(*args)[0], "list the pairs of this input"),
+        (lambda *args: len(pairs_by_loops(*args)), "list the pairs of this input"),
+        (lambda *args: print(pairs_by_loops(*args)), "nothing came back"),
     ],
 )
 

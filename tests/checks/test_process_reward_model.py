@@ -49,11 +49,11 @@ test_step_scores = trial(
         (shifted(1), "read one position late"),
         (lambda z, ids, step, a, b: [z[t][a] - z[t][b] for t in range(len(ids)) if ids[t] == step], "difference of"),
         (lambda z, ids, step, a, b: [z[t][a] for t in range(len(ids)) if ids[t] == step], "that is a logit"),
-        (lambda *given: np.log(step_scores(*given)), "that is the logarithm"),
+        (lambda *args: np.log(step_scores(*args)), "that is the logarithm"),
         (lambda z, ids, step, *signs: [two(row, *signs) for row in z], "a score for every token"),
-        (lambda *given: step_scores(*given)[-1:], "the last step only"),
-        (lambda *given: math.prod(step_scores(*given)), "the product of the steps"),
-        (lambda *given: None, "nothing came back"),
+        (lambda *args: step_scores(*args)[-1:], "the last step only"),
+        (lambda *args: math.prod(step_scores(*args)), "the product of the steps"),
+        (lambda *args: None, "nothing came back"),
         (lambda z, ids, step: [], "stopped with TypeError"),
     ],
 )
@@ -83,7 +83,7 @@ def log_score_by_hand(log_p, how):
 
 
 def but(how, wrong):
-    return lambda log_p, wanted: wrong(log_p) if wanted == how else log_score(log_p, wanted)
+    return lambda log_p, kind: wrong(log_p) if kind == how else log_score(log_p, kind)
 
 
 def by_probabilities(log_p, how):

@@ -148,7 +148,7 @@ test_winner = trial(
         (by_mean, "the largest mean weight"),
         (lambda a, w: max(sums(a, w, none=True), key=sums(a, w, none=True).get), "None has won"),
         (lambda answers, weights: winner(answers, weights, min), "that is the smallest sum"),
-        (lambda answers, weights: max(sums(answers, weights).values()), "the answer it belongs to is wanted"),
+        (lambda answers, weights: max(sums(answers, weights).values()), "return the answer it belongs to"),
         (lambda a, w: max(sums(a, w).items(), key=lambda item: item[1]), "return the answer alone"),
         (sums, "these are the sums of all answers"),
         (lambda answers, weights: sums(answers)[0], "stopped with TypeError"),

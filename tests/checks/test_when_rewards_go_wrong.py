@@ -41,7 +41,7 @@ test_expected_score = trial(
         (lambda s, n: np.mean([min(d) for d in combinations(s, n)]), "the lowest of each subset"),
         (lambda s, n: np.mean([sum(d) for d in combinations(s, n)]), "are added up"),
         (lambda s, n: sum(max(d) for d in combinations(s, n)), "divide it by their number"),
-        (lambda s, n: [max(d) for d in combinations(s, n)], "their mean is wanted"),
+        (lambda s, n: [max(d) for d in combinations(s, n)], "return their mean"),
         (lambda s, n: np.quantile(s, n / (n + 1)), "that is a quantile"),
         (lambda s, n: s.sort(), "changed its arguments"),
     ],
