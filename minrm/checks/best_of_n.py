@@ -18,7 +18,7 @@ def check_expected_best(expected_best: Callable[[Numbers, Sequence[bool], int], 
     """Try `expected_best(scores, correct, n)`: how often the best-scored of n samples of one problem is right.
 
     All subsets of n different samples count alike; where several samples of a subset share the best score, each is
-    chosen equally often. Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    chosen equally often.
     """
     rng = random.Random(0)
     cases: list[tuple[Any, ...]] = [
@@ -39,7 +39,6 @@ def check_paired(paired: Callable[[Numbers, Numbers], tuple[float, float]]) -> N
     """Try `paired(a, b)`: the mean of a - b over the same problems, and the standard error of that mean.
 
     The standard error is the standard deviation of the differences (divided by P - 1) over the root of their number P.
-    Prints a line with a tick. Raises AssertionError with a hint otherwise.
     """
     rng = random.Random(1)
     cases: list[tuple[Any, ...]] = [
@@ -58,8 +57,7 @@ def check_paired(paired: Callable[[Numbers, Numbers], tuple[float, float]]) -> N
 def check_tokens_to_reach(tokens_to_reach: Callable[[float, Numbers, Numbers], float | None]) -> None:
     """Try `tokens_to_reach(target, tokens, accuracy)`: the fewest tokens at which the accuracy is at least the target.
 
-    tokens rises from entry to entry; accuracy may rise and fall. None where it never reaches the target. Prints a line
-    with a tick. Raises AssertionError with a hint otherwise.
+    tokens rises from entry to entry; accuracy may rise and fall. None where it never reaches the target.
     """
     cases: list[tuple[Any, ...]] = [
         (0.7, [20, 40, 80, 160], [0.6, 0.65, 0.72, 0.75]),
@@ -144,8 +142,8 @@ _PAIRED: list[Mistake] = [
     (_with_mean(lambda a, b: float(np.std(a - b, ddof=0))), "that is the scatter of single problems; the mean of P of "
         "them scatters less, by the root of P"),
     (_with_mean(lambda a, b: float(np.var(a - b, ddof=1) / len(a))), "that is the square of the error; take its root"),
-    (_with_mean(lambda a, b: 1.96 * _error(a - b)), "that is half the interval; the standard error alone is wanted"),
-    (lambda a, b: _paired(b, a), "the sign is the other way round: a - b is wanted"),
+    (_with_mean(lambda a, b: 1.96 * _error(a - b)), "that is half the interval; return the standard error alone"),
+    (lambda a, b: _paired(b, a), "the sign is the other way round: return a - b"),
     (lambda a, b: _paired(a, b)[0], "that is the mean alone; return the mean and its standard error"),
     (lambda a, b: _paired(a, b)[1], "that is the standard error alone; return the mean and its standard error"),
     (lambda a, b: _paired(a, b)[::-1], "first the mean, then its standard error"),
@@ -168,7 +166,7 @@ _TOKENS_TO_REACH: list[Mistake] = [
     (lambda target, tokens, accuracy: tokens[int(np.argmax(accuracy))], "that is where the curve is highest; where is "
         "it at least the target for the first time?"),
     (lambda target, tokens, accuracy: max(_reached(target, tokens, accuracy), default=None),
-        "that is the last place that reaches the target; the fewest tokens are wanted"),
+        "that is the last place that reaches the target; return the fewest tokens"),
     (lambda target, tokens, accuracy: tokens[int(np.argmax(np.asarray(accuracy) >= target))],
         "this curve never reaches the target, and argmax of all False is 0: return None"),
     (lambda target, tokens, accuracy: min(_reached(target, tokens, accuracy), default=tokens[-1]),
@@ -176,8 +174,8 @@ _TOKENS_TO_REACH: list[Mistake] = [
     (lambda target, tokens, accuracy: min(_reached(target, tokens, accuracy), default=float("inf")),
         "this curve never reaches the target: return None"),
     (lambda target, tokens, accuracy: next((k for k, a in enumerate(accuracy) if a >= target), None),
-        "that is the place in the list; the tokens there are wanted"),
+        "that is the place in the list; return the tokens there"),
     (lambda target, tokens, accuracy: next((a for a in accuracy if a >= target), None),
-        "that is the accuracy; the tokens at which it is reached are wanted"),
-    (_reached, "these are all the places that reach the target; the fewest tokens are wanted"),
+        "that is the accuracy; return the tokens at which it is reached"),
+    (_reached, "these are all the places that reach the target; return the fewest tokens"),
 ]  # fmt: skip

@@ -18,8 +18,7 @@ Shares = Sequence[Sequence[float]]
 def check_pair_loss(pair_loss: Callable[[Rewards, Rewards], float]) -> None:
     """Try `pair_loss(chosen, rejected)`: the mean of -log P(chosen ≻ rejected) over pairs of rewards, two lists.
 
-    Finite for every gap, also of a thousand to either side. Prints a line with a tick. Raises AssertionError with a
-    hint otherwise.
+    Finite for every gap, also of a thousand to either side.
     """
     must_be_function("pair_loss", pair_loss)
     cases: list[tuple[Any, ...]] = [
@@ -35,7 +34,7 @@ def check_ranked_pairs(ranked_pairs: Callable[[str, list[str], list[int]], list[
     """Try `ranked_pairs(prompt, responses, ranks)`: every pair of responses of which one is ranked better.
 
     ranks: a number for each response, 1 the best; equal ranks give no pair. Wanted: dictionaries with `prompt`,
-    `chosen` and `rejected`, in any order. Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    `chosen` and `rejected`, in any order.
     """
     cases: list[tuple[Any, ...]] = [
         ("Q", ["a", "b", "c"], [1, 2, 3]), ("Q", ["a", "b", "c", "d"], [2, 4, 1, 3]),
@@ -49,14 +48,13 @@ def check_ranked_pairs(ranked_pairs: Callable[[str, list[str], list[int]], list[
 def check_cycles(cycles: Callable[[Shares], float]) -> None:
     """Try `cycles(p)`: the share of all threes of responses whose majorities go in a circle.
 
-    p: a table, `p[a][b]` the share of people who prefer a to b, one half on the diagonal; a tie is no majority. Prints
-    a line with a tick. Raises AssertionError with a hint otherwise.
+    p: a table, `p[a][b]` the share of people who prefer a to b, one half on the diagonal; a tie is no majority.
     """
     rng, one = random.Random(0), {(0, 1): 0.75, (1, 2): 0.75, (2, 0): 0.75}
-    given = [one | {(3, 0): 0.75, (3, 1): 0.75, (3, 2): 0.75}, one, dict.fromkeys(one, 0.25)]
-    given += [{(0, 1): 0.75, (1, 2): 0.75, (0, 2): 0.75}, {(0, 1): 0.75, (1, 2): 0.75}]
-    given += [{pair: rng.choice((0.1, 0.5, 0.75)) for pair in combinations(range(n), 2)} for n in (4, 5, 6, 6)]
-    cases = [(_table(1 + max(map(max, shares)), shares),) for shares in given]
+    tables = [one | {(3, 0): 0.75, (3, 1): 0.75, (3, 2): 0.75}, one, dict.fromkeys(one, 0.25)]
+    tables += [{(0, 1): 0.75, (1, 2): 0.75, (0, 2): 0.75}, {(0, 1): 0.75, (1, 2): 0.75}]
+    tables += [{pair: rng.choice((0.1, 0.5, 0.75)) for pair in combinations(range(n), 2)} for n in (4, 5, 6, 6)]
+    cases = [(_table(1 + max(map(max, shares)), shares),) for shares in tables]
     otherwise = "go through the threes of this table by hand: is a ahead of b, b of c, and c of a, or all the reverse?"
     compare("cycles", cycles, cases, _cycles, _CYCLES, otherwise, same=close)
     print("✓ cycles finds every circle once, whichever way it goes, and takes no tie for a majority.")
@@ -65,10 +63,10 @@ def check_cycles(cycles: Callable[[Shares], float]) -> None:
 def _nan_if_too_large(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function, nan where plain Python stops at a number too large or a logarithm of 0; numpy only warns there."""
 
-    def tried(*given: Any) -> Any:
+    def tried(*args: Any) -> Any:
         try:
             with np.errstate(all="ignore"):
-                return function(*given)
+                return function(*args)
         except (OverflowError, ZeroDivisionError):
             return float("nan")
         except ValueError as error:
@@ -112,12 +110,12 @@ _TOO_LARGE = (
 _CLIPPED = "P was cut off at an end: then the loss is flat where the model is most wrong, and nothing is learnt there"
 _PAIR_LOSS: list[Mistake] = [
     (lambda c, r: _pair_loss(r, c), "that is the loss of the rejected ones winning: the gap is chosen - rejected"),
-    (lambda c, r: float(_losses(c, r).sum()), "that is the sum over the pairs; their mean is wanted"),
+    (lambda c, r: float(_losses(c, r).sum()), "that is the sum over the pairs; return their mean"),
     (lambda c, r: -_pair_loss(c, r), "that is the log-likelihood, which is negative; the loss is minus that"),
-    (lambda c, r: _losses(c, r), "these are the losses one by one; their mean is wanted"),
+    (lambda c, r: _losses(c, r), "these are the losses one by one; return their mean"),
     (lambda c, r: _pair_loss([float(np.mean(c))], [float(np.mean(r))]), "the loss of each pair first, then the mean"),
     (lambda c, r: _pair_loss(c, r) / np.log(2), "that is in bits; take the natural logarithm"),
-    (lambda c, r: float(np.exp(-_losses(c, r)).mean()), "that is the mean of P; minus its logarithm is wanted"),
+    (lambda c, r: float(np.exp(-_losses(c, r)).mean()), "that is the mean of P; return minus its logarithm"),
     (lambda c, r: float(-np.log(np.exp(-_losses(c, r)).mean())), "the logarithm of each P, then the mean of those"),
     (lambda c, r: float((_gaps(c, r) > 0).mean()), "that is how often the chosen one wins, which has no slope"),
     *((_by_p(10.0**-digits), _CLIPPED) for digits in (*range(3, 17), 20, 30, 100, 300)),
@@ -148,25 +146,25 @@ def _sorted(pairs: Any) -> list[str]:
     return sorted(repr(sorted(pair.items()) if isinstance(pair, dict) else pair) for pair in pairs)
 
 
-_NAMED = "wanted are dictionaries with `prompt`, `chosen` and `rejected`"
+_NAMED = "return dictionaries with `prompt`, `chosen` and `rejected`"
 _RANKED_PAIRS: list[Mistake] = [
     (_ranked(lambda i, j: i > j), "chosen and rejected are the wrong way round: rank 1 is the best"),
     (_ranked(lambda i, j: i <= j, ordered=True), "the list need not begin with the best, and equal ranks give no pair"),
     (_ranked(lambda i, j: i < j, ordered=True), "the better response may stand later in the list: try both orders"),
     (_ranked(lambda i, j: True, ordered=True), "the order of the list says nothing; let the ranks decide"),
     (_ranked(lambda i, j: i <= j), "equal ranks are no preference: such a pair is left out"),
-    (_ranked(lambda i, j: i != j), "each pair comes twice, once in either order; only the order by rank is wanted"),
+    (_ranked(lambda i, j: i != j), "each pair comes twice, once in either order; return only the order by rank"),
     (_ranked(lambda i, j: j - i == 1), "only neighbours in the ranking are paired; the first beats the third too"),
     (_ranked(lambda i, j: i == 1 < j), "only the best is paired; the second is preferred to the third too"),
-    (lambda *given: [(pair["chosen"], pair["rejected"]) for pair in _ranked_pairs(*given)], _NAMED),
-    (lambda *given: [], "no pair at all; here some ranks differ"),
+    (lambda *args: [(pair["chosen"], pair["rejected"]) for pair in _ranked_pairs(*args)], _NAMED),
+    (lambda *args: [], "no pair at all; here some ranks differ"),
 ]
 
 
-def _table(n: int, given: dict[tuple[int, int], float]) -> list[list[float]]:
-    """The table of n responses in which `given` pairs have their shares, their reverses the rest, all others ties."""
+def _table(n: int, shares: dict[tuple[int, int], float]) -> list[list[float]]:
+    """The table of n responses in which some pairs have these shares, their reverses the rest, all others ties."""
     table = [[0.5] * n for _ in range(n)]
-    for (a, b), share in given.items():
+    for (a, b), share in shares.items():
         table[a][b], table[b][a] = share, 1 - share
     return table
 
@@ -195,5 +193,5 @@ _CYCLES: list[Mistake] = [
     (lambda p: float(np.mean(_either_way(p, 0.5))), "one half is a tie, not a majority: `>`, not `>=`"),
     (lambda p: sum(_either_way(p)), "that is how many there are; divide it by the number of all threes"),
     (lambda p: 1 - _cycles(p), "that is the share without a circle"),
-    (lambda p: float(any(_either_way(p))), "that is whether there is one at all; the share of threes is wanted"),
+    (lambda p: float(any(_either_way(p))), "that is whether there is one at all; return the share of threes"),
 ]

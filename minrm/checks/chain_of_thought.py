@@ -26,10 +26,7 @@ Z = 1.96
 
 
 def check_last_number(last_number: Callable[[str], str | None]) -> None:
-    """Try `last_number(solution)`: the last number of a text as text, without commas, or None where there is none.
-
-    Prints a line with a tick. Raises AssertionError with a hint otherwise.
-    """
+    """Try `last_number(solution)`: the last number of a text as text, without commas, or None where there is none."""
     cases = [(text,) for text in TEXTS]
     otherwise = "which number does the text end with, read from its end by eye?"
     compare("last_number", last_number, cases, _last, _LAST_NUMBER, otherwise)
@@ -37,10 +34,7 @@ def check_last_number(last_number: Callable[[str], str | None]) -> None:
 
 
 def check_wilson(wilson: Callable[[int, int], Any]) -> None:
-    """Try `wilson(k, n)`: the two ends, low and high, of Wilson's 95 % interval for k right answers among n.
-
-    Prints a line with a tick. Raises AssertionError with a hint otherwise.
-    """
+    """Try `wilson(k, n)`: the two ends, low and high, of Wilson's 95 % interval for k right answers among n."""
     cases = [(6, 10), (10, 10), (0, 4), (1, 8), (171, 300)]
     otherwise = "set k and n into the equation piece by piece: the terms before ±, the root, the factor in front"
     compare("wilson", wilson, cases, _shown, _WILSON, otherwise, same=_alike)
@@ -51,7 +45,6 @@ def check_calculations(calculations: Callable[[str], int]) -> None:
     """Try `calculations(question)`: how many calculations a question of the embedded world takes.
 
     A comparison takes one, buying or losing one, boxes and gifts to friends two (first a product).
-    Prints a line with a tick. Raises AssertionError with a hint otherwise.
     """
     cases = [(problem.question,) for problem in generate(40, seed=1)]
     otherwise = "solve this question by hand and count the lines in which you calculate"
@@ -60,8 +53,8 @@ def check_calculations(calculations: Callable[[str], int]) -> None:
 
 
 def _last(text: str) -> str | None:
-    found = NUMBER.findall(text)
-    return found[-1].replace(",", "") if found else None
+    numbers = NUMBER.findall(text)
+    return numbers[-1].replace(",", "") if numbers else None
 
 
 def _numbers(pattern: str) -> Callable[[str], str | None]:
@@ -72,7 +65,7 @@ def _numbers(pattern: str) -> Callable[[str], str | None]:
 _PARTS = "the pattern takes a comma or full stop that no digit follows: let it begin and end with a digit"
 _MINUS = "the minus sign is part of the number: begin the pattern with `-?`"
 _LAST_NUMBER: list[Mistake] = [
-    (lambda text: (NUMBER.findall(text) or [None])[0], "that is the first number; the last one is wanted"),
+    (lambda text: (NUMBER.findall(text) or [None])[0], "that is the first number; return the last one"),
     (_numbers(r"\d"), r"that is one digit of it; `\d+` takes all digits that stand together"),
     (lambda text: "".join(re.findall(r"\d", text)), "these are all digits of the text in one: find number by number"),
     (lambda text: NUMBER.findall(text), "that is the list of all numbers; return its last, None where it is empty"),
@@ -82,7 +75,7 @@ _LAST_NUMBER: list[Mistake] = [
     (lambda text: _last(text) or "0", "where no number stands, return None; 0 would be an answer"),
     (_numbers(r"-?[\d,.]+"), _PARTS),
     (lambda text: str(_numbers(r"-?[\d,.]+")(text)).replace(",", ""), _PARTS),
-    (_numbers(r"-?\d[\d,]*(?:\.\d+)?"), "the comma groups the thousands; take it out of the number that was found"),
+    (_numbers(r"-?\d[\d,]*(?:\.\d+)?"), "the comma groups the thousands; take it out of the number"),
     (_numbers(r"-?\d+(?:\.\d+)?"), "a number may hold commas between its thousands: let the pattern pass them"),
     (_numbers(r"-?\d+"), "the digits after a decimal point belong to the number"),
     (lambda text: (_last(text) or "").lstrip("-") or None, _MINUS),
@@ -133,15 +126,15 @@ _WILSON: list[Mistake] = [
     (lambda k, n: np.clip(_wald(k, n), 0, 1), "cutting the familiar interval at 0 and 1 does not make it Wilson's"),
     (lambda k, n: _interval(k / n, n), "these are centre and half-width; return centre - half, centre + half"),
     (lambda k, n: _wilson(k, n)[::-1], "the lower end comes first"),
-    (lambda k, n: 100 * np.array(_wilson(k, n)), "these are per cent; shares between 0 and 1 are wanted"),
+    (lambda k, n: 100 * np.array(_wilson(k, n)), "these are per cent; return shares between 0 and 1"),
     (lambda k, n: _wilson(k * n, n), "k is a count of right answers; their share is k/n"),
     (_undivided, "the factor 1 / (1 + z²/n) is missing; it stands before the whole bracket"),
     (_around_the_share, "the centre is not k/n: z²/(2n) is added to it before the division"),
     (lambda k, n: _wilson(k, n, 1.645), f"z = 1.645 is for 90 %; {_Z}"),
     (lambda k, n: _wilson(k, n, 1.0), f"z = 1 is one standard error; {_Z}"),
     (lambda k, n: np.round(_wilson(k, n), 2), "rounded too early; round where you print"),
-    (lambda k, n: _wilson(k, n)[0], "one number came, two are wanted: return low, high"),
-    (lambda k, n: k / n, "this is the share; the interval around it is wanted: return low, high"),
+    (lambda k, n: _wilson(k, n)[0], "that is one number; return two, low and high"),
+    (lambda k, n: k / n, "this is the share; return the interval around it, low and high"),
 ]
 
 

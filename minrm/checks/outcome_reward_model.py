@@ -17,7 +17,7 @@ def check_token_loss(token_loss: Callable[[Array, Array, Array], float]) -> None
     """Try `token_loss(logits, labels, supervised)`: the mean cross-entropy over all supervised tokens of a batch.
 
     logits: [B, T, 2], column 1 is "correct"; labels: [B], 1 or 0; supervised: [B, T] bool; all numpy arrays. Wanted is
-    a number in nats, finite for large logits. Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    a number in nats, finite for large logits.
     """
     rng = np.random.default_rng(0)
     cases: list[tuple[Any, ...]] = [
@@ -39,7 +39,7 @@ def check_auc_within(auc_within: Callable[[Any, Any], float]) -> None:
     """Try `auc_within(scores, correct)`: how often a right solution outscores a wrong one of the same problem.
 
     scores, correct: for each problem a list with an entry for each sample. A tie counts one half; each problem that has
-    both kinds counts once, others not at all. Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    both kinds counts once, others not at all.
     """
     rng = np.random.default_rng(1)
     cases: list[tuple[Any, ...]] = [
@@ -61,7 +61,7 @@ def check_calibration_error(calibration_error: Callable[[Array, Array, int], flo
     """Try `calibration_error(probabilities, outcomes, bins)`: Guo et al.'s expected calibration error (2017, eq. 3).
 
     probabilities, outcomes: numpy arrays [samples]; bins: how many of equal width from 0 to 1, an edge belongs to the
-    bin above it, 1 to the last. Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    bin above it, 1 to the last.
     """
     rng = np.random.default_rng(2)
     cases: list[tuple[Any, ...]] = [
@@ -70,8 +70,8 @@ def check_calibration_error(calibration_error: Callable[[Array, Array, int], flo
         (np.array([0.5, 0.2, 0.4]), np.array([1, 0, 0]), 2),
     ]
     for bins in (10, 5, 3):
-        given = np.concatenate([rng.random(12).round(2), [0.0, 1.0]])
-        cases.append((given, (rng.random(14) < given**2).astype(int), bins))
+        predicted = np.concatenate([rng.random(12).round(2), [0.0, 1.0]])
+        cases.append((predicted, (rng.random(14) < predicted**2).astype(int), bins))
     otherwise = "take the bins one by one: their number, their mean probability, their share of right ones"
     compare("calibration_error", calibration_error, cases, _ece, _CALIBRATION_ERROR, otherwise, same=close)
     print("✓ calibration_error weighs each bin's gap by the samples in it.")
@@ -97,7 +97,7 @@ _TOKEN_LOSS: list[Mistake] = [
     (lambda logits, labels, supervised: float((_terms(logits, labels) * supervised).mean()),
         "the sum is over the supervised tokens, but divided by all; divide by how many are supervised"),
     (lambda logits, labels, supervised:
-        float(np.mean([row[kept].mean() for row, kept in zip(_terms(logits, labels), supervised, strict=True)])),
+        float(np.mean([row[mask].mean() for row, mask in zip(_terms(logits, labels), supervised, strict=True)])),
         "that is the mean of the solutions' means; let each supervised token count once"),
     (lambda logits, labels, supervised: _token_loss(logits, 1 - labels, supervised),
         "the columns are swapped: column 1 is \"correct\", column 0 is not"),
@@ -153,7 +153,7 @@ _AUC_WITHIN: list[Mistake] = [
         "every pair counts alike here, so a problem with many pairs counts more; average within each problem first"),
     (lambda scores, correct: 1 - _auc_within(scores, correct), "that is how often the wrong one scores higher"),
     (lambda scores, correct: [float(np.mean(p)) for s, g in zip(scores, correct, strict=True) if (p := _pairs(s, g))],
-        "these are the problems one by one; their mean is wanted"),
+        "these are the problems one by one; return their mean"),
     (lambda scores, correct: float(np.mean([(s >= 0.5) == g for row, good in zip(scores, correct, strict=True)
                                             for s, g in zip(row, good, strict=True)])),
         "that is the accuracy at a threshold of one half; an AUC has no threshold, it compares pairs"),
@@ -175,7 +175,7 @@ def _gaps(probabilities: Array, outcomes: Array, bins: int, top: bool = True, ab
 
 
 def _summed(weigh: Callable[[Array, int], float], **how: bool) -> Callable[[Array, Array, int], float]:
-    return lambda given, outcomes, bins: float(weigh(_gaps(given, outcomes, bins, **how), len(given)))
+    return lambda predicted, outcomes, bins: float(weigh(_gaps(predicted, outcomes, bins, **how), len(predicted)))
 
 
 def _weighed(t: Array, total: int) -> float:
@@ -193,8 +193,8 @@ _CALIBRATION_ERROR: list[Mistake] = [
         "compare with the mean probability in the bin, not with the bin's middle"),
     (_summed(_weighed, top=False), "a probability of exactly 1 falls out of every bin here; it belongs to the last"),
     (_summed(_weighed, above=False), "a probability on an edge belongs to the bin above it"),
-    (_summed(lambda t, _: np.abs(t[:, 2] - t[:, 1]).max()), "that is the largest gap; their weighted mean is wanted"),
-    (lambda given, outcomes, bins: float(np.abs(outcomes - given).mean()),
+    (_summed(lambda t, _: np.abs(t[:, 2] - t[:, 1]).max()), "that is the largest gap; return their weighted mean"),
+    (lambda predicted, outcomes, bins: float(np.abs(outcomes - predicted).mean()),
         "that compares each probability with its own outcome; compare a bin's means"),
-    (lambda given, outcomes, bins: _ece(given, outcomes, 10), "the number of bins is fixed at ten; use `bins`"),
+    (lambda predicted, outcomes, bins: _ece(predicted, outcomes, 10), "the number of bins is fixed at ten; use `bins`"),
 ]  # fmt: skip

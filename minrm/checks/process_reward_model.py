@@ -19,8 +19,7 @@ def check_step_scores(step_scores: Callable[[Array, list[int], int, int, int], S
     """Try `step_scores(logits, ids, step, plus, minus)`: P(good) at each step token of one solution.
 
     logits: [T, V], what a causal language model gives for ids [T]; step, plus, minus: the ids of the step token and of
-    the two signs. Wanted: a probability for each step token, in order. Prints a line with a tick. Raises AssertionError
-    with a hint otherwise.
+    the two signs. Wanted: a probability for each step token, in order.
     """
     rng = np.random.default_rng(0)
     rows = [[4, 1, 5, 0], [0, 4, 5, 1, 4, 1], [5, 5, 1, 0, 4, 1, 5, 1]]  # 1 ends a step
@@ -35,7 +34,7 @@ def check_log_score(log_score: Callable[[Sequence[float], str], float]) -> None:
     """Try `log_score(log_p, how)`: the logarithm of a solution's score, from log P(good) of its steps.
 
     how: product, min, last or mean; the mean is that of the probabilities. Probabilities may be too small for a float,
-    their logarithms are not. Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    their logarithms are not.
     """
     rng = random.Random(0)
     shown = [[-0.1, -2.0, -0.3], [-0.5, -0.2], [-1.5]]
@@ -51,8 +50,7 @@ def check_label_steps(label_steps: Callable[[Reached, str], tuple[Sequence[int],
     """Try `label_steps(reached, truth)`: hard and soft labels of a solution's steps from the answers of their rollouts.
 
     reached: for each step, the final answers of its rollouts (None: it had none); truth: the right one. Wanted: two
-    lists, hard (1 if any rollout ended right) and soft (the share that did). Prints a line with a tick. Raises
-    AssertionError with a hint otherwise.
+    lists, hard (1 if any rollout ended right) and soft (the share that did).
     """
     rng = random.Random(1)
     cases: list[tuple[Any, ...]] = [
@@ -95,9 +93,9 @@ _STEP_SCORES: list[Mistake] = [
     (_read(lambda row, plus, minus: np.log(_of_two(row, plus, minus))), "that is the logarithm of the probability"),
     (lambda logits, ids, *signs: [_of_two(row, *signs[1:]) for row in logits],
         "there is a score for every token; read the step tokens only"),
-    (lambda *given: _step_scores(*given)[-1:], "that is the last step only"),
-    (lambda *given: _step_scores(*given)[-1], "that is the last step only, and not in a list"),
-    (lambda *given: math.prod(_step_scores(*given)), "that is the product of the steps; one score for each is wanted"),
+    (lambda *args: _step_scores(*args)[-1:], "that is the last step only"),
+    (lambda *args: _step_scores(*args)[-1], "that is the last step only, and not in a list"),
+    (lambda *args: math.prod(_step_scores(*args)), "that is the product of the steps; return one score for each"),
 ]  # fmt: skip
 
 _WAYS = ("product", "min", "last", "mean")
@@ -129,17 +127,17 @@ _VANISHED = (
     "out the largest first, or use `np.logaddexp.reduce`"
 )
 _LOG_SCORE: list[Mistake] = [
-    (lambda log_p, how: math.exp(_log_score(log_p, how)), "that is the score itself; its logarithm is wanted"),
+    (lambda log_p, how: math.exp(_log_score(log_p, how)), "that is the score itself; return its logarithm"),
     (_by_probabilities, _VANISHED),
     (_but(mean=lambda log_p: _by_probabilities(log_p, "mean")), _VANISHED),
     (_but(mean=lambda log_p: sum(log_p) / len(log_p)),
-        "the mean of logarithms is the logarithm of the *geometric* mean; the mean of the probabilities is wanted"),
+        "the mean of logarithms is the logarithm of the *geometric* mean; return the mean of the probabilities"),
     (_but(mean=lambda log_p: _log_score(log_p, "mean") + math.log(len(log_p))),
         "that is the logarithm of the sum of the probabilities; divide by their number"),
     (_but(product=math.prod), "the logarithm of a product is the *sum* of the logarithms"),
     (_but(min=max), "the weakest step has the most negative logarithm"),
-    (_but(last=lambda log_p: log_p[0]), "the last step is wanted, not the first"),
-    (_but(last=min), "the last step is wanted, not the weakest"),
+    (_but(last=lambda log_p: log_p[0]), "return the last step, not the first"),
+    (_but(last=min), "return the last step, not the weakest"),
     (lambda log_p, how: -_log_score(log_p, how), "the sign is turned round: a probability's logarithm is negative"),
     (lambda log_p, how: _log_score(log_p, "product"), "every `how` gives the product"),
 ]  # fmt: skip
@@ -155,8 +153,8 @@ def _labels(hard: Callable[[float], bool]) -> Callable[[Reached, str], tuple[lis
 
 
 def _of_answered(reached: Reached, truth: str) -> tuple[list[int], list[float]]:
-    kept = [[answer for answer in own if answer is not None] or ["no answer"] for own in reached]
-    return _labels(lambda s: s > 0)(kept, truth)
+    answers = [[answer for answer in own if answer is not None] or ["no answer"] for own in reached]
+    return _labels(lambda s: s > 0)(answers, truth)
 
 
 _right_labels = _labels(lambda s: s > 0)
@@ -168,10 +166,10 @@ _LABEL_STEPS: list[Mistake] = [
     (lambda reached, truth: _right_labels(reached, truth)[::-1], "hard labels first, then soft ones"),
     (lambda reached, truth: (_right_labels(reached, truth)[0], [list(own).count(truth) for own in reached]),
         "the soft labels are counts; divide by the number of rollouts"),
-    (_shares, "that is the soft labels only; wanted are two lists, hard and soft"),
-    (lambda reached, truth: _right_labels(reached, truth)[0], "that is the hard labels only; wanted are two lists"),
+    (_shares, "that is the soft labels only; return two lists, hard and soft"),
+    (lambda reached, truth: _right_labels(reached, truth)[0], "that is the hard labels only; return two lists"),
     (lambda reached, truth: list(zip(*_right_labels(reached, truth), strict=True)),
-        "these are pairs, one for each step; wanted are two lists, hard and soft"),
+        "these are pairs, one for each step; return two lists, hard and soft"),
     (lambda reached, truth: (
         [1 - h for h in _right_labels(reached, truth)[0]], [1 - s for s in _shares(reached, truth)]
     ), "1 is for a good step, from which rollouts end right"),

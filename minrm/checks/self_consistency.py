@@ -19,7 +19,7 @@ def check_vote_of_two(vote_of_two: Callable[[Answers, str], float]) -> None:
     """Try `vote_of_two(answers, truth)`: how often the vote of two of one problem's samples gives the truth.
 
     All pairs of two different samples count alike, a tie counts one half, and a sample without an answer (None) casts
-    no vote. Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    no vote.
     """
     rng = random.Random(0)
     shown = (["6", "6", "10"], ["6", "6", "10", "2"], ["6", None, "10", "6"])
@@ -34,8 +34,7 @@ def check_vote_in_the_end(vote_in_the_end: Callable[[Any, Any], float]) -> None:
     """Try `vote_in_the_end(answers, truth)`: the share of problems that a vote of all samples wins.
 
     answers: an object array [P, N] with None where no answer was read; truth: an object array [P]. Where several
-    answers lead together, each has an equal share. Prints a line with a tick. Raises AssertionError with a hint
-    otherwise.
+    answers lead together, each has an equal share.
     """
     rng = random.Random(1)
     rows: list[Answers] = [
@@ -56,8 +55,7 @@ def check_vote_in_the_end(vote_in_the_end: Callable[[Any, Any], float]) -> None:
 def check_winner(winner: Callable[[Answers, Sequence[float]], str]) -> None:
     """Try `winner(answers, weights)`: the answer of one problem's samples whose weights, added up, are the largest.
 
-    A sample without an answer (None) casts no vote, whatever its weight. Prints a line with a tick. Raises
-    AssertionError with a hint otherwise.
+    A sample without an answer (None) casts no vote, whatever its weight.
     """
     rng = random.Random(2)
     cases: list[tuple[Any, ...]] = [
@@ -145,7 +143,7 @@ _VOTE_IN_THE_END: list[Mistake] = [
     (_mean(lambda row, true: true in row), "that is pass@N, whether a right answer is there; it must lead to win"),
     (_mean(lambda row, true: row.count(true) > len(row) / 2), "more than half is not needed: the most votes win"),
     (lambda answers, truth: [_share(row, true) for row, true in zip(answers, truth, strict=True)],
-        "these are the problems one by one; their mean is wanted"),
+        "these are the problems one by one; return their mean"),
     (lambda answers, truth: sum(_share(row, true) for row, true in zip(answers, truth, strict=True)),
         "that is the number of problems won; divide it by the number of problems"),
 ]  # fmt: skip
@@ -186,9 +184,9 @@ _WINNER: list[Mistake] = [
     (lambda answers, weights: max(_sums(answers, weights).items(), key=lambda item: item[1])[0],
         "None has won; a sample without an answer casts no vote, whatever its weight"),
     (lambda answers, weights: min(_voting(answers, weights).items(), key=lambda item: item[1])[0],
-        "that is the smallest sum; the largest is wanted"),
+        "that is the smallest sum; return the largest"),
     (lambda answers, weights: max(_voting(answers, weights).values()),
-        "that is the sum; the answer it belongs to is wanted"),
+        "that is the sum; return the answer it belongs to"),
     (lambda answers, weights: max(_voting(answers, weights).items(), key=lambda item: item[1]),
         "that is the answer with its sum; return the answer alone"),
     (_voting, "these are the sums of all answers; return the answer whose sum is the largest"),

@@ -16,8 +16,7 @@ from minrm.checks.attempt import Mistake, close, compare
 def check_expected_score(expected_score: Callable[[Sequence[float], int], float]) -> None:
     """Try `expected_score(scores, n)`: the mean over all subsets of n of these scores of the highest in the subset.
 
-    Samples are different ones even where their scores agree. Prints a line with a tick. Raises AssertionError with a
-    hint otherwise.
+    Samples are different ones even where their scores agree.
     """
     rng = random.Random(0)
     cases: list[tuple[Any, ...]] = [
@@ -36,8 +35,7 @@ def check_expected_score(expected_score: Callable[[Sequence[float], int], float]
 def check_kl_of_two_grades(kl_of_two_grades: Callable[[float, int], float]) -> None:
     """Try `kl_of_two_grades(share, n)`: KL(best-of-n || policy) in nats under a judge that only says yes or no.
 
-    share: how many of the policy's solutions get a yes, between 0 and 1; each of the n draws is independent. Prints a
-    line with a tick. Raises AssertionError with a hint otherwise.
+    share: how many of the policy's solutions get a yes, between 0 and 1; each of the n draws is independent.
     """
     cases = [(0.25, 2), (0.5, 4), (0.9, 3), (0.1, 1), (0.05, 20), (0.6, 7)]
     otherwise = (
@@ -50,8 +48,7 @@ def check_kl_of_two_grades(kl_of_two_grades: Callable[[float, int], float]) -> N
 def check_best_count(best_count: Callable[[float, float, Sequence[int]], int]) -> None:
     """Try `best_count(alpha, beta, counts)`: the count at which d (alpha - beta d) is highest, d² = log n - (n-1)/n.
 
-    Where beta is not above 0 the curve never turns. Prints a line with a tick. Raises AssertionError with a hint
-    otherwise.
+    Where beta is not above 0 the curve never turns.
     """
     powers = [2**k for k in range(9)]
     cases: list[tuple[Any, ...]] = [
@@ -78,15 +75,15 @@ _EXPECTED_SCORE: list[Mistake] = [
         "subsets with the same scores count once here; they are different samples, so keep each"),
     (lambda scores, n: max(scores), "that is the highest of all; most subsets do not hold it"),
     (lambda scores, n: max(scores[:n]), "that is the highest of the first n, one subset of many"),
-    (lambda scores, n: float(np.mean(scores)), "that is the mean score; of each subset the highest is wanted"),
+    (lambda scores, n: float(np.mean(scores)), "that is the mean score; take the highest of each subset"),
     (lambda scores, n: float(np.mean(sorted(scores)[-n:])),
-        "that is the mean of the n highest; the mean of the highest of each n is wanted"),
-    (_over(combinations, min), "the lowest of each subset is taken; the highest is wanted"),
-    (_over(combinations, sum), "the scores of a subset are added up; its highest is wanted"),
+        "that is the mean of the n highest; return the mean of the highest of each n"),
+    (_over(combinations, min), "the lowest of each subset is taken; return the highest"),
+    (_over(combinations, sum), "the scores of a subset are added up; return its highest"),
     (lambda scores, n: sum(map(max, combinations(scores, n))),
         "that is a sum over the subsets; divide it by their number"),
     (lambda scores, n: [max(subset) for subset in combinations(scores, n)],
-        "these are the subsets one by one; their mean is wanted"),
+        "these are the subsets one by one; return their mean"),
     (lambda scores, n: float(np.quantile(scores, n / (n + 1))),
         "that is a quantile, which is right for endlessly many samples only; count the subsets"),
 ]  # fmt: skip
@@ -121,7 +118,7 @@ _TWO_GRADES: list[Mistake] = [
     (lambda share, n: _kl(share**n, share), "share ** n is the chance that all n draws are a yes; one is enough"),
     (lambda share, n: _kl(min(1.0, n * share), share),
         "n · share counts the expected yeses; the chance of at least one is 1 - (1 - share) ** n"),
-    (lambda share, n: _yes(share, n), "that is how often a yes is chosen; the divergence from the policy is wanted"),
+    (lambda share, n: _yes(share, n), "that is how often a yes is chosen; return the divergence from the policy"),
     (lambda share, n: _yes(share, n) * math.log(_yes(share, n)) + (1 - share) ** n * n * math.log(1 - share),
         "each logarithm needs the policy's own share below it: log(chosen / share)"),
 ]  # fmt: skip
@@ -158,11 +155,11 @@ _BEST_COUNT: list[Mistake] = [
         "beta d is taken off: alpha - beta d"),
     (_nearest, "alpha / (2 beta) is no maximum where beta is not above 0; compare the curve's values"),
     (lambda alpha, beta, counts: int(np.argmax([_gao(alpha, beta, n) for n in counts])),
-        "that is the place in the list; the count that stands there is wanted"),
+        "that is the place in the list; return the count that stands there"),
     (lambda alpha, beta, counts: _distance(_best_count(alpha, beta, counts)),
-        "that is the distance d; the count of samples is wanted"),
+        "that is the distance d; return the count of samples"),
     (lambda alpha, beta, counts: max(_gao(alpha, beta, n) for n in counts),
-        "that is the curve's highest value; the count at which it is reached is wanted"),
+        "that is the curve's highest value; return the count at which it is reached"),
     (lambda alpha, beta, counts: alpha / (2 * beta), "that is the d at which the curve turns; which count lies there?"),
     (lambda alpha, beta, counts: max(counts), "the largest count is best only for a curve that does not turn"),
 ]  # fmt: skip
