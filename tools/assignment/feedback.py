@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from html import escape
+from typing import TYPE_CHECKING
 
-import rubric
-from judge import Verdict
+from rubric import CODE, POINTS
+
+if TYPE_CHECKING:
+    from table import Verdict
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -23,34 +26,26 @@ td, blockquote, li {{ overflow-wrap: anywhere; }} pre {{ overflow-x: auto; backg
 """
 
 
-def page(student: str, verdict: Verdict) -> str:
-    """The feedback as HTML; whatever comes from a submission is text in it, and nothing else."""
-    rows = [
-        ("Code: the check", str(verdict.check), rubric.CHECK),
-        ("Code: a short training", str(verdict.trained), rubric.TRAINED),
-        ("Experiment", str(verdict.experiment), rubric.EXPERIMENT),
-        ("Explanation", "read by your instructor", rubric.EXPLANATION),
-        ("Together", "when the explanation is read", 100),
-    ]
-    lines = "".join(
-        f'<tr><th>{part}</th><td id="{part.split()[0].lower()}">{points}</td><td>of {most}</td></tr>'
-        for part, points, most in rows
+def page(verdict: Verdict, row: dict[str, str]) -> str:
+    """The feedback as HTML; whatever comes from a submission is text in it, and nothing else.
+
+    row: of the table, with the points that a person typed.
+    """
+    explanation = row["explanation"]
+    points = {
+        "Code": (row["code"], CODE),
+        "Experiment": (row["experiment"], POINTS["experiment"]),
+        "Explanation": (explanation or "read by your instructor", POINTS["explanation"]),
+        "Together": (row["total so far"] if explanation else "when the explanation is read", 100),
+    }
+    lines = (
+        f"<tr><th>{part}</th><td>{escape(got)}</td><td>of {most}</td></tr>" for part, (got, most) in points.items()
     )
-    told = "".join(f"<li><strong>{escape(part)}.</strong> {escape(said)}</li>" for part, said in verdict.told)
-    written = escape(verdict.explanation) or "Nothing yet."
+    notes = (f"<li><strong>{escape(part)}.</strong> {escape(sentence)}</li>" for part, sentence in verdict.notes)
+    student = escape(verdict.student)
     body = (
-        f"<h1>Supervise only the final token: {escape(student)}</h1><table>{lines}</table>"
-        f"<h2>What was seen</h2><ul>{told}</ul><h2>What I see and why</h2><blockquote>{written}</blockquote>"
+        f"<h1>Supervise only the final token: {student}</h1><table>{''.join(lines)}</table><h2>What was seen</h2>"
+        f"<ul>{''.join(notes)}</ul><h2>What I see and why</h2>"
+        f"<blockquote>{escape(verdict.explanation) or 'Nothing yet.'}</blockquote>"
     )
-    return PAGE.format(title=f"Feedback for {escape(student)}", body=body)
-
-
-def with_points(page: str, row: dict[str, str]) -> str:
-    """The page with what a person typed into the table: a corrected experiment, the explanation's points, the sum."""
-    typed = {"experiment": row["experiment"].strip(), "explanation": row["explanation"].strip()}
-    typed["together"] = row["total so far"] if typed["explanation"] else ""
-    for name, points in typed.items():
-        before, cell, rest = page.partition(f'<td id="{name}">')
-        if cell and points:
-            page = before + cell + escape(points) + rest[rest.index("</td>") :]
-    return page
+    return PAGE.format(title=f"Feedback for {student}", body=body)

@@ -1,95 +1,75 @@
 """`make grade SUBMISSIONS=folder`: grades a folder of notebooks into `grades.csv` and a page of feedback each.
 
-A submission runs in a process of its own (`sandbox.py`), is asked for masks (`talk.py`) and judged here (`judge.py`).
+A submission runs in a process of its own (`sandbox.py`), is given masks, and its answers are judged here (`judge.py`).
 Only this program writes, each file whole, so that it can be stopped at any time; the next call grades what is new or
-has changed. A person types the points for the explanation into `grades.csv`, and they stay while the notebook does.
+has changed. A person types the points for the explanation into `grades.csv`.
 """
 
 from __future__ import annotations
 
 import argparse
 import multiprocessing
-import secrets
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from itertools import repeat
 from pathlib import Path
 
-import rubric
 import sandbox
 import torch
-from judge import STOPPED, Verdict, judge
-from submissions import Entry, find
-from table import Row, Table
-from talk import Submission
+from judge import judge
+from rubric import CODE
+from submissions import Entry, find, readable
+from table import Row, Table, Verdict
 from tqdm import tqdm
 
 from minrm.errors import InputError
 
-PROBE = [("", "import threading, torch, minrm; threading.Thread(target=print).start(); final_token = torch.clone")]
+PROBE = [("", "import threading, torch, minrm; threading.Thread(target=print).start(); final_token = len")]
 
 
 def grade(folder: Path, out: Path, jobs: int, seconds: float, memory_mb: int) -> list[Row]:
-    """Grade what is new in `folder`, and write `out`. Returns all rows, in order of the students' names."""
+    """Grade what is new in `folder`, and write `out`. Returns the table's rows."""
     entries = find(folder)
     table = Table(out)
-    todo = [entry for entry in entries if entry.path and not table.keep(entry)]
+    todo = [entry for entry in entries if not table.keep(entry.student, entry.digest)]
     print(f"{len(entries)} students, {len(todo)} to grade", flush=True)
-    if lost := table.save_typed(entries):
-        print(lost, flush=True)
-    for entry in entries:
-        if not entry.path:
-            table.add(entry, Verdict(reason=entry.reason, told=[("Notebook", entry.reason)]))
     if todo:
-        way = best_way()
-        seed = secrets.randbelow(10**6)  # of the training; nobody has seen it
-        for entry, verdict in _judged(todo, jobs, way, seed, seconds, memory_mb):
-            table.add(entry, verdict)
+        for verdict in _verdicts(todo, jobs, best_way(), seconds, memory_mb):
+            table.add(verdict)
             table.write()
     table.write()
-    return table.sorted()
+    return table.rows()
 
 
 def best_way() -> str:
-    """The best way of containing that works here; says what it contains."""
+    """The best way of containing that works here; prints what it contains."""
     for way in sandbox.ways():
-        with Submission(PROBE, way, seconds=120) as probe:
-            if probe.defined and not probe.stopped:
-                print(f"contained by {way}: {sandbox.CONTAINED[way]}")
-                return way
-            why = probe.failure or str(probe.stopped)
-    raise InputError(f"no submission can be run here: {why}")
+        output, failure = sandbox.run(way, {"cells": PROBE, "masks": [[[1]]]}, seconds=120)
+        if not failure and b'"value": 1' in output:
+            print(f"contained by {way}: {sandbox.CONTAINED[way]}")
+            return way
+    raise InputError(f"no submission can be run here: {failure or output.decode()}")
 
 
-def _judged(
-    todo: list[Entry], jobs: int, way: str, seed: int, seconds: float, memory_mb: int
-) -> Iterator[tuple[Entry, Verdict]]:
-    """(entry, verdict) of each, as they come, `jobs` at a time, with progress."""
+def _verdicts(todo: list[Entry], jobs: int, way: str, seconds: float, memory_mb: int) -> Iterator[Verdict]:
+    """The verdicts, `jobs` at a time, with progress."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=jobs, mp_context=context, initializer=_ready) as pool:
-        waiting = {pool.submit(_judge, entry, way, seed, seconds, memory_mb): entry for entry in todo}
-        for done in tqdm(as_completed(waiting), total=len(waiting), desc="graded", unit="student"):
-            entry = waiting[done]
-            try:
-                yield entry, done.result()
-            except BrokenProcessPool as error:
-                said = "the grader's own process was ended from outside; those graded are kept, so start it again"
-                raise InputError(said) from error
-            except Exception as error:  # a mistake of the grader's own stops nobody else's grading
-                said = f"{STOPPED} with {type(error).__name__}: {error}; please report it"
-                yield entry, Verdict(reason=said, told=[("Grader", said)])
+    with ProcessPoolExecutor(jobs, context, sandbox.protect) as pool:
+        judging = pool.map(_judge, todo, *(repeat(option) for option in (way, seconds, memory_mb)))
+        yield from tqdm(judging, total=len(todo), desc="graded", unit="student")
 
 
-def _ready() -> None:
-    sandbox.protect()
+def _judge(entry: Entry, way: str, seconds: float, memory_mb: int) -> Verdict:
     torch.set_num_threads(1)
-
-
-def _judge(entry: Entry, way: str, seed: int, seconds: float, memory_mb: int) -> Verdict:
-    assert entry.path is not None
     try:
-        return judge(entry.path, way, seed, seconds, memory_mb)
+        return judge(entry, way, seconds, memory_mb)
+    except Exception as error:  # a mistake of the grader's own stops nobody else's grading
+        verdict = Verdict(entry.student, readable(entry.path.name))
+        message = f"the grader itself stopped with {type(error).__name__}: {error}; please report it"
+        verdict.note("Grader", message, message)
+        return verdict
     finally:
         sandbox.reap()
 
@@ -113,8 +93,11 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
-    whole = sum(row["code"] == str(rubric.CODE) for row in rows)
-    print(f"✓ {len(rows)} rows in {out / 'grades.csv'}, {whole} with all {rubric.CODE} points for code")
+    except BrokenProcessPool:
+        print("the grader's own process was ended from outside; start it again, it goes on", file=sys.stderr)
+        return 2
+    whole = sum(row["code"] == str(CODE) for row in rows)
+    print(f"✓ {len(rows)} rows in {out / 'grades.csv'}, {whole} with all {CODE} points for code")
     print(f"  a page for each in {out / 'feedback'}; next: read the explanations, and type their points into the table")
     return 0
 

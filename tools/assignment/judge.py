@@ -1,117 +1,119 @@
 """Judging one submission: the parts that a machine can judge, each with its points and the sentences for the student.
 
-Runs in a trusted process. The submission runs in another one, which is asked for masks and for nothing else; what is
-right is known only here.
+The submission runs in a process of its own, which is given masks and returns what its `final_token` makes of them. Then
+otter's test cases run here, on these answers: what is right is known only here, and nothing in an answer is trusted to
+be more than numbers.
 """
 
 from __future__ import annotations
 
-import secrets
-import time
+import json
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from dataclasses import dataclass, field
+from functools import cache
 from io import StringIO
-from pathlib import Path
+from typing import Any
 
-import rubric
+import sandbox
 import submissions
+import torch
 from reference import final_token as reference
-from talk import Submission
-from trained import check_trained
+from rubric import CASES, POINTS, SEEDS
+from submissions import Entry
+from table import Verdict
+from torch import Tensor
 
-from minrm.checks import check_final_token
 from minrm.errors import InputError
 
-STOPPED = "the grader itself stopped"
-CHECKS = 3  # seeds of the check, so that no mistake slips through by luck
+RIGHT = {
+    "check": "right on masks that nobody had seen, drawn with three seeds",
+    "training": "thirty updates of training gave the losses that they give with the last tokens",
+}
+DTYPES = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64")
 
 
-@dataclass
-class Verdict:
-    """points: of each part that a machine judges. reason: why some are missing, in one line. told: (part, sentence)."""
-
-    check: int = 0
-    trained: int = 0
-    experiment: int = 0
-    reason: str = ""
-    explanation: str = ""
-    seconds: float = 0.0
-    contained: str = ""
-    told: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def code(self) -> int:
-        return self.check + self.trained
-
-    def say(self, part: str, sentence: str, reason: str = "") -> None:
-        self.told.append((part, sentence))
-        self.reason = self.reason or reason
-
-
-def judge(path: Path, way: str, seed: int, seconds: float = 30, memory_mb: int = 2048) -> Verdict:
-    """The verdict on a notebook. way: of containing it (`sandbox`). seed: of the training, the same for everyone."""
-    began = time.monotonic()
-    verdict = Verdict(contained=way)
+def judge(entry: Entry, way: str, seconds: float = 30, memory_mb: int = 2048) -> Verdict:
+    """The verdict on a notebook. way: of containing it (`sandbox`)."""
+    verdict = Verdict(entry.student, submissions.readable(entry.path.name), entry.digest)
     try:
-        work = submissions.read(path)
+        if entry.reason:
+            raise InputError(entry.reason)
+        work = submissions.read(entry.path)
     except InputError as error:
-        verdict.say("Notebook", str(error), str(error))
+        verdict.note("Notebook", str(error), str(error))
         return verdict
-    with Submission(work.cells, way, seconds, memory_mb) as final_token:
-        _code(final_token, seed, verdict)
-    _experiment(work, verdict)
+    output, failure = sandbox.run(way, {"cells": work.cells, "masks": _masks()}, seconds, memory_mb)
+    if reason := failure or _code(output, verdict):
+        verdict.note("Function", reason, reason)
+    if lack := submissions.missing(work.results):
+        verdict.note("Experiment", lack, f"experiment: {lack}")
+    else:
+        verdict.experiment = POINTS["experiment"]
+        verdict.note("Experiment", f"both variants, {SEEDS} seeds or more; taken as printed, a person looks at it")
     verdict.explanation = work.explanation
     if not work.explanation:
-        verdict.say(
-            "Explanation",
-            "no text is found under its heading, beyond what was handed out",
-            "no explanation found: look into the notebook",
-        )
-    verdict.seconds = round(time.monotonic() - began, 1)
+        lack = "no text stands under its heading, beyond what was handed out"
+        verdict.note("Explanation", lack, f"explanation: {lack}")
     return verdict
 
 
-def _code(final_token: Submission, seed: int, verdict: Verdict) -> None:
-    """Points of the function: the check with seeds nobody has seen, then a short training."""
-    for cell, message in final_token.stopped:
-        if cell == "check":  # below it is told what the check says here
-            continue
-        verdict.say("Cells", f"the cell {cell or 'without a name'} stopped with {message}")
-    if not final_token.failure and not final_token.defined:
-        stopped = f"; the cell {final_token.stopped[0][0]} stopped" if final_token.stopped else ""
-        said = f"after all cells have run there is no function `final_token`{stopped}"
-        return verdict.say("Function", said, said)
-    for number in [secrets.randbelow(10**6) for _ in range(CHECKS)]:
-        said = _holds(final_token, lambda number=number: check_final_token(final_token, seed=number))  # type: ignore[misc]
-        if "NotImplementedError" in said:
-            blank = "blank: final_token is not written"
-            return verdict.say("Function", blank, blank)
-        if said:
-            seen = "" if final_token.failure else f" (to see it: check_final_token(final_token, seed={number}))"
-            return verdict.say("Function", said + seen, said)
-    verdict.check = rubric.CHECK
-    verdict.say("Function", f"right on masks that were drawn for you alone, with {CHECKS} seeds")
-    said = _holds(final_token, lambda: check_trained(final_token, reference, seed))
-    if said:
-        return verdict.say("Training", said, said)
-    verdict.trained = rubric.TRAINED
-    verdict.say("Training", "thirty updates of training gave the losses that they give with the last tokens")
-
-
-def _holds(final_token: Submission, check: Callable[[], None]) -> str:
-    """What a check says against a submission; nothing if it holds."""
+def _code(output: bytes, verdict: Verdict) -> str:
+    """Give the points of each test case, to the first that fails. Returns why it failed; nothing if none did."""
     try:
-        with redirect_stdout(StringIO()):
-            check()
-    except AssertionError as error:
-        return final_token.failure or str(error)
+        reply = json.loads(output)
+        answers = dict(zip(map(str, _masks()), reply["answers"], strict=reply["defined"]))
+        stopped = [(str(cell)[:80], str(message)[:600]) for cell, message in reply["stopped"]]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return "it wrote into the grader's own pipe"
+    for cell, message in stopped:
+        if cell != "check":  # what the check says stands below
+            verdict.note("Cells", f"the cell {cell or 'without a name'} stopped with {message}")
+    if not answers:
+        where = f"; the cell {stopped[0][0]} stopped" if stopped else ""
+        return f"after all cells have run there is no function `final_token`{where}"
+    for name, case in CASES.items():
+        try:
+            with redirect_stdout(StringIO()):
+                case.body.call_func({"final_token": _function(answers)})
+        except AssertionError as error:
+            return "blank: final_token is not written" if "NotImplementedError" in str(error) else str(error)
+        verdict.code += case.points
+        verdict.note(name.capitalize(), RIGHT[name])
     return ""
 
 
-def _experiment(work: submissions.Work, verdict: Verdict) -> None:
-    lacks = submissions.missing(work.results)
-    if lacks:
-        return verdict.say("Experiment", lacks, f"experiment: {lacks}")
-    verdict.experiment = rubric.EXPERIMENT
-    verdict.say("Experiment", f"both variants, {rubric.SEEDS} seeds or more; taken as printed, a person looks at it")
+def _function(answers: dict[str, Any]) -> Callable[[Tensor], Any]:
+    """The submission's `final_token`, as far as it was asked."""
+
+    def final_token(mask: Tensor) -> Any:
+        answer = answers[str(mask.int().tolist())]
+        try:
+            mask.copy_(torch.tensor(answer["mask"], dtype=torch.bool).reshape(mask.shape))
+            if "raised" in answer:
+                name, message = map(str, answer["raised"])
+                error = type(name[:40] if name.isidentifier() else "Exception", (Exception,), {})(message[:600])
+            elif "tensor" in answer:
+                dtype, shape, values = answer["tensor"]
+                return torch.tensor(values, dtype=getattr(torch, DTYPES[DTYPES.index(dtype)])).reshape(shape)
+            else:
+                return answer["value"] if "value" in answer else type(str(answer["type"])[:40], (), {})()
+        except (KeyError, TypeError, ValueError, RuntimeError, OverflowError, AttributeError) as wrong:
+            raise AssertionError("it sent an answer that is none") from wrong
+        raise error
+
+    return final_token
+
+
+@cache
+def _masks() -> list[list[list[int]]]:
+    """All masks that the tests use, found by running them with the reference; drawn anew in each process."""
+    masks = []
+
+    def final_token(mask: Tensor) -> Tensor:
+        masks.append(mask.int().tolist())
+        return reference(mask)
+
+    with redirect_stdout(StringIO()):
+        for case in CASES.values():
+            case.body.call_func({"final_token": final_token})
+    return masks

@@ -10,14 +10,17 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
+import select
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from subprocess import DEVNULL, Popen, TimeoutExpired
+from typing import Any
 
 import psutil
 
@@ -26,6 +29,9 @@ import minrm
 WORKER = Path(__file__).with_name("worker.py")
 HOME = Path(minrm.__file__).parent.parent  # of the package
 TASKS, FILE_MB, FILES = 64, 64, 256  # processes and threads, a file's size, open files
+HELD = re.compile(r"^Rss(?:Anon|Shmem):\s+(\d+) kB", re.MULTILINE)
+LARGEST = 16 << 20  # bytes of all answers
+LOOK = 0.1  # seconds between two looks at what it uses
 CONTAINED = {
     "namespaces": "no network, no other process, nothing to read but Python and the course, nothing to write but /tmp",
     "user": "another user, who can write none of your files; the network and readable files are within reach",
@@ -60,73 +66,101 @@ def protect() -> None:
         libc.prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 
 
-class Use(NamedTuple):
-    """seconds: of computing. memory_mb: what is shared with nobody. busy: does any of them compute, or read a file?"""
+def run(way: str, task: dict[str, Any], seconds: float = 30, memory_mb: int = 2048) -> tuple[bytes, str]:
+    """What a worker writes of its task (`cells`, `masks`), and why it was ended: nothing if it ended by itself.
 
-    seconds: float
-    memory_mb: float
-    busy: bool
+    seconds: of computing, or of doing nothing, so that other programs may hold the machine.
+    """
+    with tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True) as folder:
+        pipe, end = os.pipe()
+        process = _start(way, Path(folder), task, seconds, memory_mb, end)
+        os.close(end)
+        tree = psutil.Process(process.pid)
+        output, idle, last = b"", 0.0, time.monotonic()
+        try:
+            while True:
+                over = process.poll() is not None
+                part = os.read(pipe, 1 << 16) if select.select([pipe], [], [], LOOK)[0] else None
+                if part == b"" or (over and part is None):  # closed; or one that it left behind holds it open
+                    break
+                output += part or b""
+                computing, memory, busy = used(tree)
+                now = time.monotonic()
+                idle, last = idle + (0 if busy else now - last), now
+                limits = {
+                    f"{seconds:g} seconds of computing": computing > seconds,
+                    f"{seconds:g} seconds of doing nothing": idle > seconds,
+                    f"more than {memory_mb} MB of memory": memory > memory_mb,
+                    "an answer that is far too long": len(output) > LARGEST,
+                }
+                if passed := [reason for reason, true in limits.items() if true]:
+                    return output, f"stopped after {passed[0]}"
+            with suppress(TimeoutExpired):
+                process.wait(timeout=5)
+            return (
+                output,
+                f"its process ended by itself (code {process.poll()})" if process.poll() or not output else "",
+            )
+        finally:
+            kill(tree)
+            process.wait()
+            os.close(pipe)
 
 
-class Child:
-    """A running worker: `ask` sends a line and waits for one. Ended by `close`, with all that it has started."""
+def _start(way: str, folder: Path, task: dict[str, Any], seconds: float, memory_mb: int, pipe: int) -> Popen:
+    """A worker that writes to this pipe, in an empty folder."""
+    folder.chmod(0o755)
+    inside, new_root, scratch = (folder / name for name in ("in", "root", "scratch"))
+    for place in (inside, new_root, scratch):
+        place.mkdir()
+    scratch.chmod(0o777)
+    shutil.copy(WORKER, inside)
+    user = 61184 + os.getpid() % 4000  # of those that no person has; another one in each process of the grader
+    limits = {
+        "RLIMIT_CPU": int(seconds) + 5, "RLIMIT_DATA": memory_mb << 20, "RLIMIT_FSIZE": FILE_MB << 20,
+        "RLIMIT_NOFILE": FILES, "RLIMIT_CORE": 0, "RLIMIT_NPROC": TASKS + _tasks(user if root() else os.getuid()),
+    }  # fmt: skip
+    (inside / "task.json").write_text(json.dumps(task | {"limits": limits}), encoding="utf-8")
+    alone = way == "namespaces"
+    command = [sys.executable, "-s", inside / "worker.py", inside / "task.json", pipe]
+    return Popen(
+        [str(part) for part in _around(way, new_root, [inside], user) + command],
+        stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, pass_fds=[pipe], start_new_session=True,
+        cwd="/" if alone else scratch, env=environment("/tmp" if alone else str(scratch)),
+    )  # fmt: skip
 
-    def __init__(self, way: str, cells: list[tuple[str, str]], seconds: float, memory_mb: int) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="grading-"))
-        self.folder.chmod(0o755)
-        inside, new_root, scratch = (self.folder / name for name in ("in", "root", "scratch"))
-        for place in (inside, new_root, scratch):
-            place.mkdir()
-        scratch.chmod(0o777)
-        shutil.copy(WORKER, inside)
-        user = 61184 + os.getpid() % 4000  # of those that no person has; another one in each process of the grader
-        limits = {
-            "RLIMIT_CPU": int(seconds) + 5, "RLIMIT_DATA": memory_mb << 20, "RLIMIT_FSIZE": FILE_MB << 20,
-            "RLIMIT_NOFILE": FILES, "RLIMIT_CORE": 0, "RLIMIT_NPROC": TASKS + _tasks(user if root() else os.getuid()),
-        }  # fmt: skip
-        (inside / "task.json").write_text(json.dumps({"cells": cells, "limits": limits}), encoding="utf-8")
-        asked, self.requests = os.pipe()
-        self.replies, told = os.pipe()
-        command = [sys.executable, "-s", inside / "worker.py", inside / "task.json", asked, told]
-        self.errors = open(self.folder / "stderr", "w+b")  # noqa: SIM115 (closed by `close`)
-        self.process = subprocess.Popen(
-            [str(part) for part in _around(way, new_root, [inside], user) + command],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.errors, pass_fds=(asked, told),
-            cwd="/" if way == "namespaces" else scratch, start_new_session=True,
-            env=environment("/tmp" if way == "namespaces" else str(scratch)),
-        )  # fmt: skip
-        os.close(asked)
-        os.close(told)
-        self.tree = psutil.Process(self.process.pid)
 
-    def used(self) -> Use:
-        """What the child and all that it has started have used so far, and hold now."""
-        seconds, held, busy = 0.0, 0, False
-        for process in _family(self.tree):
-            with suppress(psutil.Error):
-                seconds += sum(process.cpu_times()[:4])  # its own, and of its children that have ended
-                memory = process.memory_info()
-                held += memory.rss - getattr(memory, "shared", 0)
-                busy |= process.status() in (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP)
-        return Use(seconds, held / 2**20, busy)
+def used(process: psutil.Process) -> tuple[float, float, bool]:
+    """Seconds of computing and MB of memory of a process and all that it has started, and whether one is busy now.
 
-    def last_words(self) -> str:
-        """The end of what it wrote as errors."""
-        self.errors.seek(max(0, self.errors.seek(0, os.SEEK_END) - 400))
-        return self.errors.read().decode(errors="replace").strip()
+    Memory is all but files: their own, and what they share, which no limit of the system counts.
+    """
+    seconds, kb, busy = 0.0, 0.0, False
+    for member in family(process):
+        with suppress(psutil.Error, OSError):
+            seconds += sum(member.cpu_times()[:4])  # its own, and of its children that have ended
+            busy |= member.status() in (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP)
+            status = Path(f"/proc/{member.pid}/status")
+            held = HELD.findall(status.read_text()) if status.exists() else []
+            kb += sum(map(int, held)) or member.memory_info().rss / 1024
+    return seconds, kb / 1024, busy
 
-    def close(self) -> None:
-        family = _family(self.tree)
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)  # all at once, before they can start others
-        for process in family:  # the first process inside a namespace takes all in it along
-            with suppress(psutil.Error):
-                process.kill()
-        self.process.wait()
-        for end in (self.requests, self.replies):
-            os.close(end)
-        self.errors.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+
+def kill(process: psutil.Process) -> None:
+    """End a worker with all that it has started."""
+    members = family(process)
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)  # all at once, before they can start others
+    for member in members:  # the first process inside a namespace takes all in it along
+        with suppress(psutil.Error):
+            member.kill()
+
+
+def family(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return []
 
 
 def root() -> bool:
@@ -136,8 +170,8 @@ def root() -> bool:
 def ways() -> list[str]:
     """The ways for which this system has the programs, the best first. Whether it lets them is found by trying."""
     setpriv = shutil.which("setpriv") is not None
-    there = {"namespaces": setpriv and shutil.which("unshare"), "user": setpriv and root(), "limits": True}
-    return [way for way, can in there.items() if can]
+    possible = {"namespaces": setpriv and shutil.which("unshare"), "user": setpriv and root(), "limits": True}
+    return [way for way, can in possible.items() if can]
 
 
 def reap() -> None:
@@ -163,11 +197,11 @@ def environment(home: str) -> dict[str, str]:
 
 def readable() -> list[Path]:
     """The folders that Python and the course need, none inside another."""
-    found = {Path("/usr"), Path(sys.prefix), Path(sys.base_prefix), HOME / "minrm", HOME / "data"}
-    found |= {Path(place) for place in sys.path if Path(place).name in ("site-packages", "dist-packages")}
-    found |= {path for path in (Path("/bin"), Path("/lib"), Path("/lib64")) if not path.is_symlink()}
-    there = sorted(path for path in found if path.is_dir())
-    return [path for path in there if not any(other in path.parents for other in there)]
+    paths = {Path("/usr"), Path(sys.prefix), Path(sys.base_prefix), HOME / "minrm", HOME / "data"}
+    paths |= {Path(place) for place in sys.path if Path(place).name in ("site-packages", "dist-packages")}
+    paths |= {path for path in (Path("/bin"), Path("/lib"), Path("/lib64")) if not path.is_symlink()}
+    folders = sorted(path for path in paths if path.is_dir())
+    return [path for path in folders if not any(other in path.parents for other in folders)]
 
 
 def _around(way: str, new_root: Path, also: list[Path], user: int) -> list[Any]:
@@ -184,15 +218,5 @@ def _around(way: str, new_root: Path, also: list[Path], user: int) -> list[Any]:
 
 def _tasks(user: int) -> int:
     """How many processes and threads a user has: a limit counts these too."""
-    found = 0
-    for process in psutil.process_iter(["uids", "num_threads"]):
-        uids = process.info["uids"]
-        found += (process.info["num_threads"] or 1) if uids and uids.real == user else 0
-    return found
-
-
-def _family(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return [process, *process.children(recursive=True)]
-    except psutil.Error:
-        return []
+    infos = [process.info for process in psutil.process_iter(["uids", "num_threads"])]
+    return sum(info["num_threads"] or 1 for info in infos if info["uids"] and info["uids"].real == user)
