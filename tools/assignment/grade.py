@@ -1,42 +1,51 @@
 """`make grade SUBMISSIONS=folder`: grades a folder of notebooks into `grades.csv` and a page of feedback each.
 
-A submission runs in a process of its own (`sandbox.py`), is given masks, and its answers are judged here (`judge.py`).
-Only this program writes, each file whole, so that it can be stopped at any time; the next call grades what is new or
-has changed. A person types the points for the explanation into `grades.csv`.
+A submission runs in a process of its own (`sandbox.py`), which is given masks and returns what its `final_token` makes
+of them. Then otter's test cases run here, on these answers: what is right is known only here, and nothing in an answer
+is trusted to be more than numbers. Only this program writes, each file whole, so that it can be stopped at any time; the
+next call grades what is new or has changed.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import redirect_stdout
+from functools import cache
+from io import StringIO
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import sandbox
 import torch
-from judge import judge
-from rubric import CODE
-from submissions import Entry, find, readable
+from reference import final_token as reference
+from rubric import CASES, CODE, POINTS
+from submissions import Entry, find, missing, read
 from table import Row, Table, Verdict
+from torch import Tensor
 from tqdm import tqdm
 
 from minrm.errors import InputError
 
-PROBE = [("", "import threading, torch, minrm; threading.Thread(target=print).start(); final_token = len")]
+PROBE = [("", "import threading, torch, minrm; threading.Thread(target=print).start(); final_token = torch.clone")]
 
 
 def grade(folder: Path, out: Path, jobs: int, seconds: float, memory_mb: int) -> list[Row]:
-    """Grade what is new in `folder`, and write `out`. Returns the table's rows."""
+    """Grade what is new in `folder`, `jobs` at a time, and write `out`. Returns the table's rows."""
     entries = find(folder)
     table = Table(out)
     todo = [entry for entry in entries if not table.keep(entry.student, entry.digest)]
     print(f"{len(entries)} students, {len(todo)} to grade", flush=True)
-    if todo:
-        for verdict in _verdicts(todo, jobs, best_way(), seconds, memory_mb):
+    way = best_way() if todo else ""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, initializer=sandbox.protect) as pool:
+        verdicts = pool.map(judge, todo, *(repeat(option) for option in (way, seconds, memory_mb)))
+        for verdict in tqdm(verdicts, total=len(todo), desc="graded", unit="student"):
             table.add(verdict)
             table.write()
     table.write()
@@ -47,31 +56,91 @@ def best_way() -> str:
     """The best way of containing that works here; prints what it contains."""
     for way in sandbox.ways():
         output, failure = sandbox.run(way, {"cells": PROBE, "masks": [[[1]]]}, seconds=120)
-        if not failure and b'"value": 1' in output:
+        if not failure and b'"tensor"' in output:
             print(f"contained by {way}: {sandbox.CONTAINED[way]}")
             return way
     raise InputError(f"no submission can be run here: {failure or output.decode()}")
 
 
-def _verdicts(todo: list[Entry], jobs: int, way: str, seconds: float, memory_mb: int) -> Iterator[Verdict]:
-    """The verdicts, `jobs` at a time, with progress."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, sandbox.protect) as pool:
-        judging = pool.map(_judge, todo, *(repeat(option) for option in (way, seconds, memory_mb)))
-        yield from tqdm(judging, total=len(todo), desc="graded", unit="student")
-
-
-def _judge(entry: Entry, way: str, seconds: float, memory_mb: int) -> Verdict:
+def judge(entry: Entry, way: str, seconds: float = 30, memory_mb: int = 2048) -> Verdict:
+    """The verdict on a notebook. way: of containing it (`sandbox`)."""
     torch.set_num_threads(1)
+    verdict = Verdict(entry.student, entry.file)
     try:
-        return judge(entry, way, seconds, memory_mb)
+        work = read(entry)
+        output, failure = sandbox.run(way, {"cells": work.cells, "masks": _masks()}, seconds, memory_mb)
+        if reason := failure or _code(output, verdict):
+            verdict.miss("Function", reason)
+        if lack := missing(work.results):
+            verdict.miss("Experiment", f"experiment: {lack}")
+        else:
+            verdict.experiment = POINTS["experiment"]
+            verdict.notes.append(("Experiment", "both variants; taken as printed, a person looks at it"))
+        verdict.explanation = work.explanation
+        if not work.explanation:
+            verdict.miss("Explanation", "explanation: no text stands under its heading, beyond what was handed out")
+        verdict.digest = entry.digest
+    except InputError as error:
+        verdict.miss("Notebook", str(error))
     except Exception as error:  # a mistake of the grader's own stops nobody else's grading
-        verdict = Verdict(entry.student, readable(entry.path.name))
-        message = f"the grader itself stopped with {type(error).__name__}: {error}; please report it"
-        verdict.note("Grader", message, message)
-        return verdict
-    finally:
-        sandbox.reap()
+        verdict.miss("Grader", f"the grader itself stopped with {type(error).__name__}: {error}; please report it")
+    return verdict
+
+
+def _code(output: bytes, verdict: Verdict) -> str:
+    """Give the points of each test case, to the first that fails. Returns why it failed; nothing if none did."""
+    try:
+        reply = json.loads(output)
+        answers = dict(zip(map(str, _masks()), reply["answers"], strict=bool(reply["answers"])))
+        stopped = [(str(cell)[:80], str(message)[:600]) for cell, message in reply["stopped"]]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return "it wrote into the grader's own pipe"
+    for cell, message in stopped:
+        if cell != "check":  # what the check says stands below
+            verdict.notes.append(("Cells", f"the cell {cell or 'without a name'} stopped with {message}"))
+    if not answers:
+        where = f"; the cell {stopped[0][0]} stopped" if stopped else ""
+        return f"after all cells have run there is no function `final_token`{where}"
+    for case in CASES:
+        try:
+            with redirect_stdout(StringIO()):
+                case.body.call_func({"final_token": lambda mask: _answer(answers[str(mask.int().tolist())], mask)})
+        except AssertionError as error:
+            return "blank: final_token is not written" if "NotImplementedError" in str(error) else str(error)
+        verdict.code += case.points
+        verdict.notes.append(("Function", case.success_message))
+    return ""
+
+
+def _answer(answer: Any, mask: Tensor) -> Any:
+    """What the submission's `final_token` returned for a mask, or an error of the name of the one that it raised."""
+    try:
+        mask.copy_(torch.tensor(answer["mask"], dtype=torch.bool))
+        if "tensor" in answer:
+            dtype, shape, values = answer["tensor"]
+            return torch.tensor(values, dtype=getattr(torch, dtype)).reshape(shape)
+        if "type" in answer:
+            return None if answer["type"] == "NoneType" else type(str(answer["type"])[:40], (), {})()
+        name, message = map(str, answer["raised"])
+        raised = type(name[:40], (Exception,), {})(message[:600])
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        raise AssertionError("it sent an answer that is none") from error
+    raise raised
+
+
+@cache
+def _masks() -> list[list[list[int]]]:
+    """All masks that the tests use, found by running them with the reference; drawn anew in each process."""
+    masks = []
+
+    def final_token(mask: Tensor) -> Tensor:
+        masks.append(mask.int().tolist())
+        return reference(mask)
+
+    with redirect_stdout(StringIO()):
+        for case in CASES:
+            case.body.call_func({"final_token": final_token})
+    return masks
 
 
 def main(arguments: list[str] | None = None) -> int:

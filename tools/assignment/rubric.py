@@ -8,13 +8,7 @@ from pathlib import Path
 from otter.test_files.exception_test import ExceptionTestFile
 
 TESTS = Path(__file__).parent / "tests" / "final_token.py"
-CASES = {case.name: case for case in ExceptionTestFile.from_file(str(TESTS)).test_cases}
-
-POINTS = {
-    "check": CASES["check"].points,  # the function meets `check_final_token` on masks that nobody has seen
-    "training": CASES["training"].points,  # a short training with it goes as it goes with the right one
-    "experiment": 20,  # both variants trained, from two seeds or more
-    "explanation": 50,  # read by a person: what was seen, and why
-}
-CODE = POINTS["check"] + POINTS["training"]
-SEEDS = 2  # of each variant, at least
+CASES = ExceptionTestFile.from_file(str(TESTS)).test_cases
+POINTS = {case.name: case.points for case in CASES} | {"experiment": 20, "explanation": 50}
+CODE = sum(case.points for case in CASES)
+SEEDS = 2  # of each variant of the experiment, at least

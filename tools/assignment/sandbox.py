@@ -57,13 +57,11 @@ UNSHARE = "setpriv --pdeathsig KILL unshare --mount --pid --net --ipc --uts --fo
 
 
 def protect() -> None:
-    """Let no process of the same user look into this one's memory, let it end with the program that started it, and
-    let orphans of its children come to it."""
+    """Let no process of the same user look into this one's memory, and let it end with the program that started it."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
         libc.prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
-        libc.prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 
 
 def run(way: str, task: dict[str, Any], seconds: float = 30, memory_mb: int = 2048) -> tuple[bytes, str]:
@@ -84,7 +82,7 @@ def run(way: str, task: dict[str, Any], seconds: float = 30, memory_mb: int = 20
                 if part == b"" or (over and part is None):  # closed; or one that it left behind holds it open
                     break
                 output += part or b""
-                computing, memory, busy = used(tree)
+                computing, memory, busy = used(family(tree, way))
                 now = time.monotonic()
                 idle, last = idle + (0 if busy else now - last), now
                 limits = {
@@ -97,12 +95,12 @@ def run(way: str, task: dict[str, Any], seconds: float = 30, memory_mb: int = 20
                     return output, f"stopped after {passed[0]}"
             with suppress(TimeoutExpired):
                 process.wait(timeout=5)
-            return (
-                output,
-                f"its process ended by itself (code {process.poll()})" if process.poll() or not output else "",
-            )
+            whole = output and process.returncode == 0
+            return output, "" if whole else f"its process ended by itself (code {process.returncode})"
         finally:
-            kill(tree)
+            for member in family(tree, way):
+                with suppress(psutil.Error):
+                    member.kill()
             process.wait()
             os.close(pipe)
 
@@ -115,28 +113,27 @@ def _start(way: str, folder: Path, task: dict[str, Any], seconds: float, memory_
         place.mkdir()
     scratch.chmod(0o777)
     shutil.copy(WORKER, inside)
-    user = 61184 + os.getpid() % 4000  # of those that no person has; another one in each process of the grader
     limits = {
         "RLIMIT_CPU": int(seconds) + 5, "RLIMIT_DATA": memory_mb << 20, "RLIMIT_FSIZE": FILE_MB << 20,
-        "RLIMIT_NOFILE": FILES, "RLIMIT_CORE": 0, "RLIMIT_NPROC": TASKS + _tasks(user if root() else os.getuid()),
+        "RLIMIT_NOFILE": FILES, "RLIMIT_CORE": 0, "RLIMIT_NPROC": TASKS + _tasks(_user() if root() else os.getuid()),
     }  # fmt: skip
     (inside / "task.json").write_text(json.dumps(task | {"limits": limits}), encoding="utf-8")
     alone = way == "namespaces"
     command = [sys.executable, "-s", inside / "worker.py", inside / "task.json", pipe]
     return Popen(
-        [str(part) for part in _around(way, new_root, [inside], user) + command],
+        [str(part) for part in _around(way, new_root, [inside]) + command],
         stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, pass_fds=[pipe], start_new_session=True,
         cwd="/" if alone else scratch, env=environment("/tmp" if alone else str(scratch)),
     )  # fmt: skip
 
 
-def used(process: psutil.Process) -> tuple[float, float, bool]:
-    """Seconds of computing and MB of memory of a process and all that it has started, and whether one is busy now.
+def used(members: set[psutil.Process]) -> tuple[float, float, bool]:
+    """Seconds of computing and MB of memory of these processes, and whether one is busy now.
 
     Memory is all but files: their own, and what they share, which no limit of the system counts.
     """
     seconds, kb, busy = 0.0, 0.0, False
-    for member in family(process):
+    for member in members:
         with suppress(psutil.Error, OSError):
             seconds += sum(member.cpu_times()[:4])  # its own, and of its children that have ended
             busy |= member.status() in (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP)
@@ -146,21 +143,22 @@ def used(process: psutil.Process) -> tuple[float, float, bool]:
     return seconds, kb / 1024, busy
 
 
-def kill(process: psutil.Process) -> None:
-    """End a worker with all that it has started."""
-    members = family(process)
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)  # all at once, before they can start others
-    for member in members:  # the first process inside a namespace takes all in it along
-        with suppress(psutil.Error):
-            member.kill()
+def family(process: psutil.Process, way: str) -> set[psutil.Process]:
+    """A worker and all that it has started; one that hides from its parents is found by its user, or by its namespace:
+    the first process inside takes all others along.
+    """
+    members = {process}
+    with suppress(psutil.Error):
+        members |= set(process.children(recursive=True))
+    if way == "user":
+        others = psutil.process_iter(["uids"])
+        members |= {other for other in others if other.info["uids"] and other.info["uids"].real == _user()}
+    return members
 
 
-def family(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return [process, *process.children(recursive=True)]
-    except psutil.Error:
-        return []
+def _user() -> int:
+    """Of those that no person has; another one in each process of the grader."""
+    return 61184 + os.getpid() % 4000
 
 
 def root() -> bool:
@@ -172,18 +170,6 @@ def ways() -> list[str]:
     setpriv = shutil.which("setpriv") is not None
     possible = {"namespaces": setpriv and shutil.which("unshare"), "user": setpriv and root(), "limits": True}
     return [way for way, can in possible.items() if can]
-
-
-def reap() -> None:
-    """End what was left to this process when its parents ended; for a process that does nothing but grade."""
-    for _ in range(50):  # some may start others meanwhile
-        orphans = psutil.Process().children(recursive=True)
-        for orphan in orphans:
-            with suppress(psutil.Error):
-                orphan.kill()
-        if not orphans:
-            return
-        psutil.wait_procs(orphans, timeout=1)
 
 
 def environment(home: str) -> dict[str, str]:
@@ -204,9 +190,9 @@ def readable() -> list[Path]:
     return [path for path in folders if not any(other in path.parents for other in folders)]
 
 
-def _around(way: str, new_root: Path, also: list[Path], user: int) -> list[Any]:
+def _around(way: str, new_root: Path, also: list[Path]) -> list[Any]:
     """The commands in front of Python's."""
-    drop = f"--reuid={user} --regid={user} --clear-groups" if root() else ""
+    drop = f"--reuid={_user()} --regid={_user()} --clear-groups" if root() else ""
     if way == "user":
         return ["setpriv", *drop.split(), "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"]
     if way == "limits":

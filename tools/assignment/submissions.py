@@ -27,12 +27,15 @@ RESULTS = re.compile(r"^results: (\{.*\})\s*$", re.MULTILINE)
 
 
 class Entry(NamedTuple):
-    """A student and the one notebook to grade, with its digest; or why there is none."""
+    """A student, the files of this name, and the digest of the notebook if there is exactly one."""
 
     student: str
-    path: Path
+    paths: list[Path]
     digest: str = ""
-    reason: str = ""
+
+    @property
+    def file(self) -> str:
+        return readable(self.paths[0].name)
 
 
 class Work(NamedTuple):
@@ -45,22 +48,17 @@ class Work(NamedTuple):
 
 def find(folder: Path) -> list[Entry]:
     """The students of a folder, in order of their names. Raises InputError for a folder with nothing in it."""
-    files: dict[str, list[Path]] = {}
+    files: dict[str, Entry] = {}
     for path in sorted(folder.rglob("*")):
-        parts = path.relative_to(folder).parts
-        if not path.is_dir() and not any(part.startswith((".", "__MACOSX")) for part in parts):
-            files.setdefault(_student(folder, path).casefold(), []).append(path)
+        first, *inside = path.relative_to(folder).parts
+        if path.is_dir() or any(part.startswith((".", "__MACOSX")) for part in (first, *inside)):
+            continue
+        name = readable(first if inside else path.stem)
+        student = name.split("_")[0].strip() or name
+        files.setdefault(student.casefold(), Entry(student, [])).paths.append(path)
     if not files:
-        raise InputError(
-            f"SUBMISSIONS={folder}: no such folder, or nothing in it; put a notebook of each student there"
-        )
-    return [_entry(_student(folder, paths[0]), paths) for _, paths in sorted(files.items())]
-
-
-def _student(folder: Path, path: Path) -> str:
-    first, *inside = path.relative_to(folder).parts
-    name = readable(first if inside else path.stem)
-    return name.split("_")[0].strip() or name
+        raise InputError(f"SUBMISSIONS={folder}: no such folder, or nothing in it; put each student's notebook there")
+    return [entry._replace(digest=_digest(entry)) for _, entry in sorted(files.items())]
 
 
 def readable(name: str) -> str:
@@ -71,36 +69,42 @@ def readable(name: str) -> str:
         return os.fsencode(name).decode("latin-1")
 
 
-def _entry(student: str, paths: list[Path]) -> Entry:
-    notebooks = [path for path in paths if path.suffix.lower() == ".ipynb"]
-    path = (notebooks or paths)[0]
-    digest = reason = ""
+def _digest(entry: Entry) -> str:
+    try:
+        return hashlib.sha256(_notebook(entry).read_bytes()).hexdigest()
+    except (InputError, OSError):
+        return ""
+
+
+def _notebook(entry: Entry) -> Path:
+    """The one notebook of a student. Raises InputError for none, several, or what is no file."""
+    notebooks = [path for path in entry.paths if path.suffix.lower() == ".ipynb"]
+    names = ", ".join(readable(path.name) for path in (notebooks or entry.paths)[:5])
     if not notebooks:
-        reason = f"no notebook (.ipynb) was handed in, but {readable(path.name)}"
-    elif len(notebooks) > 1:
-        names = ", ".join(readable(path.name) for path in notebooks[:5])
-        reason = f"{len(notebooks)} notebooks: {names}; leave the one that counts, or rename, if of several students"
-    elif path.resolve() != path.parent.resolve() / path.name or not path.is_file():
-        reason = f"{readable(path.name)} is a link or a device, and not a file"
-    elif path.stat().st_size > LARGEST_MB << 20:
-        reason = f"{readable(path.name)} is larger than {LARGEST_MB} MB"
-    else:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Entry(student, path, digest, reason)
+        raise InputError(f"no notebook (.ipynb) was handed in, but {names}")
+    if len(notebooks) > 1:
+        remedy = "leave the one that counts, or rename, if they are of several students"
+        raise InputError(f"{len(notebooks)} notebooks: {names}; {remedy}")
+    path = notebooks[0]
+    if path.resolve() != path.parent.resolve() / path.name or not path.is_file():
+        raise InputError(f"{names} is a link or a device, and not a file")
+    if path.stat().st_size > LARGEST_MB << 20:
+        raise InputError(f"{names} is larger than {LARGEST_MB} MB")
+    return path
 
 
-def read(path: Path) -> Work:
-    """What a notebook holds. Raises InputError if the file is none, or one of another assignment."""
-    name = readable(path.name)
+def read(entry: Entry) -> Work:
+    """What a student's notebook holds. Raises InputError if there is none, or one of another assignment."""
+    path = _notebook(entry)
     try:
         notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
         cells = [(_id(cell), cell.cell_type, cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells]
     except Exception as error:  # whatever is wrong with it
         message = " ".join(str(error).split())[:120]
-        raise InputError(f"{name} is no notebook that can be read ({type(error).__name__}: {message})") from error
+        raise InputError(f"{entry.file} is no notebook that can be read ({type(error).__name__}: {message})") from error
     code = [(cell, source) for cell, kind, source, tags in cells if kind == "code" and SKIPPED not in tags]
     if not any("final_token" in source for _, source in code):
-        raise InputError(f"no cell of {name} defines `final_token`: is it the notebook of another assignment?")
+        raise InputError(f"no cell of {entry.file} defines `final_token`: is it the notebook of another assignment?")
     return Work(code, _results(notebook), _explanation(cells))
 
 

@@ -13,16 +13,29 @@ import json
 import os
 import re
 from dataclasses import asdict, dataclass, field
+from html import escape
 from pathlib import Path
 
-from feedback import page
-from rubric import POINTS
+from rubric import CODE, POINTS
 
 from minrm.errors import InputError
 
 Row = dict[str, str]
 COLUMNS = ["student", "file", "code", "experiment", "explanation", "total so far", "reason"]
-NUMBER = re.compile(r"\d+(\.\d+)?")
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+body {{ font: 1rem/1.6 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a;
+  background: #fff; }}
+table {{ border-collapse: collapse; }} th, td {{ text-align: left; padding: .3rem 1.2rem .3rem 0;
+  border-bottom: 1px solid #ccc; vertical-align: top; }}
+blockquote {{ margin: 0; padding: .1rem 1rem; background: #f3f3f3; white-space: pre-wrap; }}
+td, blockquote, li {{ overflow-wrap: anywhere; }} pre {{ overflow-x: auto; background: #f3f3f3; padding: .6rem 1rem; }}
+</style></head><body>
+{body}
+</body></html>
+"""
 
 
 @dataclass
@@ -38,8 +51,9 @@ class Verdict:
     explanation: str = ""
     notes: list[tuple[str, str]] = field(default_factory=list)
 
-    def note(self, part: str, sentence: str, reason: str = "") -> None:
-        self.notes.append((part, sentence))
+    def miss(self, part: str, reason: str) -> None:
+        """Note why a part has no points; the first such reason stands in the table."""
+        self.notes.append((part, reason))
         self.reason = self.reason or reason
 
 
@@ -63,7 +77,7 @@ class Table:
         return True
 
     def add(self, verdict: Verdict) -> None:
-        """Take in a verdict; where points were typed for the explanation of another file, the reason says so."""
+        """Take in a verdict; where points were typed for the explanation of an earlier file, the reason says so."""
         row = self.typed.get(cell(verdict.student), {"explanation": ""})
         row["experiment"] = str(verdict.experiment)
         if row["explanation"] and verdict.digest != getattr(self.before.get(verdict.student), "digest", ""):
@@ -72,17 +86,17 @@ class Table:
 
     def rows(self) -> list[Row]:
         """A row for each verdict, and those in which points were typed though the notebook is no longer there."""
-        gone = {"reason": "no notebook of this name is in the folder"}
-        rows = {student: row | gone for student, row in self.typed.items() if row["explanation"]}
+        missing = {"reason": "no notebook of this name is in the folder"}
+        rows = {student: row | missing for student, row in self.typed.items() if row["explanation"]}
         rows |= {cell(student): self._row(verdict) for student, verdict in self.verdicts.items()}
         return [rows[student] for student in sorted(rows, key=str.casefold)]
 
     def _row(self, verdict: Verdict) -> Row:
-        typed = self.typed.get(cell(verdict.student), {})
-        points = {"experiment": str(verdict.experiment), "explanation": ""} | typed
-        row = points | {"student": verdict.student, "file": verdict.file, "code": str(verdict.code)}
+        row = {"experiment": str(verdict.experiment), "explanation": ""} | self.typed.get(cell(verdict.student), {})
+        row |= {"student": verdict.student, "file": verdict.file, "code": str(verdict.code)}
         row["reason"] = re.sub(r"(.{100}).+(.{197})", r"\1 … \2", verdict.reason)  # a long one without its middle
-        return {name: cell(value) for name, value in row.items()} | {"total so far": total(row)}
+        total = sum(points(row, name) for name in ("code", "experiment", "explanation"))
+        return {name: cell(value) for name, value in row.items()} | {"total so far": f"{total:g}"}
 
     def write(self) -> None:
         _write(self.store, json.dumps([asdict(verdict) for verdict in self.verdicts.values()]))
@@ -95,6 +109,27 @@ class Table:
             _write(self.pages / file_name(verdict.student), page(verdict, self._row(verdict)))
 
 
+def page(verdict: Verdict, row: Row) -> str:
+    """The feedback as HTML; whatever comes from a submission is text in it, and nothing else."""
+    explanation, student = row["explanation"], escape(verdict.student)
+    lines = [
+        ("Code", row["code"], CODE),
+        ("Experiment", row["experiment"], POINTS["experiment"]),
+        ("Explanation", explanation or "read by your instructor", POINTS["explanation"]),
+        ("Together", row["total so far"] if explanation else "when the explanation is read", 100),
+    ]
+    table = "".join(
+        f"<tr><th>{part}</th><td>{escape(score)}</td><td>of {most}</td></tr>" for part, score, most in lines
+    )
+    notes = "".join(f"<li><strong>{escape(part)}.</strong> {escape(note)}</li>" for part, note in verdict.notes)
+    body = (
+        f"<h1>Supervise only the final token: {student}</h1><table>{table}</table><h2>What was seen</h2>"
+        f"<ul>{notes}</ul><h2>What I see and why</h2>"
+        f"<blockquote>{escape(verdict.explanation) or 'Nothing yet.'}</blockquote>"
+    )
+    return PAGE.format(title=f"Feedback for {student}", body=body)
+
+
 def file_name(student: str) -> str:
     """The student's page: what no file's name may hold is escaped, so that no two students share one."""
     name = re.sub(r'[\x00-\x1f\x7f%/\\:*?"<>|]', lambda found: f"%{ord(found[0]):02X}", student)
@@ -104,20 +139,23 @@ def file_name(student: str) -> str:
 
 def _write(path: Path, text: str) -> None:
     """Whole or not at all; half a letter, as an error of a submission may hold, becomes a question mark."""
-    beside = path.with_name(f".{path.name[:100]}.part")
+    beside = path.with_name(".part")
     beside.write_bytes(text.encode("utf-8", "replace"))
     os.replace(beside, path)
 
 
-def total(row: Row) -> str:
-    """The sum of the points there are; the explanation counts once a number stands there."""
-    points = [row[name].strip().replace(",", ".") for name in ("code", "experiment", "explanation")]
-    return f"{sum(float(value) for value in points if NUMBER.fullmatch(value)):g}"
+def points(row: Row, name: str) -> float:
+    """The number in a cell; 0 for nothing. Raises InputError for what is no number of points."""
+    number, most = (row[name] or "0").strip().replace(",", "."), POINTS.get(name, CODE)
+    if not re.fullmatch(r"\d+(\.\d+)?", number) or float(number) > most:
+        wrong = f"{name} is {row[name]!r}; it should be a number from 0 to {most}, or nothing"
+        raise InputError(f"grades.csv, the row of {row['student']}: {wrong}")
+    return float(number)
 
 
 def cell(text: str) -> str:
     """A text that no spreadsheet takes for a formula, whichever character separates its cells."""
-    text = re.sub(r"[\s;]+", " ", text.encode("utf-8", "replace").decode()).strip()
+    text = " ".join(text.encode("utf-8", "replace").decode().replace(";", ", ").split())
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
@@ -128,14 +166,10 @@ def _read(path: Path) -> dict[str, Row]:
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is no UTF-8 text: save it as `CSV UTF-8`") from error
     rows = list(csv.DictReader(io.StringIO(text), delimiter=";" if text.startswith("student;") else ","))
-    for number, row in enumerate(rows, start=2):
+    for row in rows:
         if set(COLUMNS) - set(row):
-            raise InputError(
-                f"{path}: its columns are not {', '.join(COLUMNS)}; move it elsewhere, or give another OUT"
-            )
+            raise InputError(f"{path} has other columns than {', '.join(COLUMNS)}; move it, or give another OUT")
         for name in ("experiment", "explanation"):
-            points = (row[name] or "").strip().replace(",", ".")
-            if points and not (NUMBER.fullmatch(points) and float(points) <= POINTS[name]):
-                wrong = f"{name} is {row[name]!r}; it should be a number from 0 to {POINTS[name]}, or nothing"
-                raise InputError(f"{path}, row {number} ({row['student']}): {wrong}")
-    return {row["student"]: {name: (row[name] or "").strip() for name in COLUMNS} for row in rows}
+            row[name] = (row[name] or "").strip()
+            points(row, name)
+    return {row["student"]: {name: row[name] or "" for name in COLUMNS} for row in rows}

@@ -25,12 +25,6 @@ SHELL = re.compile(r"^(\s*)([%!].*|\?+[\w.]+|[\w.]+\?+)\s*$")  # %magic, !comman
 KEYCTL = {"x86_64": 250, "aarch64": 219}  # the number of this system call
 
 
-def leave_keyring():
-    """Join a new session keyring: the instructor's holds keys."""
-    if sys.platform == "linux" and platform.machine() in KEYCTL:
-        ctypes.CDLL(None).syscall(KEYCTL[platform.machine()], 1, None)
-
-
 def run_cells(cells, namespace):
     """Run each cell as far as it goes, as a notebook would. Returns what stopped: [[cell, message], …].
 
@@ -61,42 +55,34 @@ def python(source):
         return ast.parse("\n".join(SHELL.sub(r"\1pass", line) for line in source.splitlines()))
 
 
-def answer(namespace, values):
-    """What `final_token` returns for a mask, to be told in JSON, and `mask`: the argument afterwards."""
+def answer(function, values):
+    """What a function returns for a mask, to be told in JSON; `mask` is its argument afterwards."""
     import torch
 
     mask = torch.tensor(values, dtype=torch.bool)
     try:
-        reply = described(namespace["final_token"](mask))
+        result = function(mask)
+        reply: dict = {"type": type(result).__name__}
+        if isinstance(result, torch.Tensor) and result.numel() <= LARGEST and not result.is_complex():
+            reply = {"tensor": [str(result.dtype).removeprefix("torch."), list(result.shape), result.tolist()]}
     except BaseException as error:
         reply = {"raised": [type(error).__name__, str(error)[:LONGEST]]}
-    return reply | {"mask": mask.int().flatten().tolist()}
-
-
-def described(result):
-    import torch
-
-    if isinstance(result, torch.Tensor) and result.numel() <= LARGEST and not result.is_complex():
-        dtype = str(result.dtype).removeprefix("torch.")
-        return {"tensor": [dtype, list(result.shape), result.flatten().tolist()]}
-    with suppress(Exception):
-        if len(json.dumps(result)) <= LARGEST:
-            return {"value": result}
-    return {"type": type(result).__name__}
+    return reply | {"mask": mask.tolist()}
 
 
 def main(task, pipe):
-    leave_keyring()
+    if platform.machine() in KEYCTL and sys.platform == "linux":
+        ctypes.CDLL(None).syscall(KEYCTL[platform.machine()], 1, None)  # a new keyring: the instructor's holds keys
     for kind, most in task["limits"].items():
         with suppress(AttributeError, ValueError, OSError):  # one that the system does not know, or has set lower
             resource.setrlimit(getattr(resource, kind), (most, most))
     os.set_inheritable(pipe, False)  # a process that the submission starts has no part in the talk
     namespace = {"__name__": "__main__", "display": lambda *shown, **options: None}
     stopped = run_cells(task["cells"], namespace)
-    defined = callable(namespace.get("final_token"))
-    answers = [answer(namespace, mask) for mask in task["masks"]] if defined else []
+    function = namespace.get("final_token")
+    answers = [answer(function, mask) for mask in task["masks"]] if callable(function) else []
     with os.fdopen(pipe, "w", encoding="utf-8") as out:
-        json.dump({"stopped": stopped[:20], "defined": defined, "answers": answers}, out)
+        json.dump({"stopped": stopped[:20], "answers": answers}, out)
 
 
 if __name__ == "__main__":
