@@ -2,8 +2,8 @@
 
 A submission runs in a process of its own (`sandbox.py`), which is given masks and returns what its `final_token` makes
 of them. Then otter's test cases run here, on these answers: what is right is known only here, and nothing in an answer
-is trusted to be more than numbers. Only this program writes, each file whole, so that it can be stopped at any time; the
-next call grades what is new or has changed.
+is trusted to be more than numbers. Only this program writes, each file whole, so that it can be stopped at any time;
+the next call grades what is new or has changed.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def best_way() -> str:
 def judge(entry: Entry, way: str, seconds: float = 30, memory_mb: int = 2048) -> Verdict:
     """The verdict on a notebook. way: of containing it (`sandbox`)."""
     torch.set_num_threads(1)
-    verdict = Verdict(entry.student, entry.file)
+    verdict = Verdict(entry.student, entry.file, entry.digest)
     try:
         work = read(entry)
         output, failure = sandbox.run(way, {"cells": work.cells, "masks": _masks()}, seconds, memory_mb)
@@ -79,10 +79,10 @@ def judge(entry: Entry, way: str, seconds: float = 30, memory_mb: int = 2048) ->
         verdict.explanation = work.explanation
         if not work.explanation:
             verdict.miss("Explanation", "explanation: no text stands under its heading, beyond what was handed out")
-        verdict.digest = entry.digest
     except InputError as error:
         verdict.miss("Notebook", str(error))
     except Exception as error:  # a mistake of the grader's own stops nobody else's grading
+        verdict.digest = ""
         verdict.miss("Grader", f"the grader itself stopped with {type(error).__name__}: {error}; please report it")
     return verdict
 
@@ -91,7 +91,7 @@ def _code(output: bytes, verdict: Verdict) -> str:
     """Give the points of each test case, to the first that fails. Returns why it failed; nothing if none did."""
     try:
         reply = json.loads(output)
-        answers = dict(zip(map(str, _masks()), reply["answers"], strict=bool(reply["answers"])))
+        answers = dict(zip(map(str, _masks()), reply["answers"], strict=False))
         stopped = [(str(cell)[:80], str(message)[:600]) for cell, message in reply["stopped"]]
     except (ValueError, TypeError, KeyError, RecursionError):
         return "it wrote into the grader's own pipe"
@@ -104,7 +104,7 @@ def _code(output: bytes, verdict: Verdict) -> str:
     for case in CASES:
         try:
             with redirect_stdout(StringIO()):
-                case.body.call_func({"final_token": lambda mask: _answer(answers[str(mask.int().tolist())], mask)})
+                case.body.call_func({"final_token": lambda mask: _answer(answers.get(str(mask.int().tolist())), mask)})
         except AssertionError as error:
             return "blank: final_token is not written" if "NotImplementedError" in str(error) else str(error)
         verdict.code += case.points

@@ -27,7 +27,7 @@ RESULTS = re.compile(r"^results: (\{.*\})\s*$", re.MULTILINE)
 
 
 class Entry(NamedTuple):
-    """A student, the files of this name, and the digest of the notebook if there is exactly one."""
+    """A student, the files of this name, and the digest of the one notebook, or of why there is none."""
 
     student: str
     paths: list[Path]
@@ -71,9 +71,10 @@ def readable(name: str) -> str:
 
 def _digest(entry: Entry) -> str:
     try:
-        return hashlib.sha256(_notebook(entry).read_bytes()).hexdigest()
-    except (InputError, OSError):
-        return ""
+        content = _notebook(entry).read_bytes()
+    except (InputError, OSError) as error:
+        content = str(error).encode("utf-8", "replace")
+    return hashlib.sha256(content).hexdigest()
 
 
 def _notebook(entry: Entry) -> Path:

@@ -71,7 +71,7 @@ class Table:
     def keep(self, student: str, digest: str) -> bool:
         """Take over the verdict of an earlier call, if it is of this very file and its row is still in the table."""
         verdict = self.before.get(student)
-        if not verdict or not digest or verdict.digest != digest or cell(student) not in self.typed:
+        if not verdict or verdict.digest != digest or cell(student) not in self.typed:
             return False
         self.verdicts[student] = verdict
         return True

@@ -1,11 +1,49 @@
-"""Submissions as students would hand them in, made from the student's notebook: right, wrong, broken and hostile."""
+"""Submissions as students would hand them in, made from the student's notebook, and the grader called on a folder."""
 
+import csv
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import nbformat
+import sandbox
 from submissions import NOTEBOOK
+
+GRADE = Path(sandbox.__file__).with_name("grade.py")
+SECRET = "a-token-of-the-instructor"
+
+
+class Graded(NamedTuple):
+    """rows: by student. printed: by the program."""
+
+    folder: Path
+    out: Path
+    rows: dict[str, dict[str, str]]
+    printed: str
+
+    def page(self, student: str) -> str:
+        return (self.out / "feedback" / f"{student}.html").read_text(encoding="utf-8")
+
+
+def grade(folder: Path, *options: str) -> Graded:
+    """Call the grader, as `make grade` does, with a secret in its environment."""
+    environment = os.environ | {"MINRM_SECRET": SECRET}
+    call = [sys.executable, GRADE, folder, *options]
+    done = subprocess.run(call, env=environment, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr
+    out = folder.with_name(f"{folder.name}-graded")
+    return Graded(folder, out, rows_of(out), done.stdout)
+
+
+def rows_of(out: Path) -> dict[str, dict[str, str]]:
+    with open(out / "grades.csv", encoding="utf-8") as file:
+        return {row["student"]: row for row in csv.DictReader(file)}
+
+
+# What students hand in
 
 HEAD = "def final_token(solution_mask):\n"
 RIGHT = {
@@ -72,19 +110,37 @@ FORKS = """
         except OSError:
             pass
 """
+# Memory that no limit of the system counts, and memory that many processes hold together
+SHARES = """
+import mmap
+shared = mmap.mmap(-1, 1600 << 20)
+for place in range(0, 1600 << 20, 4096):
+    shared[place] = 1
+"""
+HERD = """
+import os, time
+for _ in range(8):
+    if os.fork() == 0:
+        memory = bytearray(300 << 20)
+        time.sleep(100)
+time.sleep(3)
+"""
 BROKEN = {  # student: (what stands in the cell, a pattern of its reason)
     "crash": ("import os\nos.abort()", "its process ended by itself"),
     "dies": (HEAD + "    import os\n    os._exit(0)", "its process ended by itself .code 0"),
     "error": (HEAD + "    return solution_mask / nothing", "NameError: name 'nothing' is not defined"),
-    "exits": ("import sys\nsys.exit('enough')", "there is no function `final_token`; the cell final-token stopped"),
+    "exits": ("import sys\nsys.exit('enough')", "there is no function `final_token`, the cell final-token stopped"),
     "loop": (HEAD + "    while True:\n        pass", "12 seconds of computing"),
     "sleep": (HEAD + "    import time\n    time.sleep(10**6)", "12 seconds of doing nothing"),
-    "cell": ("while True:\n    pass", "the end of its cells had not come after 12 seconds of computing"),
+    "cell": ("while True:\n    pass", "12 seconds of computing"),
     "bomb": (
         HEAD + "    kept = []\n    while True:\n        kept.append(bytearray(2**26))",
         "MemoryError|of memory",
     ),
     "forks": (f"{HEAD}{FORKS}", "of computing|of memory"),
+    "shares": (f"{HONEST}\n{SHARES}", "of memory"),
+    "herd": (f"{HONEST}\n{HERD}", "of memory"),
+    "half": (HEAD + "    raise RuntimeError('\\ud800')", "stopped with RuntimeError: \\?"),
 }
 
 
@@ -117,8 +173,8 @@ frame = sys._getframe()
 while frame:
     found += [name for name in frame.f_locals if name in ('seed', 'verdict', 'reference', 'expected')]
     frame = frame.f_back
-found += [type(thing).__name__ for thing in gc.get_objects() if type(thing).__name__ in ('Verdict', 'Submission')]
-found += [name for name in sys.modules if name in ('judge', 'reference', 'trained', 'grade')]
+found += [type(thing).__name__ for thing in gc.get_objects() if type(thing).__name__ in ('Verdict', 'Entry')]
+found += [name for name in sys.modules if name in ('table', 'reference', 'trained', 'grade')]
 """
 
 # Tries to write the table and its own page, and to reach the processes around it.
@@ -153,18 +209,18 @@ except OSError:
     pass
 """
 
-# Writes what replies look like into every pipe it holds.
+# Writes what answers look like into every pipe it holds.
 FORGER = """
 import os
 for number in range(3, 256):
     try:
-        os.write(number, b'{"stopped": [], "defined": true}\\n{"kind": "given"}\\n')
+        os.write(number, b'{"stopped": [], "answers": []}')
     except OSError:
         pass
 """
 
 LIAR = """
 import json
-tell, none = json.dumps, {'kind': 'tensor', 'dtype': 'bool', 'shape': [9], 'values': []}
-json.dumps = lambda told: tell(told if 'defined' in told else none)
+tell, none = json.dump, {'tensor': ['bool', [9], []], 'mask': [[True]]}
+json.dump = lambda told, out: tell(told | {'answers': [none] * len(told['answers'])}, out)
 """
