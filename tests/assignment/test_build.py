@@ -21,7 +21,7 @@ PAGE = build.NOTEBOOK.parents[1] / "instructors.md"
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory):
     folder = tmp_path_factory.mktemp("dist")
-    assert build.main(["--out", str(folder)]) == 0
+    build.build(folder)
     return folder
 
 
@@ -53,18 +53,17 @@ def test_the_instructors_page_tells_the_rubric():
     assert list(map(int, points)) == list(POINTS.values())
 
 
-def test_the_container_installs_the_course_from_its_own_address(tmp_path, monkeypatch):
-    config = build.CONFIG.read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    ("url", "links"), [('""', False), ('"https://github.com/ann/rm"', True), ("https://github.com/ann/rm.git", True)]
+)
+def test_links_lead_to_the_fork_and_to_nowhere_before_there_is_one(tmp_path, monkeypatch, url, links):
+    config = re.sub(r"^(  url:).*$", rf"\1 {url}", build.CONFIG.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    (tmp_path / "_config.yml").write_text(config, encoding="utf-8")
     monkeypatch.setattr(build, "CONFIG", tmp_path / "_config.yml")
-    for url, expected in (
-        ('""', []),
-        ('"https://github.com/ann/rm"', ["minrm @ https://github.com/ann/rm/archive/HEAD.zip"]),
-    ):
-        build.CONFIG.write_text(re.sub(r"^(  url:).*$", rf"\1 {url}", config, flags=re.MULTILINE), encoding="utf-8")
-        assert build.requirements() == expected
-        first = nbformat.reads(build.student_notebook(), as_version=4).cells[0].source
-        links = "[Chapter 4](https://github.com/ann/rm/blob/HEAD/book/04_outcome_reward_model.ipynb)" in first
-        assert "../" not in first and "Chapter 4" in first and links == bool(expected)
+    assert build.address() == ("https://github.com/ann/rm" if links else "")
+    first = nbformat.reads(build.student_notebook(), as_version=4).cells[0].source
+    link = "[Chapter 4](https://github.com/ann/rm/blob/HEAD/book/04_outcome_reward_model.ipynb)"
+    assert "../" not in first and "Chapter 4" in first and (link in first) == links
 
 
 def test_both_graders_run_one_file_of_tests(dist):

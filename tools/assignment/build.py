@@ -6,7 +6,6 @@ same tests as `make grade` runs. The zip holds the reference answer: it is for i
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import re
 import shutil
@@ -15,11 +14,12 @@ import tempfile
 from pathlib import Path
 
 import nbformat
-from feedback import PAGE
+import yaml
 from markdown_it import MarkdownIt
 from otter.generate import main as generate
 from rubric import POINTS, SEEDS, TESTS
 from submissions import NOTEBOOK
+from table import PAGE
 
 from minrm.errors import InputError
 
@@ -27,7 +27,6 @@ HERE = Path(__file__).parent
 HELPERS = ["reference.py", "trained.py"]  # of the tests
 CONFIG = HERE.parents[1] / "_config.yml"
 LINK = re.compile(r"\[([^\]]*)\]\(\.\./([^)]*)\)")
-ADDRESS = re.compile(r"^repository:\n(?:  .*\n)*?  url: *\"?(https://\S+?)\"?$", re.MULTILINE)
 
 
 def student_notebook() -> str:
@@ -52,44 +51,35 @@ def handout() -> str:
 
 
 def autograder(path: Path) -> None:
-    """Write the zip, by `otter generate`."""
+    """Write the zip, by `otter generate`. Its own container installs the course, without git, from where it lies."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         shutil.copytree(TESTS.parent, "tests", ignore=shutil.ignore_patterns("__pycache__"))
         for name in HELPERS:
             shutil.copy(HERE / name, name)
-        Path("requirements.txt").write_text("\n".join(requirements()) + "\n")
+        Path("requirements.txt").write_text(f"minrm @ {address()}/archive/HEAD.zip\n" if address() else "")
         Path("otter_config.json").write_text('{"show_hidden": true, "pdf": false}\n')
         generate(output_path=str(path), files=HELPERS, python_version="3.11")
 
 
 def address() -> str:
     """Where the fork lies; nothing before `make fork`."""
-    url = ADDRESS.search(CONFIG.read_text(encoding="utf-8"))
-    return url[1].removesuffix(".git").rstrip("/") if url else ""
+    url = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["repository"]["url"]
+    return (url or "").removesuffix(".git").rstrip("/")
 
 
-def requirements() -> list[str]:
-    """What the zip's own container, which has no git, installs beside otter: the course, from where its fork lies."""
-    return [f"minrm @ {address()}/archive/HEAD.zip"] if address() else []
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("dist"), help="the folder to write to")
-    out = parser.parse_args(arguments).out.resolve()
+def build(out: Path) -> None:
+    """Write all three."""
     out.mkdir(parents=True, exist_ok=True)
-    try:
-        (out / "final_token.ipynb").write_text(student_notebook(), encoding="utf-8")
-        (out / "handout.html").write_text(handout(), encoding="utf-8")
-        autograder(out / "autograder.zip")
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    (out / "final_token.ipynb").write_text(student_notebook(), encoding="utf-8")
+    (out / "handout.html").write_text(handout(), encoding="utf-8")
+    autograder(out / "autograder.zip")
     print(f"✓ {out}: final_token.ipynb and handout.html for students, autograder.zip for you (it holds the answer)")
-    if not requirements():
+    if not address():
         print("  the course has no address yet (make fork), so the zip grades with `otter run`, and not in a container")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        build(Path("dist").resolve())
+    except InputError as error:
+        sys.exit(str(error))

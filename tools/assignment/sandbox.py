@@ -26,7 +26,7 @@ import psutil
 
 import minrm
 
-WORKER = Path(__file__).with_name("worker.py")
+WORKER, ENTER = (Path(__file__).with_name(name) for name in ("worker.py", "enter.sh"))
 HOME = Path(minrm.__file__).parent.parent  # of the package
 TASKS, FILE_MB, FILES = 64, 64, 256  # processes and threads, a file's size, open files
 HELD = re.compile(r"^Rss(?:Anon|Shmem):\s+(\d+) kB", re.MULTILINE)
@@ -37,31 +37,17 @@ CONTAINED = {
     "user": "another user, who can write none of your files; the network and readable files are within reach",
     "limits": "limits of time, memory, processes and file size only; your files and the network are within reach",
 }
-# $1: where the new root goes, $2: how to drop privileges, $3: how many folders follow that it may read
-ENTER = """set -e
-root=$1; drop=$2; count=$3; shift 3
-mount -t tmpfs -o mode=755 tmpfs "$root"
-mkdir "$root/proc" "$root/dev" "$root/tmp"; mount -t tmpfs -o size=256m,mode=1777 tmpfs "$root/tmp"
-for path in /bin /lib /lib64; do if [ -L $path ]; then cp -P $path "$root$path"; fi; done
-while [ "$count" -gt 0 ]; do
-  mkdir -p "$root$1"; mount --rbind "$1" "$root$1"
-  mount -o remount,bind,ro "$root$1" || mount -o remount,bind,ro,nosuid,nodev "$root$1"
-  count=$((count - 1)); shift
-done
-for name in null zero random urandom; do touch "$root/dev/$name"; mount --bind "/dev/$name" "$root/dev/$name"; done
-mount -t proc proc "$root/proc" || true
-mount -o remount,bind,ro "$root"
-cd /; exec chroot "$root" setpriv $drop --no-new-privs --inh-caps=-all --bounding-set=-all --pdeathsig KILL "$@"
-"""
 UNSHARE = "setpriv --pdeathsig KILL unshare --mount --pid --net --ipc --uts --fork --kill-child"
 
 
 def protect() -> None:
-    """Let no process of the same user look into this one's memory, and let it end with the program that started it."""
+    """Let no process of the same user look into this one's memory, let it end with the program that started it, and
+    let orphans of its children come to it."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
         libc.prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
+        libc.prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 
 
 def run(way: str, task: dict[str, Any], seconds: float = 30, memory_mb: int = 2048) -> tuple[bytes, str]:
@@ -69,11 +55,11 @@ def run(way: str, task: dict[str, Any], seconds: float = 30, memory_mb: int = 20
 
     seconds: of computing, or of doing nothing, so that other programs may hold the machine.
     """
+    others = _children()
     with tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True) as folder:
         pipe, end = os.pipe()
         process = _start(way, Path(folder), task, seconds, memory_mb, end)
         os.close(end)
-        tree = psutil.Process(process.pid)
         output, idle, last = b"", 0.0, time.monotonic()
         try:
             while True:
@@ -82,7 +68,7 @@ def run(way: str, task: dict[str, Any], seconds: float = 30, memory_mb: int = 20
                 if part == b"" or (over and part is None):  # closed; or one that it left behind holds it open
                     break
                 output += part or b""
-                computing, memory, busy = used(family(tree, way))
+                computing, memory, busy = used(_children() - others)
                 now = time.monotonic()
                 idle, last = idle + (0 if busy else now - last), now
                 limits = {
@@ -98,10 +84,13 @@ def run(way: str, task: dict[str, Any], seconds: float = 30, memory_mb: int = 20
             whole = output and process.returncode == 0
             return output, "" if whole else f"its process ended by itself (code {process.returncode})"
         finally:
-            for member in family(tree, way):
-                with suppress(psutil.Error):
-                    member.kill()
-            process.wait()
+            for _ in range(50):  # some may start others meanwhile
+                for member in (members := _children() - others):
+                    with suppress(psutil.Error):
+                        member.kill()
+                psutil.wait_procs(members, timeout=1)
+                if not members:
+                    break
             os.close(pipe)
 
 
@@ -143,17 +132,9 @@ def used(members: set[psutil.Process]) -> tuple[float, float, bool]:
     return seconds, kb / 1024, busy
 
 
-def family(process: psutil.Process, way: str) -> set[psutil.Process]:
-    """A worker and all that it has started; one that hides from its parents is found by its user, or by its namespace:
-    the first process inside takes all others along.
-    """
-    members = {process}
-    with suppress(psutil.Error):
-        members |= set(process.children(recursive=True))
-    if way == "user":
-        others = psutil.process_iter(["uids"])
-        members |= {other for other in others if other.info["uids"] and other.info["uids"].real == _user()}
-    return members
+def _children() -> set[psutil.Process]:
+    """What this process, and all that it has started, has started."""
+    return set(psutil.Process().children(recursive=True))
 
 
 def _user() -> int:
@@ -199,7 +180,7 @@ def _around(way: str, new_root: Path, also: list[Path]) -> list[Any]:
         return []
     folders = [*readable(), *also]
     own = [] if root() else ["--user", "--map-root-user"]
-    return [*UNSHARE.split(), *own, "sh", "-c", ENTER, "sh", new_root, drop, len(folders), *folders]
+    return [*UNSHARE.split(), *own, "sh", ENTER, new_root, drop, len(folders), *folders]
 
 
 def _tasks(user: int) -> int:

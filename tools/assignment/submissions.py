@@ -149,13 +149,8 @@ def missing(results: dict[str, Any] | None) -> str:
     """Why the printed results do not count as the experiment; nothing if they do. A person looks at the numbers."""
     if results is None:
         return "no line `results: …` is stored in the notebook; run the experiment and save it with its outputs"
-    complete = [runs for runs in results.values() if isinstance(runs, list) and sum(map(_is_run, runs)) >= SEEDS]
-    lack = f"{len(complete)} variants in the results have {SEEDS} seeds, each with `auc` and `best_of_n`; two should"
-    return lack if len(complete) < 2 else ""
-
-
-def _is_run(run: Any) -> bool:
-    """Whether these are the numbers of one seed, as the cell `experiment` prints them: all are shares."""
-    if not isinstance(run, dict) or not isinstance(run.get("best_of_n"), dict) or not run["best_of_n"]:
-        return False
-    return all(isinstance(x, int | float) and 0 <= x <= 1 for x in (run.get("auc"), *run["best_of_n"].values()))
+    variants = [runs for runs in results.values() if isinstance(runs, list)]
+    seeds = [[run for run in runs if isinstance(run, dict) and {"auc", "best_of_n"} <= run.keys()] for runs in variants]
+    complete = sum(len(runs) >= SEEDS for runs in seeds)
+    lack = f"{complete} variants in the results have {SEEDS} seeds, each with `auc` and `best_of_n`; two should"
+    return lack if complete < 2 else ""

@@ -22,20 +22,8 @@ from minrm.errors import InputError
 
 Row = dict[str, str]
 COLUMNS = ["student", "file", "code", "experiment", "explanation", "total so far", "reason"]
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-body {{ font: 1rem/1.6 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a;
-  background: #fff; }}
-table {{ border-collapse: collapse; }} th, td {{ text-align: left; padding: .3rem 1.2rem .3rem 0;
-  border-bottom: 1px solid #ccc; vertical-align: top; }}
-blockquote {{ margin: 0; padding: .1rem 1rem; background: #f3f3f3; white-space: pre-wrap; }}
-td, blockquote, li {{ overflow-wrap: anywhere; }} pre {{ overflow-x: auto; background: #f3f3f3; padding: .6rem 1rem; }}
-</style></head><body>
-{body}
-</body></html>
-"""
+HERE = Path(__file__).parent
+PAGE, FEEDBACK = ((HERE / name).read_text(encoding="utf-8") for name in ("page.html", "feedback.html"))
 
 
 @dataclass
@@ -111,23 +99,15 @@ class Table:
 
 def page(verdict: Verdict, row: Row) -> str:
     """The feedback as HTML; whatever comes from a submission is text in it, and nothing else."""
-    explanation, student = row["explanation"], escape(verdict.student)
-    lines = [
-        ("Code", row["code"], CODE),
-        ("Experiment", row["experiment"], POINTS["experiment"]),
-        ("Explanation", explanation or "read by your instructor", POINTS["explanation"]),
-        ("Together", row["total so far"] if explanation else "when the explanation is read", 100),
-    ]
-    table = "".join(
-        f"<tr><th>{part}</th><td>{escape(score)}</td><td>of {most}</td></tr>" for part, score, most in lines
-    )
+    texts = {name: row[name] for name in ("student", "code", "experiment")} | {
+        "explanation": row["explanation"] or "read by your instructor",
+        "total": row["total so far"] if row["explanation"] else "when the explanation is read",
+        "text": verdict.explanation or "Nothing yet.",
+    }
+    most = {"most_code": CODE, "most_experiment": POINTS["experiment"], "most_explanation": POINTS["explanation"]}
     notes = "".join(f"<li><strong>{escape(part)}.</strong> {escape(note)}</li>" for part, note in verdict.notes)
-    body = (
-        f"<h1>Supervise only the final token: {student}</h1><table>{table}</table><h2>What was seen</h2>"
-        f"<ul>{notes}</ul><h2>What I see and why</h2>"
-        f"<blockquote>{escape(verdict.explanation) or 'Nothing yet.'}</blockquote>"
-    )
-    return PAGE.format(title=f"Feedback for {student}", body=body)
+    body = FEEDBACK.format(**most, notes=notes, **{name: escape(text) for name, text in texts.items()})
+    return PAGE.format(title=f"Feedback for {escape(verdict.student)}", body=body)
 
 
 def file_name(student: str) -> str:
