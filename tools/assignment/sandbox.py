@@ -81,8 +81,10 @@ def run(way: str, task: dict[str, Any], seconds: float = 30, memory_mb: int = 20
                     return output, f"stopped after {passed[0]}"
             with suppress(TimeoutExpired):
                 process.wait(timeout=5)
-            whole = output and process.returncode == 0
-            return output, "" if whole else f"its process ended by itself (code {process.returncode})"
+            code = process.returncode
+            if code is None:
+                return output, "it closed the grader's pipe"
+            return output, "" if output and code == 0 else f"its process ended by itself (code {code})"
         finally:
             for _ in range(50):  # some may start others meanwhile
                 for member in (members := _children() - others):
