@@ -51,13 +51,6 @@ RIGHT = {
     "    last = torch.where(solution_mask, c, -1).amax(dim=1)\n"
     "    return c == last[:, None]",
     "ben": "    later = solution_mask.flip(1).cumsum(1).flip(1)\n    return solution_mask & (later == 1)",
-    "cem": "    out = torch.zeros_like(solution_mask)\n"
-    "    for row, mask in enumerate(solution_mask.tolist()):\n"
-    "        for column in reversed(range(len(mask))):\n"
-    "            if mask[column]:\n"
-    "                out[row, column] = True\n"
-    "                break\n"
-    "    return out",
 }
 LAST = "torch.where(solution_mask, torch.arange(solution_mask.shape[1]), -1).amax(dim=1)"
 WRONG = {  # student: (answer, what the hint says)
