@@ -1,9 +1,10 @@
 """How everything in this folder was made, from nothing, through the package's public functions: `make data`.
 
 Units, each at most 30 minutes on two cores: policy, evaluation, training, drilled, a run for each reward model and
-seed (orm-0, prm-0, …), rollouts, smaller runs for chapters 5 and 8, longer, measure. A unit whose result is
-there is not run again; one that was stopped goes on where it was. To run one anew, remove its files, or build into
-another folder with `make data OUT=folder`. `make data QUICK=1` goes the same way in a few minutes, in small.
+seed (orm-0, prm-0, …), rollouts, smaller runs for chapters 5 and 8, longer, supervision-0 to -4 and supervision (for
+the instructors' page), measure. A unit whose result is there is not run again; one that was stopped goes on where it
+was. To run one anew, remove its files, or build into another folder with `make data OUT=folder`. `make data QUICK=1`
+goes the same way in a few minutes, in small.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from measure import measure
 from runs import MODELS, RUNS, scores
+from supervision import UNITS as SUPERVISION
 from variants import UNITS as VARIANTS
 
 from minrm import sample
@@ -106,6 +108,7 @@ UNITS = {
     **RUNS,
     **VARIANTS,
     "longer": (longer, "longer.parquet"),
+    **SUPERVISION,
     "measure": (measure, "measured.json"),
 }
 

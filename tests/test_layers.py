@@ -8,7 +8,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "minrm"
 CORE = {
-    "errors", "text", "rows", "loading", "reward_model", "sampling", "orm", "prm", "bradley_terry", "selection", "votes",
+    "errors", "text", "rows", "loading", "reward_model", "sampling",
+    "orm", "prm", "bradley_terry", "selection", "votes",
 }  # fmt: skip
 MAY_IMPORT = {  # a room → the rooms that its files may import from; "core" are the files at the top
     "core": {"core", "answers", "metrics"},

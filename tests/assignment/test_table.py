@@ -1,118 +1,95 @@
 """The table of grades, as a person and a spreadsheet treat it."""
 
 import pytest
-from judge import Verdict
-from submissions import Entry
-from table import COLUMNS, Table, plain, total
+from table import COLUMNS, Table, Verdict, cell, file_name
 
 from minrm.errors import InputError
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx"])
-def test_no_name_is_a_formula(text):
-    assert plain(text) == f"'{text}" and plain(f"a{text}") == f"a{text}"
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=x", " =x", "\r=x"])
+def test_no_cell_is_a_formula_in_any_reading(text):
+    assert cell(text) == f"'{text.strip()}" and cell(f"a{text}") == " ".join(f"a{text}".split())
+    assert not any(part.startswith("=") for part in cell(f"a;{text}").split(";"))
 
 
-@pytest.mark.parametrize(
-    ("written", "points"), [("", "50"), ("40", "90"), ("41.5", "91.5"), ("41,5", "91.5"), ("?", "50")]
-)
-def test_the_total_takes_what_a_person_typed_once_it_is_a_number(written, points):
-    assert total({"code": "30", "experiment": "20", "explanation": written}) == points
-
-
-def entry(folder, student):
-    path = folder / f"{student}.ipynb"
-    path.write_text(student)
-    return Entry(student, path)
-
-
-def test_a_row_is_kept_while_its_file_is_the_same(tmp_path):
-    ada = entry(tmp_path, "ada")
-    first = Table(tmp_path)
-    assert not first.keep(ada)
-    first.add(ada, Verdict(check=20, trained=10))
-    first.write()
-    assert Table(tmp_path).keep(ada)
-    ada.path.write_text("another answer")
-    assert not Table(tmp_path).keep(ada)
-
-
-def test_a_lost_page_is_made_again(tmp_path):
-    ada = entry(tmp_path, "ada")
-    table = Table(tmp_path)
-    table.add(ada, Verdict())
+def graded(folder, *verdicts, **typed):
+    """The table that a call leaves, with what a person typed into each row."""
+    table = Table(folder)
+    for verdict in verdicts:
+        table.add(verdict)
+        table.typed[cell(verdict.student)] = {"experiment": str(verdict.experiment), "explanation": ""} | typed
     table.write()
-    table.page("ada").unlink()
-    assert not Table(tmp_path).keep(ada)
+    return Table(folder)
 
 
-def test_a_table_that_a_spreadsheet_saved_with_semicolons_is_read(tmp_path):
-    ada = entry(tmp_path, "ada")
-    table = Table(tmp_path)
-    table.add(ada, Verdict(check=20, trained=10))
-    values = table.sorted()[0] | {"explanation": "40"}
-    lines = [";".join(COLUMNS), ";".join(values[name] for name in COLUMNS)]
-    (tmp_path / "grades.csv").write_text("\r\n".join(lines), encoding="utf-8-sig")
-    again = Table(tmp_path)
-    assert again.keep(ada) and again.sorted()[0]["total so far"] == "70"
+ADA = Verdict("ada", "ada.ipynb", "digest", code=30, experiment=20)
 
 
-def test_points_without_their_notebook_are_kept_beside_and_told(tmp_path):
-    """It was handed in again, or a spreadsheet took the student 007 for a number."""
-    for student in ("007", "ada"):
-        table = Table(tmp_path)
-        table.add(entry(tmp_path, student), Verdict(check=20))
-        values = table.sorted()[0] | {"explanation": "44", "student": student.lstrip("0")}
-        table.rows = {student: values}
-        table.write()
-        said = Table(tmp_path).save_typed([entry(tmp_path, student)])
-        if student == "ada":
-            assert said == "" and not (tmp_path / "grades-before-2.csv").exists()
-        else:
-            assert "explanation of 7 are not taken over" in said and "grades-before-1.csv" in said
-            assert ",44," in (tmp_path / "grades-before-1.csv").read_text()
-
-
-@pytest.mark.parametrize("written", ["35/50", "500", "50.5", "good"])
-def test_what_is_no_number_of_points_is_refused_with_its_row(written, tmp_path):
-    table = Table(tmp_path)
-    table.add(entry(tmp_path, "ada"), Verdict())
-    table.rows["ada"] |= {"explanation": written}
-    table.write()
-    with pytest.raises(InputError, match=rf"grades\.csv, row 2 \(ada\): explanation is '{written}'; wanted a number"):
-        Table(tmp_path)
-
-
-def test_a_table_in_an_older_encoding_is_read(tmp_path):
-    jose = entry(tmp_path, "José")
-    table = Table(tmp_path)
-    table.add(jose, Verdict(check=20))
-    table.write()
-    (tmp_path / "grades.csv").write_bytes((tmp_path / "grades.csv").read_text(encoding="utf-8").encode("cp1252"))
-    assert Table(tmp_path).keep(jose)
-
-
-def test_the_page_tells_the_points_that_a_person_typed_also_when_they_change(tmp_path):
-    ada = entry(tmp_path, "ada")
-    table = Table(tmp_path)
-    table.add(ada, Verdict(check=20, trained=10, experiment=20))
-    assert "read by your instructor" in table.page("ada").read_text(encoding="utf-8")
-    for typed, together in (("35", "85"), ("41,5", "91.5")):
-        table.rows["ada"] |= {"explanation": typed}
-        table.write()
-        table = Table(tmp_path)
-        assert table.keep(ada)
-        page = table.page("ada").read_text(encoding="utf-8")
-        assert f'<td id="explanation">{typed}</td>' in page and f'<td id="together">{together}</td>' in page
+def test_a_verdict_is_kept_while_its_file_is_the_same_and_its_row_is_there(tmp_path):
+    table = graded(tmp_path, ADA)
+    assert table.keep("ada", "digest") and not table.keep("ada", "another") and not table.keep("ben", "digest")
+    table.path.write_text(",".join(COLUMNS) + "\n")
+    assert not Table(tmp_path).keep("ada", "digest")
 
 
 def test_what_the_grader_itself_spoilt_is_graded_again(tmp_path):
-    ada = entry(tmp_path, "ada")
-    table = Table(tmp_path)
-    table.add(ada, Verdict(reason="the grader itself stopped with OSError: no space left; please report it"))
+    assert not graded(tmp_path, Verdict("ada", "ada.ipynb")).keep("ada", "digest")
+
+
+@pytest.mark.parametrize(("typed", "total"), [("", "50"), ("40", "90"), ("41.5", "91.5"), ("41,5", "91.5")])
+def test_total_and_page_tell_what_a_person_typed(tmp_path, typed, total):
+    table = graded(tmp_path, ADA, explanation=typed)
+    table.keep("ada", "digest")
     table.write()
-    assert not Table(tmp_path).keep(ada)
+    (row,) = table.rows()
+    page = (tmp_path / "feedback" / "ada.html").read_text(encoding="utf-8")
+    assert row["total so far"] == total and row["explanation"] == typed
+    shown = [f"<td>{typed}</td>", f"<td>{total}</td>"] if typed else ["read by your instructor"]
+    assert all(text in page for text in shown)
 
 
-def test_a_name_cannot_leave_the_folder_of_pages(tmp_path):
-    assert Table(tmp_path).page("../../ada").parent == tmp_path / "feedback"
+def test_another_number_for_the_experiment_stays_until_another_notebook_comes(tmp_path):
+    table = graded(tmp_path, ADA, experiment="5", explanation="40")
+    table.keep("ada", "digest")
+    assert table.rows()[0]["experiment"] == "5" and table.rows()[0]["total so far"] == "75"
+    table.add(Verdict("ada", "ada.ipynb", "another", code=30, experiment=20, reason="why"))
+    (row,) = table.rows()
+    assert (row["experiment"], row["explanation"]) == ("20", "40")
+    assert row["reason"] == "handed in again since its explanation got points, why"
+
+
+def test_points_whose_notebook_is_gone_are_not_lost(tmp_path):
+    """It was renamed, or a spreadsheet took the student 007 for a number."""
+    table = graded(tmp_path, Verdict("7", "007.ipynb"), explanation="44")
+    table.add(Verdict("007", "007.ipynb", "digest"))
+    assert [(row["student"], row["explanation"]) for row in table.rows()] == [("007", ""), ("7", "44")]
+    assert table.rows()[1]["reason"] == "no notebook of this name is in the folder"
+
+
+def test_a_table_that_a_spreadsheet_saved_with_semicolons_is_read(tmp_path):
+    table = graded(tmp_path, ADA, explanation="40")
+    text = table.path.read_text(encoding="utf-8")
+    table.path.write_text(text.replace(",", ";").replace("\n", "\r\n"), encoding="utf-8-sig")
+    again = Table(tmp_path)
+    assert again.keep("ada", "digest") and again.rows()[0]["total so far"] == "90"
+
+
+@pytest.mark.parametrize("typed", ["35/50", "500", "50.5", "good"])
+def test_what_is_no_number_of_points_is_refused_with_its_row(typed, tmp_path):
+    path = graded(tmp_path, ADA, explanation="33").path
+    path.write_text(path.read_text().replace(",33,", f",{typed},"))
+    with pytest.raises(InputError, match=rf"the row of ada: explanation is '{typed}'; it should be a number from 0"):
+        Table(tmp_path)
+
+
+def test_a_table_in_another_encoding_is_refused(tmp_path):
+    path = graded(tmp_path, Verdict("José", "jose.ipynb")).path
+    path.write_bytes(path.read_text(encoding="utf-8").encode("cp1252"))
+    with pytest.raises(InputError, match="save it as `CSV UTF-8`"):
+        Table(tmp_path)
+
+
+def test_each_name_has_a_page_of_its_own_inside_the_folder():
+    names = ["../../ada", "O'Brien", "O?Brien", "O%3FBrien", "रीना", "रानी", "a" * 300, "a" * 299 + "b"]
+    pages = [file_name(name) for name in names]
+    assert len(set(pages)) == len(names) and not any("/" in page or len(page.encode()) > 240 for page in pages)

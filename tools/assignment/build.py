@@ -1,32 +1,32 @@
 """`make assignment`: what is given to students, and what grades them, in `dist/`.
 
-The student's notebook without outputs, a handout of one page, and `autograder.zip` for otter-grader, with hidden tests
-that draw fresh seeds. The zip holds the reference answer: it is for instructors.
+The student's notebook without outputs, a handout of one page, and `autograder.zip` for otter-grader, with the
+same tests as `make grade` runs. The zip holds the reference answer: it is for instructors.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import re
+import shutil
 import sys
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
-from string import Template
 
 import nbformat
-import rubric
-from feedback import PAGE
+import yaml
 from markdown_it import MarkdownIt
+from otter.generate import main as generate
+from rubric import POINTS, SEEDS, TESTS
 from submissions import NOTEBOOK
+from table import PAGE
 
 from minrm.errors import InputError
 
 HERE = Path(__file__).parent
+HELPERS = ["reference.py", "trained.py"]  # of the tests
 CONFIG = HERE.parents[1] / "_config.yml"
 LINK = re.compile(r"\[([^\]]*)\]\(\.\./([^)]*)\)")
-ADDRESS = re.compile(r"^repository:\n(?:  .*\n)*?  url: *\"?(https://\S+?)\"?$", re.MULTILINE)
 
 
 def student_notebook() -> str:
@@ -38,69 +38,48 @@ def student_notebook() -> str:
             cell.metadata.pop("execution", None)
             if cell.id == "final-token" and "NotImplementedError" not in cell.source:
                 raise InputError(f"{NOTEBOOK.name}: the cell `final-token` holds an answer; it must raise instead")
-        cell.source = LINK.sub(_away, cell.source)
+        # handed out alone it has no neighbours: a link to one leads to the fork, or is its text alone
+        cell.source = LINK.sub(rf"[\1]({address()}/blob/HEAD/book/\2)" if address() else r"\1", cell.source)
     notebook.metadata.pop("minrm", None)  # the seal of its stored outputs
     return nbformat.writes(notebook) + "\n"
 
 
-def _away(link: re.Match) -> str:
-    """A link beside the notebook, as one to the fork: handed out alone it has no neighbours. Its text alone without."""
-    return f"[{link[1]}]({address()}/blob/HEAD/book/{link[2]})" if address() else link[1]
-
-
 def handout() -> str:
     """The handout as a page that stands alone, its points from the rubric."""
-    points = {"check": rubric.CHECK, "trained": rubric.TRAINED, "experiment": rubric.EXPERIMENT}
-    text = (HERE / "handout.md").read_text(encoding="utf-8")
-    text = text.format(**points, explanation=rubric.EXPLANATION, seeds=rubric.SEEDS)
+    text = (HERE / "handout.md").read_text(encoding="utf-8").format(**POINTS, seeds=SEEDS)
     return PAGE.format(title="Supervise only the final token", body=MarkdownIt().enable("table").render(text))
 
 
 def autograder(path: Path) -> None:
-    """Write the zip, by `otter generate`. Raises InputError without otter."""
-    if find_spec("otter") is None:
-        raise InputError("autograder.zip needs otter-grader: pip install 'minrm[teach]'; the other two are there")
-    from otter.generate import main as generate
-
+    """Write the zip, by `otter generate`. Its own container installs the course, without git, from where it lies."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        tests = Template((HERE / "hidden_tests.txt").read_text(encoding="utf-8"))
-        Path("tests").mkdir()
-        Path("tests/final_token.py").write_text(tests.substitute(check=rubric.CHECK, trained=rubric.TRAINED))
-        Path("requirements.txt").write_text("\n".join(requirements()) + "\n")
+        shutil.copytree(TESTS.parent, "tests", ignore=shutil.ignore_patterns("__pycache__"))
+        for name in HELPERS:
+            shutil.copy(HERE / name, name)
+        Path("requirements.txt").write_text(f"minrm @ {address()}/archive/HEAD.zip\n" if address() else "")
         Path("otter_config.json").write_text('{"show_hidden": true, "pdf": false}\n')
-        for name in ("reference.py", "trained.py"):
-            Path(name).write_text((HERE / name).read_text(encoding="utf-8"), encoding="utf-8")
-        generate(output_path=str(path), files=["reference.py", "trained.py"], python_version="3.11")
+        generate(output_path=str(path), files=HELPERS, python_version="3.11")
 
 
 def address() -> str:
     """Where the fork lies; nothing before `make fork`."""
-    found = ADDRESS.search(CONFIG.read_text(encoding="utf-8"))
-    return found[1].removesuffix(".git").rstrip("/") if found else ""
+    url = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["repository"]["url"]
+    return (url or "").removesuffix(".git").rstrip("/")
 
 
-def requirements() -> list[str]:
-    """What the zip's own container, which has no git, installs beside otter: the course, from where its fork lies."""
-    return [f"minrm @ {address()}/archive/HEAD.zip"] if address() else []
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("dist"), help="the folder to write to")
-    out = parser.parse_args(arguments).out.resolve()
+def build(out: Path) -> None:
+    """Write all three."""
     out.mkdir(parents=True, exist_ok=True)
-    try:
-        (out / "final_token.ipynb").write_text(student_notebook(), encoding="utf-8")
-        (out / "handout.html").write_text(handout(), encoding="utf-8")
-        autograder(out / "autograder.zip")
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    (out / "final_token.ipynb").write_text(student_notebook(), encoding="utf-8")
+    (out / "handout.html").write_text(handout(), encoding="utf-8")
+    autograder(out / "autograder.zip")
     print(f"✓ {out}: final_token.ipynb and handout.html for students, autograder.zip for you (it holds the answer)")
-    if not requirements():
+    if not address():
         print("  the course has no address yet (make fork), so the zip grades with `otter run`, and not in a container")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        build(Path("dist").resolve())
+    except InputError as error:
+        sys.exit(str(error))

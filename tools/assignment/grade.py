@@ -1,28 +1,33 @@
 """`make grade SUBMISSIONS=folder`: grades a folder of notebooks into `grades.csv` and a page of feedback each.
 
-A submission runs in a process of its own (`sandbox.py`), is asked for masks (`talk.py`) and judged here (`judge.py`).
-Only this program writes, each file whole, so that it can be stopped at any time; the next call grades what is new or
-has changed. A person types the points for the explanation into `grades.csv`, and they stay while the notebook does.
+A submission runs in a process of its own (`sandbox.py`), which is given masks and returns what its `final_token` makes
+of them. Then otter's test cases run here, on these answers: what is right is known only here, and nothing in an answer
+is trusted to be more than numbers. Only this program writes, each file whole, so that it can be stopped at any time;
+the next call grades what is new or has changed.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
-import secrets
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import redirect_stdout
+from functools import cache
+from io import StringIO
+from itertools import repeat
 from pathlib import Path
+from typing import Any
 
-import rubric
 import sandbox
 import torch
-from judge import STOPPED, Verdict, judge
-from submissions import Entry, find
-from table import Row, Table
-from talk import Submission
+from reference import final_token as reference
+from rubric import CASES, CODE, POINTS
+from submissions import Entry, find, missing, read
+from table import Row, Table, Verdict
+from torch import Tensor
 from tqdm import tqdm
 
 from minrm.errors import InputError
@@ -31,67 +36,111 @@ PROBE = [("", "import threading, torch, minrm; threading.Thread(target=print).st
 
 
 def grade(folder: Path, out: Path, jobs: int, seconds: float, memory_mb: int) -> list[Row]:
-    """Grade what is new in `folder`, and write `out`. Returns all rows, in order of the students' names."""
+    """Grade what is new in `folder`, `jobs` at a time, and write `out`. Returns the table's rows."""
     entries = find(folder)
     table = Table(out)
-    todo = [entry for entry in entries if entry.path and not table.keep(entry)]
+    todo = [entry for entry in entries if not table.keep(entry.student, entry.digest)]
     print(f"{len(entries)} students, {len(todo)} to grade", flush=True)
-    if lost := table.save_typed(entries):
-        print(lost, flush=True)
-    for entry in entries:
-        if not entry.path:
-            table.add(entry, Verdict(reason=entry.reason, told=[("Notebook", entry.reason)]))
-    if todo:
-        way = best_way()
-        seed = secrets.randbelow(10**6)  # of the training; nobody has seen it
-        for entry, verdict in _judged(todo, jobs, way, seed, seconds, memory_mb):
-            table.add(entry, verdict)
+    way = best_way() if todo else ""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, initializer=sandbox.protect) as pool:
+        verdicts = pool.map(judge, todo, *(repeat(option) for option in (way, seconds, memory_mb)))
+        for verdict in tqdm(verdicts, total=len(todo), desc="graded", unit="student"):
+            table.add(verdict)
             table.write()
     table.write()
-    return table.sorted()
+    return table.rows()
 
 
 def best_way() -> str:
-    """The best way of containing that works here; says what it contains."""
+    """The best way of containing that works here; prints what it contains."""
     for way in sandbox.ways():
-        with Submission(PROBE, way, seconds=120) as probe:
-            if probe.defined and not probe.stopped:
-                print(f"contained by {way}: {sandbox.CONTAINED[way]}")
-                return way
-            why = probe.failure or str(probe.stopped)
-    raise InputError(f"no submission can be run here: {why}")
+        output, failure = sandbox.run(way, {"cells": PROBE, "masks": [[[1]]]}, seconds=120)
+        if not failure and b'"tensor"' in output:
+            print(f"contained by {way}: {sandbox.CONTAINED[way]}")
+            return way
+    raise InputError(f"no submission can be run here: {failure or output.decode()}")
 
 
-def _judged(
-    todo: list[Entry], jobs: int, way: str, seed: int, seconds: float, memory_mb: int
-) -> Iterator[tuple[Entry, Verdict]]:
-    """(entry, verdict) of each, as they come, `jobs` at a time, with progress."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=jobs, mp_context=context, initializer=_ready) as pool:
-        waiting = {pool.submit(_judge, entry, way, seed, seconds, memory_mb): entry for entry in todo}
-        for done in tqdm(as_completed(waiting), total=len(waiting), desc="graded", unit="student"):
-            entry = waiting[done]
-            try:
-                yield entry, done.result()
-            except BrokenProcessPool as error:
-                said = "the grader's own process was ended from outside; those graded are kept, so start it again"
-                raise InputError(said) from error
-            except Exception as error:  # a mistake of the grader's own stops nobody else's grading
-                said = f"{STOPPED} with {type(error).__name__}: {error}; please report it"
-                yield entry, Verdict(reason=said, told=[("Grader", said)])
-
-
-def _ready() -> None:
-    sandbox.protect()
+def judge(entry: Entry, way: str, seconds: float = 30, memory_mb: int = 2048) -> Verdict:
+    """The verdict on a notebook. way: of containing it (`sandbox`)."""
     torch.set_num_threads(1)
-
-
-def _judge(entry: Entry, way: str, seed: int, seconds: float, memory_mb: int) -> Verdict:
-    assert entry.path is not None
+    verdict = Verdict(entry.student, entry.file, entry.digest)
     try:
-        return judge(entry.path, way, seed, seconds, memory_mb)
-    finally:
-        sandbox.reap()
+        work = read(entry)
+        output, failure = sandbox.run(way, {"cells": work.cells, "masks": _masks()}, seconds, memory_mb)
+        if reason := failure or _code(output, verdict):
+            verdict.miss("Function", reason)
+        if lack := missing(work.results):
+            verdict.miss("Experiment", f"experiment: {lack}")
+        else:
+            verdict.experiment = POINTS["experiment"]
+            verdict.notes.append(("Experiment", "both variants; taken as printed, a person looks at it"))
+        verdict.explanation = work.explanation
+        if not work.explanation:
+            verdict.miss("Explanation", "explanation: no text stands under its heading, beyond what was handed out")
+    except InputError as error:
+        verdict.miss("Notebook", str(error))
+    except Exception as error:  # a mistake of the grader's own stops nobody else's grading
+        verdict.digest = ""
+        verdict.miss("Grader", f"the grader itself stopped with {type(error).__name__}: {error}; please report it")
+    return verdict
+
+
+def _code(output: bytes, verdict: Verdict) -> str:
+    """Give the points of each test case, to the first that fails. Returns why it failed; nothing if none did."""
+    try:
+        reply = json.loads(output)
+        answers = dict(zip(map(str, _masks()), reply["answers"], strict=False))
+        stopped = [(str(cell)[:80], str(message)[:600]) for cell, message in reply["stopped"]]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return "it wrote into the grader's own pipe"
+    for cell, message in stopped:
+        if cell != "check":  # what the check says stands below
+            verdict.notes.append(("Cells", f"the cell {cell or 'without a name'} stopped with {message}"))
+    if not answers:
+        where = f"; the cell {stopped[0][0]} stopped" if stopped else ""
+        return f"after all cells have run there is no function `final_token`{where}"
+    for case in CASES:
+        try:
+            with redirect_stdout(StringIO()):
+                case.body.call_func({"final_token": lambda mask: _answer(answers.get(str(mask.int().tolist())), mask)})
+        except AssertionError as error:
+            return "blank: final_token is not written" if "NotImplementedError" in str(error) else str(error)
+        verdict.code += case.points
+        verdict.notes.append(("Function", case.success_message))
+    return ""
+
+
+def _answer(answer: Any, mask: Tensor) -> Any:
+    """What the submission's `final_token` returned for a mask, or an error of the name of the one that it raised."""
+    try:
+        mask.copy_(torch.tensor(answer["mask"], dtype=torch.bool))
+        if "tensor" in answer:
+            dtype, shape, values = answer["tensor"]
+            return torch.tensor(values, dtype=getattr(torch, dtype)).reshape(shape)
+        if "type" in answer:
+            return None if answer["type"] == "NoneType" else type(str(answer["type"])[:40], (), {})()
+        name, message = map(str, answer["raised"])
+        raised = type(name[:40], (Exception,), {})(message[:600])
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        raise AssertionError("it sent an answer that is none") from error
+    raise raised
+
+
+@cache
+def _masks() -> list[list[list[int]]]:
+    """All masks that the tests use, found by running them with the reference; drawn anew in each process."""
+    masks = []
+
+    def final_token(mask: Tensor) -> Tensor:
+        masks.append(mask.int().tolist())
+        return reference(mask)
+
+    with redirect_stdout(StringIO()):
+        for case in CASES:
+            case.body.call_func({"final_token": final_token})
+    return masks
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -113,8 +162,11 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
-    whole = sum(row["code"] == str(rubric.CODE) for row in rows)
-    print(f"✓ {len(rows)} rows in {out / 'grades.csv'}, {whole} with all {rubric.CODE} points for code")
+    except BrokenProcessPool:
+        print("the grader's own process was ended from outside; start it again, it goes on", file=sys.stderr)
+        return 2
+    whole = sum(row["code"] == str(CODE) for row in rows)
+    print(f"✓ {len(rows)} rows in {out / 'grades.csv'}, {whole} with all {CODE} points for code")
     print(f"  a page for each in {out / 'feedback'}; next: read the explanations, and type their points into the table")
     return 0
 

@@ -1,10 +1,14 @@
-"""What the exercise is worth, in points of 100: the handout prints it, the grader counts by it."""
+"""What the exercise is worth, in points of 100: the handout prints it, and both graders count by it.
 
-CHECK = 20  # the function meets `check_final_token` on masks that nobody has seen
-TRAINED = 10  # a short training with it goes as it goes with the right one
-EXPERIMENT = 20  # both variants trained, from two seeds or more
-EXPLANATION = 50  # read by a person: what was seen, and why
+The points for code stand beside their tests, in `tests/final_token.py`; the others stand here.
+"""
 
-CODE = CHECK + TRAINED
-AUTOMATIC = CODE + EXPERIMENT
-SEEDS = 2  # of each variant, at least
+from pathlib import Path
+
+from otter.test_files.exception_test import ExceptionTestFile
+
+TESTS = Path(__file__).parent / "tests" / "final_token.py"
+CASES = ExceptionTestFile.from_file(str(TESTS)).test_cases
+POINTS = {case.name: case.points for case in CASES} | {"experiment": 20, "explanation": 50}
+CODE = sum(case.points for case in CASES)
+SEEDS = 2  # of each variant of the experiment, at least

@@ -1,4 +1,4 @@
-"""What was handed in: one entry for each student found in a folder, and what a notebook holds.
+"""What was handed in: one entry for each student of a folder, and what a notebook holds.
 
 A student is what a file's name says before its first underscore (`ada.ipynb`, `ada_final_token.ipynb`), or the part of
 a subfolder's name before it (`ada_8412_assignsubmission_file/final_token.ipynb`): so Canvas and Moodle hand them out.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,15 +27,15 @@ RESULTS = re.compile(r"^results: (\{.*\})\s*$", re.MULTILINE)
 
 
 class Entry(NamedTuple):
-    """A student, and the one notebook to grade; or None, and why there is none."""
+    """A student, the files of this name, and the digest of the one notebook, or of why there is none."""
 
     student: str
-    path: Path | None
-    reason: str = ""
+    paths: list[Path]
+    digest: str = ""
 
-    def digest(self) -> str:
-        """A letter first: a spreadsheet would read some of them as numbers."""
-        return "d" + hashlib.sha256(self.path.read_bytes()).hexdigest()[:15] if self.path else ""
+    @property
+    def file(self) -> str:
+        return readable(self.paths[0].name)
 
 
 class Work(NamedTuple):
@@ -48,52 +48,64 @@ class Work(NamedTuple):
 
 def find(folder: Path) -> list[Entry]:
     """The students of a folder, in order of their names. Raises InputError for a folder with nothing in it."""
-    if not folder.is_dir():
-        raise InputError(f"SUBMISSIONS={folder}: there is no such folder; give one with a notebook of each student")
-    files: dict[str, list[Path]] = {}
+    files: dict[str, Entry] = {}
     for path in sorted(folder.rglob("*")):
-        parts = path.relative_to(folder).parts
-        if path.is_dir() or any(part.startswith((".", "__MACOSX")) for part in parts):
+        first, *inside = path.relative_to(folder).parts
+        if path.is_dir() or any(part.startswith((".", "__MACOSX")) for part in (first, *inside)):
             continue
-        name = parts[0] if len(parts) > 1 else path.stem
-        files.setdefault((name.split("_")[0].strip() or name).casefold(), []).append(path)
+        name = readable(first if inside else path.stem)
+        student = name.split("_")[0].strip() or name
+        files.setdefault(student.casefold(), Entry(student, [])).paths.append(path)
     if not files:
-        raise InputError(f"SUBMISSIONS={folder}: the folder is empty; put a notebook of each student there")
-    return [_entry(folder, paths) for _, paths in sorted(files.items())]
+        raise InputError(f"SUBMISSIONS={folder}: no such folder, or nothing in it; put each student's notebook there")
+    return [entry._replace(digest=_digest(entry)) for _, entry in sorted(files.items())]
 
 
-def _entry(folder: Path, paths: list[Path]) -> Entry:
-    first = paths[0].relative_to(folder)
-    name = first.parts[0] if len(first.parts) > 1 else first.stem
-    student = name.split("_")[0].strip() or name
-    notebooks = [path for path in paths if path.suffix.lower() == ".ipynb"]
+def readable(name: str) -> str:
+    """The name of a file as text; one that is no UTF-8 is read as Latin-1."""
+    try:
+        return os.fsencode(name).decode()
+    except UnicodeDecodeError:
+        return os.fsencode(name).decode("latin-1")
+
+
+def _digest(entry: Entry) -> str:
+    try:
+        content = _notebook(entry).read_bytes()
+    except (InputError, OSError) as error:
+        content = str(error).encode("utf-8", "replace")
+    return hashlib.sha256(content).hexdigest()
+
+
+def _notebook(entry: Entry) -> Path:
+    """The one notebook of a student. Raises InputError for none, several, or what is no file."""
+    notebooks = [path for path in entry.paths if path.suffix.lower() == ".ipynb"]
+    names = ", ".join(readable(path.name) for path in (notebooks or entry.paths)[:5])
     if not notebooks:
-        return Entry(student, None, f"no notebook (.ipynb) was handed in, but {first.name}")
+        raise InputError(f"no notebook (.ipynb) was handed in, but {names}")
     if len(notebooks) > 1:
-        names = ", ".join(str(path.relative_to(folder)) for path in notebooks[:5])
-        return Entry(
-            student,
-            None,
-            f"{len(notebooks)} notebooks: {names}; leave the one that counts, or rename, if these are several students",
-        )
-    if notebooks[0].is_symlink() or notebooks[0].resolve().parent != notebooks[0].parent.resolve():
-        return Entry(student, None, f"{notebooks[0].name} is a link, and not a file")
-    if notebooks[0].stat().st_size > LARGEST_MB << 20:
-        return Entry(student, None, f"{notebooks[0].name} is larger than {LARGEST_MB} MB")
-    return Entry(student, notebooks[0])
+        remedy = "leave the one that counts, or rename, if they are of several students"
+        raise InputError(f"{len(notebooks)} notebooks: {names}; {remedy}")
+    path = notebooks[0]
+    if path.resolve() != path.parent.resolve() / path.name or not path.is_file():
+        raise InputError(f"{names} is a link or a device, and not a file")
+    if path.stat().st_size > LARGEST_MB << 20:
+        raise InputError(f"{names} is larger than {LARGEST_MB} MB")
+    return path
 
 
-def read(path: Path) -> Work:
-    """What a notebook holds. Raises InputError if the file is none, or one of another assignment."""
+def read(entry: Entry) -> Work:
+    """What a student's notebook holds. Raises InputError if there is none, or one of another assignment."""
+    path = _notebook(entry)
     try:
         notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
         cells = [(_id(cell), cell.cell_type, cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells]
     except Exception as error:  # whatever is wrong with it
-        said = " ".join(str(error).split())[:120]
-        raise InputError(f"{path.name} is no notebook that can be read ({type(error).__name__}: {said})") from error
-    code = [(name, source) for name, kind, source, tags in cells if kind == "code" and SKIPPED not in tags]
+        message = " ".join(str(error).split())[:120]
+        raise InputError(f"{entry.file} is no notebook that can be read ({type(error).__name__}: {message})") from error
+    code = [(cell, source) for cell, kind, source, tags in cells if kind == "code" and SKIPPED not in tags]
     if not any("final_token" in source for _, source in code):
-        raise InputError(f"no cell of {path.name} defines `final_token`: is it the notebook of another assignment?")
+        raise InputError(f"no cell of {entry.file} defines `final_token`: is it the notebook of another assignment?")
     return Work(code, _results(notebook), _explanation(cells))
 
 
@@ -104,80 +116,41 @@ def _id(cell: Any) -> str:
 
 def _explanation(cells: list[tuple[str, str, str, list[str]]]) -> str:
     """The student's text in the cell `explanation` (or the one with its heading) and in all Markdown cells below it."""
-    handed_out = {HEADING.sub("", source).strip() for source in given()}
-    found: list[str] = []
+    texts: list[str] = []
     for name, kind, source, _ in cells:
-        if kind == "markdown" and (found or name == "explanation" or HEADING.search(source)):
-            found.append(HEADING.sub("", source).strip())
-    return "\n\n".join(text for text in found if text and text not in handed_out)
+        if kind == "markdown" and (texts or name == "explanation" or HEADING.search(source)):
+            texts.append(HEADING.sub("", source).strip())
+    return "\n\n".join(text for text in texts if text and text not in _handed_out())
 
 
 @cache
-def given() -> frozenset[str]:
+def _handed_out() -> frozenset[str]:
     """The texts of the Markdown cells that every student starts from."""
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    return frozenset(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    return frozenset(HEADING.sub("", cell.source).strip() for cell in notebook.cells if cell.cell_type == "markdown")
 
 
 def _results(notebook: Any) -> dict[str, Any] | None:
     """What the last line of JSON behind `results: ` says, among the stored outputs; None if there is none."""
-    printed = [
+    texts = [
         "".join(output.text for output in cell.outputs if output.output_type == "stream")
         for cell in notebook.cells
         if cell.cell_type == "code"
     ]
-    found = RESULTS.findall("\n".join(printed))
+    lines = RESULTS.findall("\n".join(texts))
     try:
-        results = json.loads(found[-1]) if found else None
+        results = json.loads(lines[-1]) if lines else None
     except (ValueError, RecursionError):
         return None
     return results if isinstance(results, dict) else None
 
 
-def missing(results: dict[str, Any] | None) -> str | None:
-    """Why the printed results do not count as the experiment; None if they do.
-
-    Wanted are two variants, each with two seeds or more, and of each a within-problem AUC and shares of best-of-N, as
-    the cell `experiment` prints them; a third that is not complete does no harm. Whoever wants to can print others, so
-    a person should look at them.
-    """
+def missing(results: dict[str, Any] | None) -> str:
+    """Why the printed results do not count as the experiment; nothing if they do. A person looks at the numbers."""
     if results is None:
         return "no line `results: …` is stored in the notebook; run the experiment and save it with its outputs"
-    variants = [runs for runs in results.values() if isinstance(runs, dict | list)]
-    if len(variants) < 2:
-        return "the results have one variant; two are to be compared"
-    lacks, seen = [], []
-    for runs in variants:
-        of_seeds = [dict(_numbers(run)) for run in (runs.values() if isinstance(runs, dict) else runs)]
-        if lack := _lack(of_seeds):
-            lacks.append(lack)
-        else:
-            seen += of_seeds
-    if len(variants) - len(lacks) < 2:
-        return lacks[0]
-    alike = any(run == other for place, run in enumerate(seen) for other in seen[:place])
-    return "two of the runs have the same numbers to the last digit" if alike else None
-
-
-def _lack(of_seeds: list[dict[str, float]]) -> str | None:
-    """Why the runs of one variant do not count."""
-    if len([run for run in of_seeds if run]) < SEEDS:
-        return f"a variant has fewer than {SEEDS} seeds"
-    for run in of_seeds:
-        aucs = [value for name, value in run.items() if "auc" in name.lower()]
-        if not aucs or len(run) == len(aucs):
-            return "a seed has no within-problem AUC, or no best-of-N"
-        if not all(0.4 <= value < 1 for value in aucs) or not all(0 <= value <= 1 for value in run.values()):
-            return "a number is not what such a run can give (AUC below 0.4 or 1, a share outside 0 to 1)"
-    return None
-
-
-def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
-    """The numbers in nested JSON, each under the names that lead to it."""
-    if isinstance(value, dict | list):
-        inside = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, part in inside:
-            if key != "seed":
-                yield from _numbers(part, f"{name} {key}")
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield name, value
+    variants = [runs for runs in results.values() if isinstance(runs, list)]
+    seeds = [[run for run in runs if isinstance(run, dict) and {"auc", "best_of_n"} <= run.keys()] for runs in variants]
+    complete = sum(len(runs) >= SEEDS for runs in seeds)
+    lack = f"{complete} variants in the results have {SEEDS} seeds, each with `auc` and `best_of_n`; two should"
+    return lack if complete < 2 else ""

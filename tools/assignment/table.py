@@ -1,139 +1,155 @@
-"""`grades.csv` and the pages of feedback: what was graded before is read, what is new is added, each file is whole.
+"""What is known of a class: `verdicts.json` for the next call, `grades.csv` for a person, a page for each student.
 
-A row stays as long as its notebook is the same, with the points that a person typed into it for the explanation.
+A person types points into the table: for the explanation, or other ones for the experiment. They stay as long as the
+student's row does.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
+import json
 import os
 import re
-from itertools import count
+from dataclasses import asdict, dataclass, field
+from html import escape
 from pathlib import Path
 
-import feedback
-import rubric
-from judge import STOPPED, Verdict
-from submissions import Entry
+from rubric import CODE, POINTS
 
 from minrm.errors import InputError
 
 Row = dict[str, str]
-COLUMNS = [
-    "student", "file", "code", "experiment", "explanation", "total so far", "reason", "seconds", "contained", "digest",
-]  # fmt: skip
-NUMBER = re.compile(r"\d+(\.\d+)?")
+COLUMNS = ["student", "file", "code", "experiment", "explanation", "total so far", "reason"]
+HERE = Path(__file__).parent
+PAGE, FEEDBACK = ((HERE / name).read_text(encoding="utf-8") for name in ("page.html", "feedback.html"))
+
+
+@dataclass
+class Verdict:
+    """code, experiment: points. reason: why some are missing, in one line. notes: (part, sentence) for the student."""
+
+    student: str
+    file: str
+    digest: str = ""  # of the notebook; without one it is graded again
+    code: int = 0
+    experiment: int = 0
+    reason: str = ""
+    explanation: str = ""
+    notes: list[tuple[str, str]] = field(default_factory=list)
+
+    def miss(self, part: str, reason: str) -> None:
+        """Note why a part has no points; the first such reason stands in the table."""
+        self.notes.append((part, reason))
+        self.reason = self.reason or reason
 
 
 class Table:
-    """The rows in a folder, by student. Raises InputError for a table that another program wrote."""
+    """The verdicts in a folder, by student. Raises InputError for a table that another program wrote."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.path = folder, folder / "grades.csv"
-        self.before = {(row["student"], row["digest"]): row for row in _read(self.path)}
-        self.rows: dict[str, Row] = {}
-        (folder / "feedback").mkdir(parents=True, exist_ok=True)
+        self.path, self.store, self.pages = folder / "grades.csv", folder / "verdicts.json", folder / "feedback"
+        self.typed = _read(self.path)
+        before = json.loads(self.store.read_text(encoding="utf-8")) if self.store.exists() else []
+        self.before = {verdict["student"]: Verdict(**verdict) for verdict in before}
+        self.verdicts: dict[str, Verdict] = {}
+        self.pages.mkdir(parents=True, exist_ok=True)
 
-    def keep(self, entry: Entry) -> bool:
-        """Take over the row of an earlier call, if there is one for this very file, and tell the student's page.
-
-        Not one that the grader itself spoilt.
-        """
-        known, page = self._known(entry), self.page(entry.student)
-        if known is None or not page.exists() or known["reason"].startswith(STOPPED):
+    def keep(self, student: str, digest: str) -> bool:
+        """Take over the verdict of an earlier call, if it is of this very file and its row is still in the table."""
+        verdict = self.before.get(student)
+        if not verdict or verdict.digest != digest or cell(student) not in self.typed:
             return False
-        self.rows[entry.student] = row = known | {"total so far": total(known)}
-        told = feedback.with_points(page.read_text(encoding="utf-8"), row)
-        write(page, told)
+        self.verdicts[student] = verdict
         return True
 
-    def save_typed(self, entries: list[Entry]) -> str:
-        """Where points that a person typed would go, since their notebook is no longer there: the old table is kept.
+    def add(self, verdict: Verdict) -> None:
+        """Take in a verdict; where points were typed for the explanation of an earlier file, the reason says so."""
+        row = self.typed.get(cell(verdict.student), {"explanation": ""})
+        row["experiment"] = str(verdict.experiment)
+        if row["explanation"] and verdict.digest != getattr(self.before.get(verdict.student), "digest", ""):
+            verdict.reason = f"handed in again since its explanation got points; {verdict.reason}".rstrip("; ")
+        self.verdicts[verdict.student] = verdict
 
-        Returns a line that says so, or nothing. A notebook handed in again has lost its points on purpose; a name or a
-        digest that a spreadsheet has changed has not.
-        """
-        here = {(plain(entry.student), entry.digest()) for entry in entries}
-        lost = [student for (student, digest), row in self.before.items()
-                if row["explanation"].strip() and (student, digest) not in here]  # fmt: skip
-        if not lost:
-            return ""
-        free = (self.path.with_name(f"grades-before-{k}.csv") for k in count(1))
-        kept = next(path for path in free if not path.exists())
-        write(kept, self.path.read_text(encoding="utf-8-sig", errors="replace"))
-        return (
-            f"points for the explanation of {', '.join(lost)} are not taken over: the notebook is another one now, or "
-            f"the table's student or digest was changed; they are kept in {kept}"
-        )
+    def rows(self) -> list[Row]:
+        """A row for each verdict, and those in which points were typed though the notebook is no longer there."""
+        missing = {"reason": "no notebook of this name is in the folder"}
+        rows = {student: row | missing for student, row in self.typed.items() if row["explanation"]}
+        rows |= {cell(student): self._row(verdict) for student, verdict in self.verdicts.items()}
+        return [rows[student] for student in sorted(rows, key=str.casefold)]
 
-    def add(self, entry: Entry, verdict: Verdict) -> None:
-        """Write the student's page, and take the row in."""
-        write(self.page(entry.student), feedback.page(entry.student, verdict))
-        row = {
-            "student": entry.student, "file": entry.path.name if entry.path else "", "code": str(verdict.code),
-            "experiment": str(verdict.experiment), "explanation": (self._known(entry) or {}).get("explanation", ""),
-            "reason": shortened(" ".join(verdict.reason.split())), "seconds": str(verdict.seconds),
-            "contained": verdict.contained, "digest": entry.digest(),
-        }  # fmt: skip
-        row = {name: plain(value) for name, value in row.items()}
-        self.rows[entry.student] = row | {"total so far": total(row)}
-
-    def sorted(self) -> list[Row]:
-        return [self.rows[student] for student in sorted(self.rows, key=str.casefold)]
+    def _row(self, verdict: Verdict) -> Row:
+        row = {"experiment": str(verdict.experiment), "explanation": ""} | self.typed.get(cell(verdict.student), {})
+        row |= {"student": verdict.student, "file": verdict.file, "code": str(verdict.code)}
+        row["reason"] = re.sub(r"(.{100}).+(.{197})", r"\1 … \2", verdict.reason)  # a long one without its middle
+        total = sum(points(row, name) for name in ("code", "experiment", "explanation"))
+        return {name: cell(value) for name, value in row.items()} | {"total so far": f"{total:g}"}
 
     def write(self) -> None:
+        _write(self.store, json.dumps([asdict(verdict) for verdict in self.verdicts.values()]))
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self.sorted())
-        write(self.path, text.getvalue())
-
-    def page(self, student: str) -> Path:
-        return self.folder / "feedback" / (re.sub(r"[^\w .-]", "_", student) + ".html")
-
-    def _known(self, entry: Entry) -> Row | None:
-        return self.before.get((plain(entry.student), entry.digest()))
+        writer.writerows(self.rows())
+        _write(self.path, text.getvalue())
+        for verdict in self.verdicts.values():
+            _write(self.pages / file_name(verdict.student), page(verdict, self._row(verdict)))
 
 
-def write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(text, encoding="utf-8")
+def page(verdict: Verdict, row: Row) -> str:
+    """The feedback as HTML; whatever comes from a submission is text in it, and nothing else."""
+    texts = {name: row[name] for name in ("student", "code", "experiment")} | {
+        "explanation": row["explanation"] or "read by your instructor",
+        "total": row["total so far"] if row["explanation"] else "when the explanation is read",
+        "text": verdict.explanation or "Nothing yet.",
+    }
+    most = {"most_code": CODE, "most_experiment": POINTS["experiment"], "most_explanation": POINTS["explanation"]}
+    notes = "".join(f"<li><strong>{escape(part)}.</strong> {escape(note)}</li>" for part, note in verdict.notes)
+    body = FEEDBACK.format(**most, notes=notes, **{name: escape(text) for name, text in texts.items()})
+    return PAGE.format(title=f"Feedback for {escape(verdict.student)}", body=body)
+
+
+def file_name(student: str) -> str:
+    """The student's page: what no file's name may hold is escaped, so that no two students share one."""
+    name = re.sub(r'[\x00-\x1f\x7f%/\\:*?"<>|]', lambda found: f"%{ord(found[0]):02X}", student)
+    short = f"{name[:40]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+    return (name if len(name.encode()) < 200 else short) + ".html"
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all; half a letter, as an error of a submission may hold, becomes a question mark."""
+    beside = path.with_name(".part")
+    beside.write_bytes(text.encode("utf-8", "replace"))
     os.replace(beside, path)
 
 
-def total(row: Row) -> str:
-    """The sum of the points there are; the explanation counts once a number stands there."""
-    points = [row[name].strip().replace(",", ".") for name in ("code", "experiment", "explanation")]
-    return f"{sum(float(value) for value in points if NUMBER.fullmatch(value)):g}"
+def points(row: Row, name: str) -> float:
+    """The number in a cell; 0 for nothing. Raises InputError for what is no number of points."""
+    number, most = (row[name] or "0").strip().replace(",", "."), POINTS.get(name, CODE)
+    if not re.fullmatch(r"\d+(\.\d+)?", number) or float(number) > most:
+        wrong = f"{name} is {row[name]!r}; it should be a number from 0 to {most}, or nothing"
+        raise InputError(f"grades.csv, the row of {row['student']}: {wrong}")
+    return float(number)
 
 
-def shortened(text: str) -> str:
-    """A long reason without its middle: what was wanted stands at the end."""
-    return text if len(text) <= 300 else f"{text[:100]} … {text[-197:]}"
+def cell(text: str) -> str:
+    """A text that no spreadsheet takes for a formula, whichever character separates its cells."""
+    text = " ".join(text.encode("utf-8", "replace").decode().replace(";", ", ").split())
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
-def plain(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
-
-
-def _read(path: Path) -> list[Row]:
-    """The rows of an earlier call; a spreadsheet may have saved them with semicolons."""
-    if not path.exists():
-        return []
+def _read(path: Path) -> dict[str, Row]:
+    """The rows of an earlier call by student; a spreadsheet may have saved them with semicolons."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:  # an older spreadsheet's
-        text = path.read_text(encoding="cp1252", errors="replace")
+        text = path.read_text(encoding="utf-8-sig") if path.exists() else ""
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no UTF-8 text: save it as `CSV UTF-8`") from error
     rows = list(csv.DictReader(io.StringIO(text), delimiter=";" if text.startswith("student;") else ","))
-    if any(set(COLUMNS) - set(row) for row in rows):
-        raise InputError(f"{path}: its columns are not {', '.join(COLUMNS)}; move it elsewhere, or give another OUT")
-    for number, row in enumerate(rows, start=2):
-        for name, most in ("experiment", rubric.EXPERIMENT), ("explanation", rubric.EXPLANATION):
-            typed = (row[name] or "").strip().replace(",", ".")
-            if typed and not (NUMBER.fullmatch(typed) and float(typed) <= most):
-                said = f"{name} is {typed!r}; wanted a number from 0 to {most}, or nothing"
-                raise InputError(f"{path}, row {number} ({row['student']}): {said}")
-    return [{name: row[name] or "" for name in COLUMNS} for row in rows]
+    for row in rows:
+        if set(COLUMNS) - set(row):
+            raise InputError(f"{path} has other columns than {', '.join(COLUMNS)}; move it, or give another OUT")
+        for name in ("experiment", "explanation"):
+            row[name] = (row[name] or "").strip()
+            points(row, name)
+    return {row["student"]: {name: row[name] or "" for name in COLUMNS} for row in rows}
