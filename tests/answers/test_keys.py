@@ -7,9 +7,8 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from minrm.answers.keys.keys import keys
 
-from minrm.answers import answer_key, same_answer
+from minrm.answers import answer_key, keys, same_answer
 
 # Each line: ways to write one answer. Lines differ from each other.
 NUMBERS = [
@@ -113,7 +112,7 @@ def test_answers_are_compared_in_threads_too():
 
 
 def test_without_math_verify_formulas_compare_as_text_and_one_warning_says_so(monkeypatch):
-    monkeypatch.setitem(sys.modules, "minrm.answers.keys.formulas", None)  # the import raises ImportError
+    monkeypatch.setitem(sys.modules, "minrm.answers.formulas", None)  # the import raises ImportError
     keys._evaluator.cache_clear()
     answer_key.cache_clear()
     with pytest.warns(UserWarning, match=r"math-verify is not installed.*pip install 'minrm\[math\]'") as warned:

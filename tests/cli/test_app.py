@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from minrm.cli.app import app as cli
+from minrm.cli import app as cli
 from minrm.rows import read_rows
 
 PAIRS = [{"prompt": "1 + 1", "chosen": f"Yes, {k}", "rejected": f"No, {k}"} for k in range(12)]
@@ -127,7 +127,7 @@ def test_lora_reads_the_base_in_what_the_device_computes_in_and_trains_adapters(
 ):
     """On a GPU the frozen weights may stay in half precision; without lora they are float32, the default."""
     from minrm import loading
-    from minrm.cli.app import files
+    from minrm.cli import files
 
     rows, seen, new_model = written(*PAIRS, name="p.jsonl"), [], files.new_model
     monkeypatch.setattr(files, "new_model", lambda *a, **options: seen.append(options) or new_model(*a, **options))

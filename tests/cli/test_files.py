@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from minrm.cli.app import files
+from minrm.cli import files
 from minrm.errors import InputError
 from minrm.published import load_published
 from minrm.world import generate

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from minrm.cli.app import app as cli
+from minrm.cli import app as cli
 from minrm.rows import read_rows
 
 STEPS = [{"prompt": f"{n} + {n}", "completions": [f"{n}", f"{2 * n}"], "labels": [True, n % 2 == 0]} for n in range(5)]

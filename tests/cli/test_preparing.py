@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from minrm.cli.app import files, preparing
+from minrm.cli import files, preparing
 from minrm.cli.evaluate import evaluate
 from minrm.errors import InputError
 from minrm.rows import write_rows

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minrm.cli.app import replies
+from minrm.cli import replies
 from minrm.cli.replies import long_pause, solutions_in, told_by
 
 NOW = 4e9  # in October 2096

@@ -6,11 +6,11 @@ import sys
 import time
 
 import pytest
-from minrm.run_files import read_samples
 from servers import FakeServer, refuse
 
-from minrm.cli.app import app as cli
+from minrm.cli import app as cli
 from minrm.rows import read_rows, write_rows
+from minrm.run_files import read_samples
 
 
 def run(*arguments, capsys, code=0):
@@ -23,7 +23,7 @@ def run(*arguments, capsys, code=0):
 
 def test_shards_are_sampled_joined_scored_joined_and_evaluated(base, tmp_path, monkeypatch, capsys):
     """The way of many machines beside that of one: the same samples, the same scores."""
-    from minrm.cli.app import files
+    from minrm.cli import files
 
     monkeypatch.chdir(tmp_path)
     files.new_model("outcome", base).save_pretrained("orm")
@@ -139,7 +139,7 @@ def test_ctrl_c_does_not_wait_for_answers_and_says_how_to_go_on(tmp_path):
 
 
 def test_a_precision_can_be_asked_for(base, tmp_path, monkeypatch, capsys):
-    from minrm.cli.app import files
+    from minrm.cli import files
 
     monkeypatch.chdir(tmp_path)
     files.new_model("outcome", base).save_pretrained("orm")

@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from minrm.cli.app import files, scoring
+from minrm.cli import files, scoring
 from minrm.cli.scoring import score_all
 from minrm.errors import InputError
 from minrm.published import load_published

@@ -2,8 +2,6 @@
 
 import pytest
 import torch
-from minrm.published.models.formats import FORMATS, MODELS, token_id
-from minrm.published.models.tiny import byte_level, qwen_tokenizer, write_tiny_checkpoint
 from safetensors.torch import load_file
 from transformers import (
     AutoModelForCausalLM,
@@ -17,6 +15,8 @@ from transformers import (
 from minrm.errors import InputError
 from minrm.loading import quiet
 from minrm.published import load_published
+from minrm.published.formats import FORMATS, MODELS, token_id
+from minrm.published.tiny import byte_level, qwen_tokenizer, write_tiny_checkpoint
 
 QUESTION = "Tom has 9 pens. That is 3 more than Mia has. Mia buys 5 pens. How many pens does Mia have now?"
 SOLUTIONS = [

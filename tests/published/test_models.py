@@ -6,9 +6,6 @@ from pickle import UnpicklingError
 import numpy as np
 import pytest
 import torch
-from minrm.published.models.formats import FORMATS
-from minrm.published.models.models import T4_WEIGHTS
-from minrm.published.models.tiny import write_tiny_checkpoint
 from safetensors.torch import load_file, save_file
 from tokenizers import processors
 from transformers import AutoModel, LlamaConfig, Qwen2Config, Qwen3Config
@@ -16,6 +13,9 @@ from transformers import AutoModel, LlamaConfig, Qwen2Config, Qwen3Config
 from minrm import ProcessRewardModel, shipped
 from minrm.errors import InputError
 from minrm.published import load_published, sizes
+from minrm.published.formats import FORMATS
+from minrm.published.models import T4_WEIGHTS
+from minrm.published.tiny import write_tiny_checkpoint
 
 QUESTION = "Tom has 9 pens. That is 3 more than Mia has. Mia buys 5 pens. How many pens does Mia have now?"
 SOLUTION = "Step: 1: Mia has 3 fewer: 9 - 3 = 6.\nStep: 2: 6 + 5 = 11\n\n# Answer\n\n11"

@@ -4,13 +4,13 @@ import json
 
 import pytest
 import torch
-from minrm.published.models.tiny import qwen_tokenizer, sentencepiece, with_chat_template, write_tiny_checkpoint
 from safetensors.torch import load_file
 from tiny import QUESTION
 
 from minrm import shipped
 from minrm.errors import InputError
 from minrm.loading import load_tokenizer
+from minrm.published.tiny import qwen_tokenizer, sentencepiece, with_chat_template, write_tiny_checkpoint
 
 
 def config(folder):
