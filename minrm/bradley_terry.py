@@ -8,7 +8,7 @@ with one label.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
 from minrm import reward_model
-from minrm.reward_model import RewardModel, finite_float64
+from minrm.reward_model import RewardModel, Texts, finite_float64
 from minrm.rows import check_rows
 
 
@@ -63,7 +63,7 @@ class BradleyTerryRewardModel(RewardModel):
     # Scoring
 
     def score(
-        self, prompts: Sequence[str], responses: Sequence[str], *, batch_tokens: int = 16384, progress: bool = False
+        self, prompts: Texts, responses: Texts, *, batch_tokens: int = 16384, progress: bool = False
     ) -> np.ndarray:
         """The raw reward of each response: float64 [N], in the order given."""
 

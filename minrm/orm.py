@@ -7,7 +7,7 @@ read at the last token. A checkpoint is a stock `AutoModelForTokenClassification
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,7 +18,7 @@ from transformers import AutoModelForTokenClassification
 
 from minrm import reward_model
 from minrm.errors import InputError
-from minrm.reward_model import RewardModel, batches, finite_float64
+from minrm.reward_model import RewardModel, Texts, batches, finite_float64
 from minrm.rows import check_rows
 from minrm.text import CORRECT, INCORRECT
 
@@ -73,7 +73,7 @@ class OutcomeRewardModel(RewardModel):
     # Scoring
 
     def score(
-        self, questions: Sequence[str], solutions: Sequence[str], *, batch_tokens: int = 16384, progress: bool = False
+        self, questions: Texts, solutions: Texts, *, batch_tokens: int = 16384, progress: bool = False
     ) -> np.ndarray:
         """P(correct) of each solution, read at its final token: float64 [N], in the order given."""
 

@@ -20,7 +20,7 @@ from transformers import AutoModelForCausalLM
 
 from minrm import loading, reward_model
 from minrm.errors import InputError
-from minrm.reward_model import RewardModel, finite_float64
+from minrm.reward_model import RewardModel, Texts, finite_float64
 from minrm.rows import check_rows
 from minrm.text import CORRECT, STEP_TOKEN, join_steps, split_steps, with_step_tokens
 
@@ -94,7 +94,7 @@ class ProcessRewardModel(RewardModel):
     # Scoring
 
     def step_scores(
-        self, questions: Sequence[str], solutions: Sequence[str], *, batch_tokens: int = 16384, progress: bool = False
+        self, questions: Texts, solutions: Texts, *, batch_tokens: int = 16384, progress: bool = False
     ) -> list[np.ndarray]:
         """P(+) after each step of each solution: float64 [steps], in the order given; no step, no score."""
 
@@ -107,8 +107,8 @@ class ProcessRewardModel(RewardModel):
 
     def score(
         self,
-        questions: Sequence[str],
-        solutions: Sequence[str],
+        questions: Texts,
+        solutions: Texts,
         aggregate: str = "product",
         *,
         batch_tokens: int = 16384,

@@ -10,12 +10,13 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
-from transformers import PreTrainedModel
 
 from minrm import loading
 from minrm.errors import InputError
 from minrm.text import check_text
 
+Texts = Sequence[str]
+Read = Callable[[dict[str, Tensor]], Iterable[Any]]
 Encoded = tuple[list[int], list[bool]]  # ids, and a mask that is true on the solution's tokens
 
 
@@ -78,7 +79,7 @@ class RewardModel(nn.Module):
         """The text of a solution as this model reads it."""
         return solution
 
-    def encode(self, questions: Sequence[str], solutions: Sequence[str]) -> list[Encoded]:
+    def encode(self, questions: Texts, solutions: Texts) -> list[Encoded]:
         """Input ids of each text, and a mask that is true on the solution's tokens."""
         check_pairs(questions, solutions)
         return encode(self.tokenizer, questions, [self.as_read(solution) for solution in solutions])
@@ -88,17 +89,11 @@ class RewardModel(nn.Module):
         return self.encode([question], [solution])[0]
 
     def score_each(
-        self,
-        questions: Sequence[str],
-        solutions: Sequence[str],
-        read: Callable[[dict[str, Tensor]], Iterable[Any]],
-        worst: Any,
-        batch_tokens: int,
-        progress: bool,
+        self, questions: Texts, solutions: Texts, read: Read, worst: Any, batch_tokens: int, progress: bool
     ) -> list[Any]:
         """The score of each solution, in the order given; read: padded inputs → a score for each of their rows."""
 
-        def score(questions: list[str], solutions: list[str], numbers: list[int]) -> list[Any]:
+        def score(questions: Texts, solutions: Texts, numbers: list[int]) -> list[Any]:
             rows, name = [ids for ids, _ in self.encode(questions, solutions)], "scoring" if progress else ""
             scores = [worst] * len(rows)
             with evaluating(self):
@@ -110,7 +105,7 @@ class RewardModel(nn.Module):
         return score_once(questions, solutions, score, worst)
 
 
-def score_once(questions: Sequence[str], solutions: Sequence[Any], score: Callable, worst: Any) -> list[Any]:
+def score_once(questions: Texts, solutions: Sequence[Any], score: Callable, worst: Any) -> list[Any]:
     """The score of each solution, in the order given; each different text is scored once, since candidates repeat.
 
     solutions: texts, or lists of steps. score: takes the different questions and solutions, none of them empty, and the
@@ -127,7 +122,7 @@ def score_once(questions: Sequence[str], solutions: Sequence[Any], score: Callab
     return [score_of.get(pair, worst) for pair in pairs]
 
 
-def check_pairs(questions: Sequence[str], solutions: Sequence[Any]) -> None:
+def check_pairs(questions: Texts, solutions: Sequence[Any]) -> None:
     """Refuse what is not two lists of as many texts, and texts that hold the step token. Raises InputError."""
     if isinstance(questions, str) or isinstance(solutions, str):
         raise InputError("questions and solutions are lists of texts, not a single text; put it into a list")
@@ -139,7 +134,7 @@ def check_pairs(questions: Sequence[str], solutions: Sequence[Any]) -> None:
             check_text(text, f"row {row}")
 
 
-def encode(tokenizer: Any, questions: Sequence[str], solutions: Sequence[str]) -> list[Encoded]:
+def encode(tokenizer: Any, questions: Texts, solutions: Texts) -> list[Encoded]:
     """Ids and solution mask of each pair: the one place where text becomes ids, in training and in scoring.
 
     The text is question, newline, solution. The two parts are tokenised apart and joined, so the boundary is exact
@@ -219,18 +214,13 @@ def token_batches(lengths: Sequence[int], budget: int, window: int = 8192) -> It
         yield batch
 
 
-def length_limit(model: PreTrainedModel) -> int | None:
+def length_limit(model: Any) -> int | None:
     """The most tokens that the model was made to read; None where its config does not say."""
     return getattr(model.config, "max_position_embeddings", None)
 
 
 def batches(
-    rows: Sequence[Sequence[int]],
-    tokenizer: Any,
-    model: PreTrainedModel,
-    budget: int,
-    name: str = "",
-    numbers: Sequence[int] = (),
+    rows: Sequence[list[int]], tokenizer: Any, model: Any, budget: int, name: str = "", numbers: Sequence[int] = ()
 ) -> Iterator[tuple[list[int], dict[str, Tensor]]]:
     """Row indices of each batch, and its inputs, padded and on the model's device. name: shows a progress bar.
 
@@ -249,7 +239,7 @@ def batches(
             bar.update(len(batch))
 
 
-def finite_float64(numbers: Tensor, model: PreTrainedModel) -> Tensor:
+def finite_float64(numbers: Tensor, model: Any) -> Tensor:
     """The outputs of `model` as float64 on the CPU (Apple's GPU has none). Raises InputError if one is not finite."""
     values = numbers.cpu().double()
     if values.isfinite().all():

@@ -26,14 +26,13 @@ SCHEMAS: dict[str, dict[str, str]] = {
     "process": {"question": "text", "steps": "steps", "labels": "labels"},  # 1 good, 0 bad, between soft, None unknown
     "pair": {"prompt": "text", "chosen": "text", "rejected": "text"},
 }
-TRAINING = ("outcome", "process", "pair")  # the schemas of the three reward models
 _ENDINGS = (".jsonl", ".jsonl.gz", ".parquet")
 _CHUNK = 5000  # rows of a .parquet file at a time
 
 
 def schemas_of(row: Row) -> list[str]:
     """The schemas to train on whose fields a row has; it may have more fields, and so fit several."""
-    return [schema for schema in TRAINING if SCHEMAS[schema].keys() <= row.keys()]
+    return [schema for schema in ("outcome", "process", "pair") if SCHEMAS[schema].keys() <= row.keys()]
 
 
 def check_rows(rows: Iterable[Row], schema: str, where: str | Path = "rows") -> Iterator[Row]:
@@ -56,11 +55,10 @@ def check_row(row: Row, schema: str, where: str) -> None:
     hint = f" (this row fits the {fitting[0]} schema)" if fitting else ""
     check_fields(row, SCHEMAS[schema], where, f"the {schema} schema has {', '.join(SCHEMAS[schema])}{hint}")
     if schema == "process":
-        steps, labels = row["steps"], row["labels"]
-        if len(steps) != len(labels):
-            remedy = "each step needs one label (1, 0, or null for none)"
-            raise InputError(f"{where}: {len(steps)} steps but {len(labels)} labels; {remedy}")
-        check_headers(steps, where)
+        counts = f"{len(row['steps'])} steps but {len(row['labels'])} labels"
+        if len(row["steps"]) != len(row["labels"]):
+            raise InputError(f"{where}: {counts}; each step needs one label (1, 0, or null for none)")
+        check_headers(row["steps"], where)
     if schema == "pair" and row["chosen"] == row["rejected"]:
         raise InputError(f"{where}: chosen and rejected are equal, so there is nothing to prefer; leave the row out")
 
@@ -82,16 +80,11 @@ def check_fields(row: Row, fields: dict[str, str], where: str, remedy: str = "")
         names = ", ".join(map(repr, sorted(missing)))
         raise InputError(f"{where}: missing field {names}; {remedy or 'a row needs ' + ', '.join(fields)}")
     for name, kind in fields.items():
-        value = row[name]
-        if kind not in _ITEMS:
-            _check(value, kind, name, where)
-        elif not isinstance(value, list) or (kind == "steps" and not value):
-            expected = "a list of at least one step" if kind == "steps" else "a list with one label a step"
-            raise InputError(f"{where}: {name} is {_short(value)}; it should be {expected}")
-        else:
-            for number, item in enumerate(value, start=1):
-                of, item_name = _ITEMS[kind]
-                _check(item, of, item_name.format(number), where)
+        _check(row[name], kind, name, where)
+        if kind in ("steps", "labels"):
+            of, item_name = ("text", "step") if kind == "steps" else ("label", "the label of step")
+            for number, item in enumerate(row[name], start=1):
+                _check(item, of, f"{item_name} {number}", where)
 
 
 def _check(value: Any, kind: str, name: str, where: str) -> None:
@@ -106,12 +99,13 @@ def _is_label(value: Any) -> bool:
     return value is None or (isinstance(value, numbers.Real) and 0 <= float(value) <= 1)
 
 
-_ITEMS = {"steps": ("text", "step {}"), "labels": ("label", "the label of step {}")}  # of lists
 _KINDS: dict[str, Any] = {
     "text": (lambda value: isinstance(value, str), "a text"),
     "any text": (lambda value: isinstance(value, str), "a text"),
     "text or null": (lambda value: value is None or isinstance(value, str), "a text or null"),
     "bool": (lambda value: value in (True, False) and not isinstance(value, float), "true or false"),
+    "steps": (lambda value: isinstance(value, list) and value, "a list of at least one step"),
+    "labels": (lambda value: isinstance(value, list), "a list with one label a step"),
     "label": (_is_label, "1 (good), 0 (bad), between them (soft), or null (none)"),
 }
 
@@ -119,9 +113,6 @@ _KINDS: dict[str, Any] = {
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "…"
-
-
-# Files
 
 
 def read_rows(path: str | Path) -> Iterator[Row]:
@@ -201,8 +192,7 @@ def _dumps(row: Row) -> str:
 def _as_json(value: Any) -> Any:
     """A value that JSON has no form for: numbers of numpy as numbers, dates and decimals as text."""
     if isinstance(value, bytes | set):
-        remedy = "leave that column out of the rows"
-        raise InputError(f"JSON has no form for {type(value).__name__}, {_short(value)}; {remedy}")
+        raise InputError(f"JSON has no form for {_short(value)}; leave that column out of the rows")
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
@@ -222,9 +212,6 @@ def _write_parquet(rows: Iterable[Row], part: Path, path: Path) -> int:
         remedy = "make the values of each column of one kind, or write .jsonl"
         raise InputError(f"{path}: the rows make no table ({str(error).splitlines()[0]}); {remedy}") from error
     return len(table)
-
-
-# Long runs
 
 
 class RunFile:
@@ -265,9 +252,7 @@ class RunFile:
         """Cut the file to its first `count` rows, such as whole chunks."""
         self.rows = self.rows[:count]
         with open(self.path, "r+b") as file:
-            for _ in self.rows:
-                file.readline()
-            file.truncate(file.tell())
+            file.truncate(sum(len(file.readline()) for _ in self.rows))
 
     def append(self, rows: list[Row]) -> None:
         """Write rows behind those of the file."""

@@ -1,8 +1,7 @@
 """N solutions for each question from any causal language model, each with its log-likelihood.
 
 The first half of best-of-N (Cobbe et al. 2021) and of self-consistency (Wang et al. 2022). Sampling is cut into chunks
-with a seed of their own, so that a resumed run writes what an uninterrupted one would have written. How likely the
-policy finds a text, token by token or step by step, is here too.
+with a seed of their own, so that a resumed run writes what an uninterrupted one would have written.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -67,23 +67,19 @@ def sample(
         return rows
     source = model
     model, tokenizer = loading.load(AutoModelForCausalLM, source, tokenizer=tokenizer, device=device, dtype=dtype)
-    ends = _end_tokens(tokenizer, model, source)
+    ends = _end_tokens(tokenizer, model, source)  # a copy of a built model has only what its config says
     model.generation_config = GenerationConfig()  # ours: generate reads from it what it is not told
     options = {"temperature": temperature, "max_new_tokens": max_new_tokens, "ends": ends}
     with loading.progress_bar(total, "sampling", " solutions", shown=progress, start=len(rows)) as bar:
         for first in range(len(rows), total, batch_size):
-            numbers = range(first, min(first + batch_size, total))
-            asked = [questions[number // n] for number in numbers]
-            prompts = [prompt.replace("{question}", question) for question in asked]  # it may hold other braces
-            chunk_seed = seed + first // batch_size * 1_000_003
-            solutions = _generate(model, tokenizer, prompts, chunk_seed, options)
-            chunk = [
-                {"problem": i // n, "sample": i % n, "question": question, **solution}
-                for i, question, solution in zip(numbers, asked, solutions, strict=True)
-            ]
-            (run.append if run else rows.extend)(chunk)
+            places = [divmod(index, n) for index in range(first, min(first + batch_size, total))]
+            chunk = [{"problem": p, "sample": s, "question": questions[p]} for p, s in places]
+            prompts = [prompt.replace("{question}", row["question"]) for row in chunk]  # it may hold other braces
+            solutions = _generate(model, tokenizer, prompts, seed + first // batch_size * 1_000_003, options)
+            chunk = [row | solution for row, solution in zip(chunk, solutions, strict=True)]
+            (run.append if run else rows.extend)(chunk)  # a run's rows are these
             bar.update(len(chunk))
-    return run.rows if run else rows
+    return rows
 
 
 def resume(run: RunFile, total: int, n: int, batch_size: int) -> list[dict[str, Any]]:
@@ -93,8 +89,8 @@ def resume(run: RunFile, total: int, n: int, batch_size: int) -> list[dict[str, 
     """
     for index, row in enumerate(run.rows):
         if (row.get("problem"), row.get("sample")) != divmod(index, n) or index >= total:
-            remedy = "did two commands write there at once? Remove the rows from there on, and call one again"
-            raise InputError(f"{run.path}, row {index + 1}: not sample {index % n} of problem {index // n}; {remedy}")
+            where, problem = f"{run.path}, row {index + 1}", f"not sample {index % n} of problem {index // n}"
+            raise InputError(f"{where}: {problem}; did two commands write there at once? Remove the rows from there on")
     if len(run.rows) < total:
         run.keep(len(run.rows) // batch_size * batch_size)
     return run.rows
@@ -109,10 +105,9 @@ def request(
     questions = list(questions)  # a column of a table would be read by its labels
     if "{question}" not in prompt:
         raise InputError(f"prompt {prompt!r} has no {{question}} in it; put it where the question belongs")
-    if n < 1 or temperature < 0:
-        raise InputError(f"n is {n} and temperature {temperature}; n is at least 1, and a temperature 0 or more")
-    if batch_size < 1:
-        raise InputError(f"batch_size is {batch_size}; it is at least 1 solution at a time")
+    if n < 1 or batch_size < 1 or temperature < 0:
+        values = f"n is {n}, batch_size is {batch_size} and temperature {temperature}"
+        raise InputError(f"{values}; n and batch_size are at least 1, and a temperature 0 or more")
     for row, question in enumerate(questions, start=1):
         check_text(question, f"row {row}", "question")
     return questions, {
@@ -154,26 +149,24 @@ def step_likelihoods(
     model: a built causal language model. A step's tokens are those that it adds to the solution as `join_steps` writes
     it, header and line end included. A judge that needs no training, to compare trained ones with.
     """
-    ends = []  # of each solution, its ids up to the end of each step
-    for question, solution in zip(questions, solutions, strict=True):
-        texts = beginnings(solution)
-        ends.append(reward_model.encode(tokenizer, [question] * len(texts), texts))
-    likelihoods = [np.empty(0)] * len(solutions)
-    for batch, inputs in reward_model.batches([own[-1][0] for own in ends], tokenizer, model, batch_tokens):
-        real = inputs["attention_mask"].bool().cpu()
-        for row, values, is_token in zip(batch, token_log_probs(model, **inputs), real, strict=True):
-            log_p = values[is_token[1:] & is_token[:-1]]  # of each token but the first
-            cuts = [ends[row][0][1].count(False) - 1, *(len(ids) - 1 for ids, _ in ends[row])]
-            means = [log_p[low:high].mean().item() for low, high in zip(cuts, cuts[1:], strict=False)]
-            likelihoods[row] = np.exp(means)
-    return likelihoods
+
+    def score(questions: Sequence[str], solutions: Sequence[str], numbers: list[int]) -> list[np.ndarray]:
+        texts = [beginnings(solution) for solution in solutions]  # up to the end of each step
+        ends = [reward_model.encode(tokenizer, [q] * len(own), own) for q, own in zip(questions, texts, strict=True)]
+        scores, rows = [np.empty(0)] * len(ends), [own[-1][0] for own in ends]
+        for batch, inputs in reward_model.batches(rows, tokenizer, model, batch_tokens, numbers=numbers):
+            real = inputs["attention_mask"].bool().cpu()
+            for row, values, is_token in zip(batch, token_log_probs(model, **inputs), real, strict=True):
+                log_p = values[is_token[1:] & is_token[:-1]]  # of each token but the first
+                cuts = [ends[row][0][1].count(False) - 1, *(len(ids) - 1 for ids, _ in ends[row])]
+                scores[row] = np.exp([log_p[low:high].mean().item() for low, high in pairwise(cuts)])
+        return scores
+
+    return reward_model.score_once(questions, solutions, score, np.empty(0))
 
 
 def _end_tokens(tokenizer: Any, *models: Any) -> list[int]:
-    """Ids that end a solution: the tokenizer's end token, and those of the models' generation configs (int or list).
-
-    A built model is asked beside its copy, which has only what the config says.
-    """
+    """Ids that end a solution: the tokenizer's end token, and those of the models' generation configs (int or list)."""
     ends = {tokenizer.eos_token_id}
     for model in models:
         ids = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
@@ -188,7 +181,7 @@ def _generate(
     start = reward_model.start_ids(tokenizer)
     ids = [start + row for row in tokenizer(prompts, add_special_tokens=False)["input_ids"]]
     inputs = reward_model.pad(ids, tokenizer, side="left")  # [B, P]: generation goes on at the right
-    device, pad = model.device, tokenizer.pad_token_id
+    device = model.device
     mask = inputs["attention_mask"].to(device)
     ends = torch.tensor(options["ends"], dtype=torch.long, device=device)
     heat: dict[str, Any] = {"do_sample": False}
@@ -200,7 +193,7 @@ def _generate(
             inputs["input_ids"].to(device),
             attention_mask=mask,
             max_new_tokens=options["max_new_tokens"],
-            pad_token_id=pad,
+            pad_token_id=tokenizer.pad_token_id,
             eos_token_id=options["ends"] or None,
             use_cache=True,  # a model fresh from training has it switched off
             logits_processor=[lambda _, scores: _check_finite(model, scores)],  # before chance meets them
@@ -211,13 +204,11 @@ def _generate(
         before = is_end.long().cumsum(dim=1) - is_end.long()  # end tokens before this one
         counted = before == 0  # up to and with the first end token
         whole = torch.cat([torch.zeros_like(mask), counted], dim=1).bool()
-        values = log_likelihood(model, out, torch.cat([mask, counted.long()], dim=1), whole)
-        _check_finite(model, values)
-    texts = [tokenizer.decode(row[keep]) for row, keep in zip(new, counted & ~is_end, strict=True)]
-    counts = counted.sum(dim=1).tolist()
+        values = _check_finite(model, log_likelihood(model, out, torch.cat([mask, counted.long()], dim=1), whole))
+    parts = zip(new, counted, is_end, values.tolist(), strict=True)
     return [
-        {"solution": text, "log_likelihood": value, "tokens": count}
-        for text, value, count in zip(texts, values.tolist(), counts, strict=True)
+        {"solution": tokenizer.decode(ids[own & ~end]), "log_likelihood": value, "tokens": int(own.sum())}
+        for ids, own, end, value in parts
     ]
 
 

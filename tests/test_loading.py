@@ -3,6 +3,8 @@
 import contextlib
 import json
 import logging
+import os
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 import torch
@@ -207,3 +209,38 @@ def test_evaluating_leaves_the_module_as_it_was():
         assert not module.training
         assert not module(torch.ones(1)).requires_grad
     assert module.training
+
+
+T4 = (15_400_000_000, 15_828_320_256)  # free, total bytes, as torch.cuda.mem_get_info gives them
+
+
+@pytest.mark.parametrize(
+    ("name", "native", "count", "start"),
+    [
+        ("Tesla T4", False, 1, "Tesla T4, 14.7 GiB, 14.3 free · computes in float16 · torch "),
+        ("NVIDIA L4", True, 2, "2 × NVIDIA L4, 14.7 GiB, 14.3 free · computes in bfloat16 · torch "),
+    ],
+)
+def test_a_machine_with_gpus_is_one_line(name, native, count, start, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device=None: name)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device=None: T4)
+    # a T4 emulates bfloat16, and says so if asked
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: native or including_emulation)
+    here = loading.machine()
+    assert here.profile == "gpu" and str(here).startswith(start) and str(here).endswith(" · profile gpu")
+
+
+def test_without_a_gpu_the_profile_is_smoke_and_peft_may_be_missing(monkeypatch):
+    def without_peft(package):
+        if package == "peft":
+            raise PackageNotFoundError(package)
+        return "1.0"
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert f"transformers {transformers.__version__}, " in str(loading.machine())
+    monkeypatch.setattr(loading, "version", without_peft)
+    here, packages = loading.machine(), f"torch {torch.__version__}, transformers 1.0, peft not installed"
+    expected = f"no GPU, {os.cpu_count()} CPU cores · computes in float32 · {packages} · profile smoke: tiny models"
+    assert (here.profile, str(here)) == ("smoke", expected)

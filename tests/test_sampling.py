@@ -231,7 +231,7 @@ def test_bad_arguments_are_one_clear_error(tmp_path):
         draw(prompt="Solve:")
     with pytest.raises(InputError, match="n is 0"):
         draw(n=0)
-    with pytest.raises(InputError, match="batch_size is 0; it is at least 1"):
+    with pytest.raises(InputError, match="batch_size is 0 and temperature 0.7; n and batch_size are at least 1"):
         draw(batch_size=0)
     with pytest.raises(InputError, match=r"s\.parquet: .* needs a file that ends in \.jsonl"):
         draw(path=tmp_path / "s.parquet")
