@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minrm.checks.attempt import Mistake, compare
-from minrm.world import generate, read_problem
+from minrm.world.generator import generate, read_problem
 
 TEXTS = (
     "Step: 1: 9 * 2 = 18",
