@@ -6,11 +6,11 @@ import sys
 import time
 
 import pytest
+from minrm.run_files import read_samples
 from servers import FakeServer, refuse
 
 from minrm.cli import app as cli
 from minrm.rows import read_rows, write_rows
-from minrm.run_files import read_samples
 
 
 def run(*arguments, capsys, code=0):
