@@ -116,9 +116,8 @@ def changes_against_first(ways: dict[str, Any], worth: Any, n: int) -> list[dict
     for way, estimates in chosen.items():
         rows.append(over_seeds(estimates).row(name=way))
         if estimates is not first:
-            pairs = [
-                (estimates[k % len(estimates)], first[k % len(first)]) for k in range(max(len(estimates), len(first)))
-            ]
+            seeds = range(max(len(estimates), len(first)))
+            pairs = [(estimates[k % len(estimates)], first[k % len(first)]) for k in seeds]
             gap = over_seeds([paired_difference(a.per_problem, b.per_problem) for a, b in pairs])
             rows[-1] |= {"change": gap.mean, "change_low": gap.low, "change_high": gap.high}
     return rows
