@@ -1,0 +1,114 @@
+"""`minrm train`: the reward model that fits the rows, trained from a language model."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from minrm.errors import InputError
+
+
+def train(
+    rows: Annotated[Path, typer.Argument(help="Outcome rows train an ORM, process rows a PRM, pairs a Bradley-Terry.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")],
+    schema: Annotated[str | None, typer.Option(help="Where rows fit several: outcome, process or pair.")] = None,
+    base: Annotated[str, typer.Option(help="The language model to start from: a folder or hub name.")] = "policy",
+    evaluation: Annotated[Path | None, typer.Option("--eval", help="Rows to measure on while training.")] = None,
+    epochs: Annotated[float, typer.Option()] = 1,
+    batch_size: Annotated[int, typer.Option(help="Rows in one pass.")] = 32,
+    accumulate: Annotated[int, typer.Option(help="Passes in one update.")] = 1,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Its peak: 1e-3 suits a million parameters, 1e-5 billions.  [default: 1e-3 from policy, else 1e-4]"
+        ),
+    ] = None,
+    max_length: Annotated[
+        int | None,
+        typer.Option(help="In tokens. Longer rows are dropped and counted; of pairs, both texts are cut there."),
+    ] = None,
+    lora: Annotated[int, typer.Option(help="Rank of adapters (16, say) beside a frozen base; 0: train all.")] = 0,
+    dtype: Annotated[
+        str | None, typer.Option(help="To compute in; float32 where a GPU overflows.  [default: the device's best]")
+    ] = None,
+    gradient_checkpointing: Annotated[
+        bool, typer.Option("--gradient-checkpointing", help="Less memory for a third (LoRA: a half) more time.")
+    ] = False,
+    save_steps: Annotated[int | None, typer.Option(help="Updates between saved states.")] = None,
+    seed: Annotated[int, typer.Option()] = 0,
+    progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
+) -> None:
+    """Train the reward model that fits the rows. Stopped (Ctrl-C) and called again, it goes on from its last save.
+
+    \b
+      minrm train outcome.jsonl -o orm --epochs 2
+      minrm train process.jsonl -o prm --base Qwen/Qwen2.5-0.5B --learning-rate 1e-5
+      minrm train process.jsonl -o prm --base Qwen/Qwen2.5-1.5B --lora 16 --gradient-checkpointing
+      accelerate launch --num_processes 2 -m minrm.cli train process.jsonl -o prm
+    """
+    from minrm import loading
+    from minrm.training import train as run
+
+    dataset, kind = read_training_rows(rows, schema)
+    eval_dataset = read_training_rows(evaluation, kind)[0] if evaluation else None
+    frozen = {"dtype": dtype or loading.compute_dtype(loading.pick_device(None))} if lora else {}
+    model = new_model(kind, base, seed=seed, **frozen)
+    given: dict[str, Any] = {
+        "eval_dataset": eval_dataset, "epochs": epochs, "batch_size": batch_size, "accumulate": accumulate,
+        "lora": lora, "gradient_checkpointing": gradient_checkpointing, "dtype": dtype, "max_length": max_length,
+        "save_steps": save_steps, "seed": seed, "progress": progress,
+    }  # fmt: skip
+    if learning_rate is None and find_model(base) != base:
+        learning_rate = 1e-3  # the shipped policy has a million parameters; other models start from train's default
+    if learning_rate is not None:
+        given["learning_rate"] = learning_rate
+    result = run(model, dataset, out, **given)
+    if os.environ.get("RANK", "0") == "0":  # of several processes, the first reports
+        last = {name: value for entry in result.history for name, value in entry.items()}
+        losses = ", ".join(f"{name} {value:.3f}" for name, value in last.items() if "loss" in name or "acc" in name)
+        used = f"{len(dataset) - result.dropped} rows ({result.dropped} dropped)"
+        print(f"{out}: {type(model).__name__} of {used}: {losses}")
+
+
+def find_model(name: str) -> str:
+    """The folder of the shipped language model for `policy`, unless a folder of that name lies here; else `name`."""
+    from minrm.world import shipped
+
+    return str(shipped(name)) if name == "policy" and not Path(name).exists() else name
+
+
+def read_training_rows(path: Path, schema: str | None = None) -> tuple[list[dict[str, Any]], str]:
+    """The rows of a file, each checked, and their schema (see `schema_of`). Raises InputError."""
+    from minrm.rows import check_rows, read_rows
+
+    rows = list(read_rows(path))
+    schema = schema_of(rows[0] if rows else {}, path, schema)
+    return list(check_rows(rows, schema, path)), schema
+
+
+def schema_of(row: dict[str, Any], path: str | Path, schema: str | None = None) -> str:
+    """The training schema to read a file by: `schema`, or the only one that its first row fits. Raises InputError."""
+    from minrm.rows import SCHEMAS, schemas_of
+
+    training = {name: fields for name, fields in SCHEMAS.items() if name != "problem"}
+    if schema and schema not in training:
+        raise InputError(f"no reward model learns from {schema} rows; the schemas to train on are {', '.join(training)}")
+    fitting = [schema] if schema else schemas_of(row)
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise InputError(f"{path}: its rows fit {' and '.join(fitting)}; choose one, --schema {fitting[0]}")
+    known = "; ".join(f"{name}: {', '.join(fields)}" for name, fields in training.items())
+    raise InputError(f"{path}, row 1: fields {', '.join(row) or 'none'} fit no schema ({known}); see minrm prepare")
+
+
+def new_model(schema: str, base: str, **options: Any) -> Any:
+    """The untrained reward model that learns from rows of `schema`."""
+    import minrm
+
+    orm, prm, pair = minrm.OutcomeRewardModel, minrm.ProcessRewardModel, minrm.BradleyTerryRewardModel
+    models: dict[str, Any] = {"outcome": orm, "process": prm, "pair": pair}
+    return models[schema].from_base(find_model(base), **options)
