@@ -144,7 +144,7 @@ class OutcomeRewardModel(nn.Module):
     ) -> dict[str, Any]:
         """Prepared rows → one padded batch. count: how many terms its loss sums; InputError if they are no mask."""
         inputs = reward_model.pad([row["input_ids"] for row in rows], self.tokenizer)
-        solution_mask = reward_model.pad_as([row["solution_mask"] for row in rows], False, self.tokenizer)
+        solution_mask = reward_model.pad_as([row["solution_mask"] for row in rows], False, self.tokenizer.padding_side)
         mask = supervised(solution_mask)
         if getattr(mask, "shape", None) != solution_mask.shape or mask.dtype != torch.bool:
             given = f"{tuple(mask.shape)} {mask.dtype}" if isinstance(mask, Tensor) else type(mask).__name__

@@ -176,7 +176,7 @@ class ProcessRewardModel(nn.Module):
     def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         """Prepared rows → one padded batch. Steps without a label are not read. count: the labelled steps."""
         inputs = reward_model.pad([row["input_ids"] for row in rows], self.tokenizer)
-        inputs["steps"] = reward_model.pad_as([row["steps"] for row in rows], False, self.tokenizer)
+        inputs["steps"] = reward_model.pad_as([row["steps"] for row in rows], False, self.tokenizer.padding_side)
         labels = torch.cat([row["labels"] for row in rows])
         return {"inputs": inputs, "targets": {"labels": labels}, "count": len(labels)}
 

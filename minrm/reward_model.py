@@ -1,8 +1,4 @@
-"""What the three reward models share: text to ids, padding, batches for scoring, and reading the last token.
-
-Questions and solutions come in as strings; padded tensors and row numbers go out. A model file adds its loss, `forward`,
-`score`, and how rows become a training batch.
-"""
+"""What the three reward models share: text to ids, padding, batches for scoring, and reading the last token."""
 
 from __future__ import annotations
 
@@ -34,8 +30,7 @@ def encode(
     if len(questions) == 0:
         return []
     options = {"add_special_tokens": False, "verbose": False}
-    bos = tokenizer.bos_token_id
-    start = [bos] if bos is not None and tokenizer("a")["input_ids"][:1] == [bos] else []
+    start = start_ids(tokenizer)
     distinct = list(dict.fromkeys(questions))  # candidates share their question
     ids = tokenizer([question + "\n" for question in distinct], **options)["input_ids"]
     prefix = {question: start + part for question, part in zip(distinct, ids, strict=True)}
@@ -44,6 +39,12 @@ def encode(
         (prefix[question] + part, [False] * len(prefix[question]) + [True] * len(part))
         for question, part in zip(questions, parts, strict=True)
     ]
+
+
+def start_ids(tokenizer: Any) -> list[int]:
+    """The start token, as a list, where the tokenizer itself puts one before a text; else nothing."""
+    bos = tokenizer.bos_token_id
+    return [bos] if bos is not None and tokenizer("a")["input_ids"][:1] == [bos] else []
 
 
 def check_pairs(questions: Sequence[str], solutions: Sequence[str]) -> None:
@@ -57,16 +58,17 @@ def check_pairs(questions: Sequence[str], solutions: Sequence[str]) -> None:
         check_text(solution, f"row {row}")
 
 
-def pad(rows: Sequence[Sequence[int] | Tensor], tokenizer: Any) -> dict[str, Tensor]:
-    """Ids of different lengths → input_ids and attention_mask [B, T] int64, padded on the tokenizer's side."""
+def pad(rows: Sequence[Sequence[int] | Tensor], tokenizer: Any, side: str | None = None) -> dict[str, Tensor]:
+    """input_ids and attention_mask [B, T] int64 of ids of different lengths, padded on one side (the tokenizer's)."""
     ids = [torch.as_tensor(row) for row in rows]
     ones = [torch.ones_like(row) for row in ids]
-    return {"input_ids": pad_as(ids, tokenizer.pad_token_id, tokenizer), "attention_mask": pad_as(ones, 0, tokenizer)}
+    side = side or tokenizer.padding_side
+    return {"input_ids": pad_as(ids, tokenizer.pad_token_id, side), "attention_mask": pad_as(ones, 0, side)}
 
 
-def pad_as(rows: list[Tensor], value: float, tokenizer: Any) -> Tensor:
-    """Stack 1-d tensors into [B, T], filled with `value` on the side on which the tokenizer pads."""
-    return pad_sequence(rows, batch_first=True, padding_value=value, padding_side=tokenizer.padding_side)
+def pad_as(rows: list[Tensor], value: float, side: str) -> Tensor:
+    """1-d tensors stacked into [B, T], filled with `value` on that side."""
+    return pad_sequence(rows, batch_first=True, padding_value=value, padding_side=side)
 
 
 def positions(attention_mask: Tensor) -> Tensor:

@@ -162,7 +162,6 @@ def test_prepared_rows_carry_mask_and_label_and_long_ones_are_none(model):
         ({"correct": None}, "dataset, row 2: correct is None"),
         ({"solution": " "}, "dataset, row 2: the solution is empty"),
         ({"solution": "a<|prm_label|>"}, "dataset, row 2: the solution holds the step token"),
-        ({"more": 1}, "dataset, row 2: unknown field 'more'"),
     ],
 )
 def test_bad_rows_are_refused_by_number(model, change, message):

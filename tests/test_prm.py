@@ -217,7 +217,7 @@ def test_a_row_whose_last_step_would_be_cut_off_is_none(model):
         ({"labels": [1]}, "dataset, row 2: 2 steps but 1 labels"),
         ({"labels": [1, 2]}, "dataset, row 2: the label of step 2 is 2"),
         ({"steps": ["a " + STEP_TOKEN, "b"]}, "dataset, row 2: the step 1 holds the step token"),
-        ({"steps": ["a\nStep: 7: b", "c"]}, "dataset, row 2: 3 step tokens but 2 labels"),
+        ({"steps": ["a\nStep: 7: b", "c"]}, "dataset, row 2: 2 steps, which scoring would read as 3"),
         ({"steps": ["a", ""]}, "dataset, row 2: the step 2 is empty"),
     ],
 )
