@@ -23,7 +23,7 @@ from variants import UNITS as VARIANTS
 from minrm import sample
 from minrm.rows import write_rows
 from minrm.sampling import DIRECT
-from minrm.text import final_answer, split_steps
+from minrm.text import split_steps
 from minrm.world import generate, read_problem
 from minrm.world.policy import train_policy
 
@@ -65,11 +65,11 @@ def evaluation(out: Path, scale: Scale) -> None:
         for p, d, g in zip(problems, direct, greedy, strict=True)
     ]
     write_rows(table, out / "problems.parquet")
-    write_rows((_judged(row) for row in rows), out / "evaluation.parquet")
+    write_rows((_judged(row, ("problem", "solution", "correct", "labels")) for row in rows), out / "evaluation.parquet")
 
 
 def training(out: Path, scale: Scale) -> None:
-    """Problems that the policy has not read, with a few samples each: what verifiers are trained on.
+    """Problems that the policy has not read, with a few samples each: *outcome* and *process* rows in one.
 
     The few solutions in which a step has no text are left out: there would be nothing to supervise.
     """
@@ -78,7 +78,8 @@ def training(out: Path, scale: Scale) -> None:
     rows = sample(out / "policy", questions, scale.training_samples, path=out / "work" / "training.jsonl", **options)
     whole = [row for row in rows if row["solution"].strip() and all(map(str.strip, split_steps(row["solution"])))]
     print(f"{len(rows) - len(whole)} of {len(rows)} solutions have a step without text and are left out")
-    write_rows(({"question": row["question"]} | _judged(row) for row in whole), out / "training.parquet")
+    names = ("question", "answer", "solution", "steps", "labels", "correct")
+    write_rows((_judged(row, names) for row in whole), out / "training.parquet")
 
 
 UNITS = {
@@ -93,13 +94,11 @@ UNITS = {
 }
 
 
-def _judged(row: dict) -> dict:
-    """A sampled solution with what the exact checker says of its outcome and of each step."""
-    problem = read_problem(row["question"])
-    labels = [int(good) for good in problem.check_steps(row["solution"])]
-    kept = {key: row[key] for key in ("problem", "solution")}
-    outcome = {"correct": final_answer(row["solution"]) == problem.answer, "labels": labels}
-    return kept | outcome | {"log_likelihood": np.float32(row["log_likelihood"]).item(), "tokens": row["tokens"]}
+def _judged(row: dict, names: tuple[str, ...]) -> dict:
+    """These columns of a sampled solution and the exact checker's verdict, and how likely and how long it is."""
+    judged = row | read_problem(row["question"]).judge(row["solution"])
+    likelihood = np.float32(row["log_likelihood"]).item()
+    return {name: judged[name] for name in names} | {"log_likelihood": likelihood, "tokens": row["tokens"]}
 
 
 def main() -> None:

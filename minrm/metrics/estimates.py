@@ -6,7 +6,7 @@ units that are independent of each other, the N samples of one problem are not: 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,10 @@ class Estimate:
     def problems(self) -> int:
         """How many problems were averaged over."""
         return len(self.per_problem)
+
+    def row(self, **labels: Any) -> dict[str, Any]:
+        """A row of a table: the labels, then mean, low and high."""
+        return {**labels, "mean": self.mean, "low": self.low, "high": self.high}
 
     @classmethod
     def over_problems(cls, values: Any, draws: int | None = None) -> Estimate:
@@ -98,6 +102,21 @@ def over_seeds(estimates: Sequence[Estimate]) -> Estimate:
     high = (mean + np.hypot((highs - means).mean(axis=0), spread)).clip(max=max(1, highs.max()))
     per_problem = np.mean([estimate.per_problem for estimate in estimates], axis=0)
     return Estimate(_plain(mean), _plain(low), _plain(high), estimates[0].draws, per_problem)
+
+
+def curves(ways: Mapping[str, Estimate], counts: Sequence[int]) -> list[dict[str, Any]]:
+    """Rows of way, n, mean, low, high: a row for each way and count, as tables and the figures take them.
+
+    counts: the K counts of the estimates [K]. An estimate of a single number is a level: one row, its n None.
+    """
+    rows: list[dict[str, Any]] = []
+    for way, e in ways.items():
+        if np.ndim(e.mean) == 0:
+            rows.append(e.row(way=way, n=None))
+        else:
+            values = zip(counts, e.mean, e.low, e.high, strict=True)
+            rows += [Estimate(*map(float, interval)).row(way=way, n=int(n)) for n, *interval in values]
+    return rows
 
 
 def _plain(value: Any) -> Any:

@@ -62,7 +62,7 @@ class Calibration:
     error: float
 
     def rows(self) -> list[dict[str, float]]:
-        """The table's bins that are not empty, as rows to print and to draw (`minrm.notebook.figures.calibration_plot`)."""
+        """Rows of the bins that are not empty, to print and to draw (`minrm.notebook.figures.calibration_plot`)."""
         names = ("count", "predicted", "observed", "low", "high")
         bins = [
             {"from": float(self.edges[b]), "to": float(self.edges[b + 1])}

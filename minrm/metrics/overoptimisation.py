@@ -99,7 +99,7 @@ def fit_gao(gold: Any, n: Any, draws: int = 1000, seed: int = 0) -> GaoFit:
     return GaoFit(d, estimates[0], fitted[0], *estimates[1:])
 
 
-def cautious(scores: Any, weight: float = 1.0) -> Array:
+def mean_minus_std(scores: Any, weight: float = 1.0) -> Array:
     """The judges' mean less `weight` standard deviations between them: low where they disagree.
 
     scores: [judges, P, N] probabilities; returns [P, N], cut to [0, 1]. After Coste et al. (2023), whose

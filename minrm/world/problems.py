@@ -17,8 +17,9 @@ from __future__ import annotations
 import re
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
-from minrm.text import split_steps
+from minrm.text import final_answer, split_steps
 
 LIMIT = 30  # every number of the world lies in 0…LIMIT and is a single token of the policy
 NAMES = ("Mia", "Tom", "Ana", "Ben", "Eva", "Leo", "Zoe", "Max")
@@ -139,6 +140,19 @@ class Problem:
     def errors(self, solution: str) -> list[str | None]:
         """For each step of `solution`, None if it is good, else which of `ERRORS` it makes."""
         return Reading(self).check(solution)
+
+    def judge(self, solution: str) -> dict[str, Any]:
+        """A row of `solution` with its exact verdict: question, answer, solution, steps, labels (1 or 0), correct.
+
+        It fits both the *outcome* and the *process* schema, if every step has text.
+        """
+        labels = [int(good) for good in self.check_steps(solution)]
+        row = {"question": self.question, "answer": self.answer, "solution": solution}
+        return row | {
+            "steps": split_steps(solution),
+            "labels": labels,
+            "correct": final_answer(solution) == self.answer,
+        }
 
 
 def calculate(a: int, sign: str, b: int) -> int:

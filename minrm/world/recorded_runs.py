@@ -17,7 +17,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from minrm.errors import InputError
-from minrm.prm import AGGREGATES
 from minrm.rows import check_file
 from minrm.world.shipped import shipped
 
@@ -51,6 +50,8 @@ def recorded_scores(kind: str, aggregate: str = "product", folder: str | Path | 
     kind: a name in KINDS or VARIANTS. aggregate: how a process reward model's steps become one number, as in its
     `score`. A sample without text has no step and gets 0. Raises InputError for another kind or aggregate.
     """
+    from minrm.prm import AGGREGATES  # here: it takes torch along, which the rest of the world does without
+
     if aggregate not in AGGREGATES:
         raise InputError(f"aggregate is {aggregate!r}; it can be {', '.join(AGGREGATES)}")
     problems = _read(_found("evaluation.parquet", folder), "problem")[-1].as_py() + 1  # equally many of each, in order

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from minrm.errors import InputError
-from minrm.metrics import Estimate, over_seeds, paired_difference
+from minrm.metrics import Estimate, curves, over_seeds, paired_difference
 
 UNIT = arrays(np.float64, st.integers(1, 30), elements=st.floats(0, 1))
 
@@ -159,3 +159,14 @@ def test_differences_keep_their_sign_and_runs_must_be_over_the_same_problems():
     for wrong in ([], [Estimate.over_problems(a), Estimate.over_problems(a[:5])]):
         with pytest.raises(InputError, match="same problems"):
             over_seeds(wrong)
+
+
+def test_an_estimate_and_several_ways_become_rows_of_a_table():
+    vote, greedy = Estimate.over_problems(np.eye(3)), Estimate.over_problems([1, 0, 0.5])
+    assert greedy.row(way="greedy") == {"way": "greedy", "mean": 0.5, "low": greedy.low, "high": greedy.high}
+    rows = curves({"vote": vote, "greedy": greedy}, np.array([1, 2, 4]))
+    assert [(row["way"], row["n"]) for row in rows] == [("vote", 1), ("vote", 2), ("vote", 4), ("greedy", None)]
+    assert all(list(row) == ["way", "n", "mean", "low", "high"] for row in rows)
+    assert [row["high"] for row in rows] == [*vote.high, greedy.high]
+    with pytest.raises(ValueError):
+        curves({"vote": vote}, [1, 2])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minrm.errors import InputError
-from minrm.metrics import cautious, fit_gao, kl_of_best_of_n, kl_with_repeats
+from minrm.metrics import fit_gao, kl_of_best_of_n, kl_with_repeats, mean_minus_std
 from minrm.selection import best_of_n, changes_against_first
 
 COUNTS = np.array([2**k for k in range(9)])
@@ -133,11 +133,11 @@ def test_gold_and_counts_must_fit(gold, n, said):
 
 def test_caution_is_the_mean_less_the_disagreement():
     scores = np.array([[[0.9, 0.8]], [[0.9, 0.2]]])
-    np.testing.assert_allclose(cautious(scores), [[0.9, 0.5 - 0.3]])
-    np.testing.assert_allclose(cautious(scores, weight=0), scores.mean(axis=0))
-    np.testing.assert_allclose(cautious(scores, weight=5), [[0.9, 0.0]])
+    np.testing.assert_allclose(mean_minus_std(scores), [[0.9, 0.5 - 0.3]])
+    np.testing.assert_allclose(mean_minus_std(scores, weight=0), scores.mean(axis=0))
+    np.testing.assert_allclose(mean_minus_std(scores, weight=5), [[0.9, 0.0]])
     with pytest.raises(InputError, match="two judges"):
-        cautious(scores[:1])
+        mean_minus_std(scores[:1])
 
 
 def test_ways_are_compared_in_pairs_with_the_first_and_an_ensemble_with_every_seed():

@@ -109,3 +109,17 @@ def test_longer_problems_are_as_exact_as_the_others():
             assert problem.errors(solution) == planted
         right, planted = write(problem, rng, FLAWLESS)
         assert final_answer(right) == problem.answer and not any(planted)
+
+
+def test_a_solution_is_judged_as_a_row_that_outcome_and_process_models_learn_from():
+    wrong = "Step: 1: 9 - 3 = 6\nStep: 2: 6 + 5 = 12\nStep: 3: 12 - 2 = 10\n\n# Answer\n\n10"
+    row = TOM_AND_MIA.judge(wrong)
+    assert row == {
+        "question": TOM_AND_MIA.question,
+        "answer": "3",
+        "solution": wrong,
+        "steps": ["9 - 3 = 6", "6 + 5 = 12", "12 - 2 = 10\n\n# Answer\n\n10"],
+        "labels": [1, 0, 0],
+        "correct": False,
+    }
+    assert TOM_AND_MIA.judge("# Answer\n\n3")["correct"] and TOM_AND_MIA.judge("")["steps"] == []
