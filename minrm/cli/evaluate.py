@@ -48,25 +48,20 @@ def measure(rows: list[Row], path: Any) -> tuple[list[Row], list[str]]:
     Every measure is taken for which the first row has the fields. Raises InputError if there is none, or a later row
     lacks one of them.
     """
-    fields = rows[0].keys() if rows else {}
-    chosen = [(measured, needed) for measured, needed in _MEASURES.items() if needed <= set(fields)]
-    if not chosen:
-        raise InputError(
-            f"{path}: has {', '.join(sorted(fields)) or 'no rows'}; to evaluate, score outcome rows (question, solution, "
-            "answer, correct), process rows or pairs with minrm score"
-        )
-    table, notes = [], []
-    for measured, needed in chosen:
-        for number, row in enumerate(rows, start=1):
-            if missing := needed - row.keys():
-                names = ", ".join(sorted(missing))
-                raise InputError(f"{path}, row {number}: has no {names}, which the first row has; score rows of one kind")
-            if "labels" in needed and len(row["labels"]) != len(row["step_scores"]):
-                counts = f"{len(row['labels'])} labels but {len(row['step_scores'])} step scores"
-                raise InputError(f"{path}, row {number}: {counts}; prepare and score the rows again")
-        new, sentences = measured(rows)
-        table, notes = table + new, notes + sentences
-    return table, notes
+    fields = set(rows[0]) if rows else set()
+    measures = [name for name, needed in _MEASURES.items() if needed <= fields]
+    if not measures:
+        remedy = "score outcome rows (question, solution, answer, correct), process rows or pairs with minrm score"
+        raise InputError(f"{path}: has {', '.join(sorted(fields)) or 'no rows'}; to evaluate, {remedy}")
+    needed = set().union(*(_MEASURES[name] for name in measures))
+    for number, row in enumerate(rows, start=1):
+        if missing := needed - row.keys():
+            raise InputError(f"{path}, row {number}: has no {', '.join(sorted(missing))}, which the first row has")
+        if "labels" in needed and len(row["labels"]) != len(row["step_scores"]):
+            counts = f"{len(row['labels'])} labels but {len(row['step_scores'])} step scores"
+            raise InputError(f"{path}, row {number}: {counts}; prepare and score the rows again")
+    results = [measured(rows) for measured in measures]
+    return [row for table, _ in results for row in table], [note for _, notes in results for note in notes]
 
 
 def _choices(rows: list[Row]) -> tuple[list[Row], list[str]]:

@@ -1,4 +1,4 @@
-"""`minrm prepare`: rows of a schema from public data, from samples, or from rows to be checked; one shown as trained on.
+"""`minrm prepare`: training rows from public data, from samples or from rows to be checked, and one as a model sees it.
 
 Rows are converted and written one at a time, so a set may be larger than memory.
 """
@@ -22,7 +22,7 @@ Row = dict[str, Any]
 log = logging.getLogger("minrm")
 EMPTY = "(empty)"  # stands for an empty solution, which no model can be trained on: it has no answer, so it is wrong
 TAKES = {  # an option of the command → the sources that take it
-    "split": "gsm8k hh_rlhf math_shepherd processbench rlhflow rlhflow_outcomes trl_stepwise".split(),
+    "split": ["gsm8k", "hh_rlhf", "math_shepherd", "processbench", "rlhflow", "rlhflow_outcomes", "trl_stepwise"],
     "data_dir": ["hh_rlhf"],
     "neutral": ["prm800k"],
     "problems": ["samples", "rlhflow", "rlhflow_outcomes"],
@@ -32,14 +32,12 @@ FILES_ONLY = ("rows", "samples", "gsm8k_solutions", "prm800k")  # no publisher h
 
 
 def prepare(
-    path: Annotated[str | None, typer.Argument(help="A file or hub name.  [default: the publisher's on the hub]")] = None,
+    path: Annotated[str | None, typer.Argument(help="A file or hub name.  [default: the publisher's]")] = None,
     source: Annotated[str, typer.Option(help="rows (to be checked), samples, or a data set: see below.")] = "rows",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The file (jsonl, parquet) to write.")] = None,
     preview: Annotated[int, typer.Option(help="Show so many rows and the counts, and write nothing.")] = 0,
     schema: Annotated[str | None, typer.Option(help="Of samples or rows: outcome, process or pair.")] = None,
-    problems: Annotated[
-        Path | None, typer.Option(help="Questions and answers: they judge samples, and split rlhflow's texts.")
-    ] = None,
+    problems: Annotated[Path | None, typer.Option(help="Answers to judge samples; questions to split rlhflow.")] = None,
     split: Annotated[str | None, typer.Option(help="Of a set on the hub, such as test.")] = None,
     data_dir: Annotated[str | None, typer.Option(help="Of hh_rlhf: helpful-base, harmless-base, …")] = None,
     neutral: Annotated[str | None, typer.Option(help="Of prm800k: neutral steps are good, bad or none.")] = None,
@@ -67,7 +65,7 @@ def prepare(
     head = list(islice(rows, max(preview, 1)))
     if not head:
         raise InputError(f"{path}: no row is left; the counts above say why")
-    kind = _kind(head[0], path or source, schema)
+    kind = schema_of(head[0], path or source, schema)
     rows = chain(head, rows)
     if first_error and kind == "process":
         rows = (row | {"labels": labels_until_first_error(row["labels"])} for row in rows)
@@ -82,12 +80,7 @@ def prepare(
 
 
 def rows_from(source: str, path: str | Path | None = None, **options: Any) -> Iterator[Row]:
-    """Rows of one schema, one at a time.
-
-    source: a function of `minrm.sources`, "samples" (of `minrm sample`), or "rows", which are checked. path: a file, or
-    a data set on the hub; None is the publisher's own there. options: those of TAKES. Raises InputError, for a row when
-    its turn comes.
-    """
+    """Rows of one schema, one at a time; options are those of TAKES. Raises InputError, for a row in its turn."""
     from minrm import sources
 
     known = ("rows", "samples", *sources.__all__)
@@ -97,13 +90,20 @@ def rows_from(source: str, path: str | Path | None = None, **options: Any) -> It
         raise InputError(f"--{wrong[0].replace('_', '-')} is for {', '.join(TAKES[wrong[0]])}, not for {source}")
     if path is None and source in FILES_ONLY:
         raise InputError(f"{source} come from a file; give its path (help(minrm.sources) names the publisher's)")
-    if source == "rows":
-        return _checked(Path(str(path)), **options)
-    if source == "samples":
-        return judged(Path(str(path)), **options)
+    if source in ("rows", "samples"):
+        return (checked if source == "rows" else judged)(Path(str(path)), **options)
     if "problems" in options:
         options["problems"] = read_fields(options["problems"], "question")
     return getattr(sources, source)(*([] if path is None else [path]), streaming=True, **options)
+
+
+def checked(path: Path, schema: str | None = None) -> Iterator[Row]:
+    """The rows of a file, each checked against `schema`, or the schema of the first. Raises InputError."""
+    from minrm.rows import check_rows, read_rows
+
+    rows = read_rows(path)
+    for first in islice(rows, 1):
+        yield from check_rows(chain([first], rows), schema_of(first, path, schema), path)
 
 
 def judged(path: Path, schema: str = "outcome", problems: Path | None = None) -> Iterator[Row]:
@@ -171,20 +171,3 @@ def _bracketed(tokenizer: Any, ids: Any, mask: Any) -> str:
             piece = tokenizer.decode(ids[start:end])
             text, start = text + (f"⟦{piece}⟧" if mask[start] else piece), end
     return text
-
-
-def _checked(path: Path, schema: str | None = None) -> Iterator[Row]:
-    from minrm.rows import check_rows, read_rows
-
-    rows = read_rows(path)
-    head = list(islice(rows, 1))
-    if head:
-        yield from check_rows(chain(head, rows), _kind(head[0], path, schema), path)
-
-
-def _kind(row: Row, path: str | Path, schema: str | None) -> str:
-    """The schema of a row, *problem* where it fits none to train on. Raises InputError."""
-    from minrm.rows import SCHEMAS, schemas_of
-
-    is_problem = not schema and not schemas_of(row) and SCHEMAS["problem"].keys() <= row.keys()
-    return "problem" if is_problem else schema_of(row, path, schema)

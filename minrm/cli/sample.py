@@ -1,4 +1,4 @@
-"""`minrm sample`: N solutions for each question, from a model here (`minrm.sampling`) or a server (`minrm.cli.server`)."""
+"""`minrm sample`: N solutions for each question, from `minrm.sampling` or from a server (`minrm.cli.server`)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ from minrm.errors import InputError
 def sample(
     out: Annotated[Path, typer.Option("--out", "-o", help="The .jsonl file to write.")],
     questions: Annotated[Path | None, typer.Argument(help="Rows with a field `question`.")] = None,
-    model: Annotated[
-        str | None, typer.Option(help="A folder or hub name, or the server's name for it.  [default: policy]")
-    ] = None,
+    model: Annotated[str | None, typer.Option(help="A folder, hub name or server's name.  [default: policy]")] = None,
     n: Annotated[int, typer.Option(help="Solutions for each question.")] = 16,
     world: Annotated[int, typer.Option(help="Instead of a file: so many problems of the embedded world.")] = 0,
     split: Annotated[str, typer.Option(help="Of the world: policy, train or evaluation.")] = "evaluation",
@@ -26,21 +24,12 @@ def sample(
     max_new_tokens: Annotated[int, typer.Option(help="Longest solution, in tokens.")] = 256,
     prompt: Annotated[str, typer.Option(help="What the model reads; \\n is a newline.")] = "{question}\\n",
     seed: Annotated[int, typer.Option()] = 0,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Solutions at a time; of a server, in one request.  [default: 256, of a server 16]")
-    ] = None,
-    dtype: Annotated[
-        str | None, typer.Option(help="To compute in: float32, bfloat16, float16.  [default: the device's best]")
-    ] = None,
-    endpoint: Annotated[
-        str | None, typer.Option(help="The address of a server that speaks OpenAI's API; a key is read from OPENAI_API_KEY.")
-    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Solutions at a time.  [default: 256, of a server 16]")] = None,
+    dtype: Annotated[str | None, typer.Option(help="float32, bfloat16, float16.  [default: the device's best]")] = None,
+    endpoint: Annotated[str | None, typer.Option(help="A server's address; the key is in OPENAI_API_KEY.")] = None,
     chat: Annotated[bool, typer.Option("--chat", help="Of a server: the prompt is a user's turn.")] = False,
     concurrent: Annotated[int, typer.Option(help="Of a server: requests at a time.")] = 8,
-    field: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Of a server: a field of each request, such as top_k=-1; null leaves it out."),
-    ] = None,
+    field: Annotated[list[str] | None, typer.Option("--set", help="Of a server: a field to send, top_k=-1.")] = None,
     progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
 ) -> None:
     """Sample N solutions for each question. Stopped and called again, it goes on where it was.
@@ -57,15 +46,13 @@ def sample(
         raise InputError("give a file of questions or --world 100, one of the two")
     if (field or chat) and not endpoint:
         raise InputError(f"{'--chat' if chat else '--set'} is for a server; give its address with --endpoint")
-    if endpoint and (dtype or not model):
-        remedy = "--dtype is for a model that runs here; a server has its own"
-        raise InputError(remedy if dtype else "name the model, --model, as the server calls it")
-    if questions:
-        texts = [row["question"] for row in read_fields(questions, "question")]
-    else:
-        from minrm.world import generate
+    if endpoint and dtype:
+        raise InputError("--dtype is for a model that runs here; a server has its own")
+    from minrm.world import generate
 
-        texts = [problem.question for problem in generate(world, seed, split)]
+    problems = generate(world, seed, split) if world else []
+    texts = [row["question"] for row in read_fields(questions, "question")] if questions else []
+    texts += [problem.question for problem in problems]
     given: dict[str, Any] = {
         "path": out, "prompt": prompt.replace("\\n", "\n"), "temperature": temperature, "seed": seed,
         "max_new_tokens": max_new_tokens, "progress": progress,
@@ -74,7 +61,7 @@ def sample(
         from minrm.cli.server import sample_from
 
         fields = _fields(field or [])
-        rows = sample_from(endpoint, str(model), texts, n, chat=chat, concurrent=concurrent, fields=fields, **given)
+        rows = sample_from(endpoint, model or "", texts, n, chat=chat, concurrent=concurrent, fields=fields, **given)
     else:
         from minrm.sampling import sample as draw
 

@@ -23,9 +23,7 @@ def score(
     rows: Annotated[Path, typer.Argument(help="Rows with question and solution (or steps), or pairs.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The file (jsonl, parquet) to write.")],
     aggregate: Annotated[str, typer.Option(help="Of a PRM's steps: product, min, last or mean.")] = "product",
-    dtype: Annotated[
-        str | None, typer.Option(help="To compute in: float32, bfloat16, float16.  [default: the device's best]")
-    ] = None,
+    dtype: Annotated[str | None, typer.Option(help="float32, bfloat16, float16.  [default: the device's best]")] = None,
     progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
 ) -> None:
     """Add scores to rows. Stopped (Ctrl-C) and called again, it goes on where it was.
@@ -33,18 +31,8 @@ def score(
     \b
       minrm score prm test.jsonl -o scored.jsonl --aggregate min
       minrm score Qwen/Qwen2.5-Math-PRM-7B test.jsonl -o scored.parquet
-    """
-    print(f"{out}: {score_file(model, rows, out, aggregate, dtype, progress)} rows scored by {model}")
 
-
-def score_file(
-    model: str, path: Path, out: Path, aggregate: str = "product", dtype: str | None = None, progress: bool = True
-) -> int:
-    """The number of rows that are written to `out`: those of `path` with their scores (COLUMNS) added.
-
-    Until the last row is scored, the scores lie beside `out` in a .jsonl file that a stopped call goes on from; the
-    settings of the run stay beside `out`. An empty solution gets the worst score. Raises InputError for rows that
-    cannot be scored, before the model is loaded, and if `out` or the file beside it holds another run.
+    Until the last row is scored, the scores lie in a .jsonl file beside --out. An empty solution gets the worst score.
     """
     from minrm import loading
     from minrm.prm import AGGREGATES
@@ -54,31 +42,30 @@ def score_file(
     check_ending(out)
     if aggregate not in AGGREGATES:
         raise InputError(f"aggregate is {aggregate!r}; it can be {', '.join(AGGREGATES)}")
-    rows = list(read_rows(path))
-    check_to_score(rows, path)
+    dataset = list(read_rows(rows))
+    check_to_score(dataset, rows)
     precision = loading.as_dtype(dtype or loading.compute_dtype(loading.pick_device(None)))
     settings = {
         "model": model, "weights_sha256": weights_digest(model), "aggregate": aggregate, "dtype": str(precision),
-        "rows": len(rows), "rows_sha256": hashlib.sha256(json.dumps(rows, default=str).encode()).hexdigest(),
+        "rows_sha256": hashlib.sha256(json.dumps(dataset, default=str).encode()).hexdigest(),
     }  # fmt: skip
     beside = out.with_name(out.name.removesuffix(".gz")).with_suffix(".settings.json")
-    if out.exists():
-        if not beside.exists() or json.loads(beside.read_text()) != settings:
-            raise InputError(f"{out} holds another run, or something else; name another file, or remove this one")
-        return len(rows)
-    run = RunFile(out.with_name(out.name + ".unfinished.jsonl"), settings)
-    run.keep(len(run.rows) // CHUNK * CHUNK)  # whole chunks, so that the scores are those of an unstopped run
-    loaded = load_published(model, dtype=precision) if len(run.rows) < len(rows) else None
-    with loading.progress_bar(len(rows), "scoring", " rows", shown=progress, start=len(run.rows)) as bar:
-        for start in range(len(run.rows), len(rows), CHUNK):
-            chunk = rows[start : start + CHUNK]
-            run.append(_scores_at(loaded, chunk, aggregate, path, start))
-            bar.update(len(chunk))
-    kept = ({name: value for name, value in row.items() if name not in COLUMNS} for row in rows)
-    beside.write_text(json.dumps(settings, indent=1))
-    count = write_rows((row | scores for row, scores in zip(kept, run.rows, strict=True)), out)
-    run.remove()
-    return count
+    if not out.exists():
+        run = RunFile(out.with_name(out.name + ".unfinished.jsonl"), settings)
+        run.keep(len(run.rows) // CHUNK * CHUNK)  # whole chunks, so that the scores are those of an unstopped run
+        loaded = load_published(model, dtype=precision) if len(run.rows) < len(dataset) else None
+        with loading.progress_bar(len(dataset), "scoring", " rows", shown=progress, start=len(run.rows)) as bar:
+            for start in range(len(run.rows), len(dataset), CHUNK):
+                run.append(_scores_from(start, dataset, loaded, aggregate, rows))
+                bar.update(min(CHUNK, len(dataset) - start))
+        before = ({name: value for name, value in row.items() if name not in COLUMNS} for row in dataset)
+        beside.write_text(json.dumps(settings, indent=1))
+        write_rows((row | scores for row, scores in zip(before, run.rows, strict=True)), out)
+        for path in (run.path, run.path.with_suffix(".settings.json")):
+            path.unlink()
+    elif not beside.exists() or json.loads(beside.read_text()) != settings:
+        raise InputError(f"{out} holds another run, or something else; name another file, or remove this one")
+    print(f"{out}: {len(dataset)} rows scored by {model}")
 
 
 def scores_of(model: Any, rows: Sequence[Row], aggregate: str = "product") -> list[Row]:
@@ -102,26 +89,23 @@ def scores_of(model: Any, rows: Sequence[Row], aggregate: str = "product") -> li
     if not process:
         return [{"score": float(value)} | by for value in model.score(questions, solutions)]
     steps = model.step_scores(questions, solutions)
-    scores = zip(aggregate_steps(steps, aggregate), steps, strict=True)
-    return [{"score": float(value), "step_scores": values.tolist()} | by for value, values in scores]
+    totals: Any = aggregate_steps(steps, aggregate)
+    return [{"score": float(s), "step_scores": each.tolist()} | by for s, each in zip(totals, steps, strict=True)]
 
 
 def check_to_score(rows: Sequence[Row], path: str | Path) -> None:
     """Refuse rows without the fields to score. An empty solution is no mistake. Raises InputError."""
-    from minrm.rows import SCHEMAS, check_fields
+    from minrm.rows import SCHEMAS, check_fields, check_headers
 
     if not rows:
         raise InputError(f"{path}: no rows to score")
-    pairs = _are_pairs(rows)
+    remedy = "rows to score have question and solution or steps, or all are pairs"
     for number, row in enumerate(rows, start=1):
-        if pairs:
-            fields = SCHEMAS["pair"]
-        elif "steps" in row and "solution" not in row:
-            fields = {"question": "text", "steps": SCHEMAS["process"]["steps"]}
-        else:
-            empty = isinstance(row.get("solution"), str) and not row["solution"].strip()
-            fields = {"question": "text"} | ({} if empty else {"solution": "text"})
-        check_fields(row, fields, f"{path}, row {number}")
+        where, only_steps = f"{path}, row {number}", "steps" in row and "solution" not in row
+        solution = {"steps": "steps"} if only_steps else {"solution": "any text"}
+        check_fields(row, SCHEMAS["pair"] if _are_pairs(rows) else {"question": "text"} | solution, where, remedy)
+        if only_steps:
+            check_headers(row["steps"], where)
 
 
 def weights_digest(name: str) -> str | None:
@@ -138,10 +122,10 @@ def _are_pairs(rows: Sequence[Row]) -> bool:
     return {"prompt", "chosen", "rejected"} <= rows[0].keys()
 
 
-def _scores_at(model: Any, chunk: Sequence[Row], aggregate: str, path: Path, start: int) -> list[Row]:
-    """`scores_of`, with the file and its row number in an error: the model counts the rows of the chunk."""
+def _scores_from(start: int, rows: Sequence[Row], model: Any, aggregate: str, path: Path) -> list[Row]:
+    """The scores of one chunk, with the file and its row number in an error: the model counts the rows of the chunk."""
     try:
-        return scores_of(model, chunk, aggregate)
+        return scores_of(model, rows[start : start + CHUNK], aggregate)
     except InputError as error:
         number = re.match(r"row (\d+): ", str(error))
         if number is None:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from minrm.errors import InputError
 from minrm.loading import progress_bar
 from minrm.rows import RunFile
-from minrm.sampling import COT, request
+from minrm.sampling import COT, request, resume
 
 OPTIONAL = ("logprobs", "n", "seed")  # fields that a server may refuse; left out in this order where it names none
 log = logging.getLogger(__name__)
@@ -45,7 +45,8 @@ def sample_from(
     if concurrent < 1:
         raise InputError(f"concurrent is {concurrent}; it should be at least 1 request at a time")
     run = RunFile(path, {"model": model, "api": "chat" if chat else "completions", "fields": fields or {}, **settings})
-    run.keep(len(run.rows) // n * n + len(run.rows) % n // batch_size * batch_size)  # whole requests
+    done = len(resume(run, len(questions) * n, n, batch_size=1))
+    run.keep(done // n * n + done % n // batch_size * batch_size)  # whole requests
     units = [(problem, start) for problem in range(len(questions)) for start in range(0, n, batch_size)]
     units = [(problem, start) for problem, start in units if problem * n + start >= len(run.rows)]
     if not units:

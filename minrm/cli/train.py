@@ -21,19 +21,13 @@ def train(
     batch_size: Annotated[int, typer.Option(help="Rows in one pass.")] = 32,
     accumulate: Annotated[int, typer.Option(help="Passes in one update.")] = 1,
     learning_rate: Annotated[
-        float | None,
-        typer.Option(
-            help="Its peak: 1e-3 suits a million parameters, 1e-5 billions.  [default: 1e-3 from policy, else 1e-4]"
-        ),
+        float | None, typer.Option(help="At its peak; 1e-5 suits billions.  [default: 1e-3 from policy, else 1e-4]")
     ] = None,
     max_length: Annotated[
-        int | None,
-        typer.Option(help="In tokens. Longer rows are dropped and counted; of pairs, both texts are cut there."),
+        int | None, typer.Option(help="In tokens. Longer rows are dropped and counted; of pairs, both texts are cut.")
     ] = None,
     lora: Annotated[int, typer.Option(help="Rank of adapters (16, say) beside a frozen base; 0: train all.")] = 0,
-    dtype: Annotated[
-        str | None, typer.Option(help="To compute in; float32 where a GPU overflows.  [default: the device's best]")
-    ] = None,
+    dtype: Annotated[str | None, typer.Option(help="float32 if a GPU overflows.  [default: the device's best]")] = None,
     gradient_checkpointing: Annotated[
         bool, typer.Option("--gradient-checkpointing", help="Less memory for a third (LoRA: a half) more time.")
     ] = False,
@@ -90,25 +84,26 @@ def read_training_rows(path: Path, schema: str | None = None) -> tuple[list[dict
 
 
 def schema_of(row: dict[str, Any], path: str | Path, schema: str | None = None) -> str:
-    """The training schema to read a file by: `schema`, or the only one that its first row fits. Raises InputError."""
+    """The schema by which to read a file: `schema`, or the only one that its first row fits. Raises InputError."""
     from minrm.rows import SCHEMAS, schemas_of
 
-    training = {name: fields for name, fields in SCHEMAS.items() if name != "problem"}
-    if schema and schema not in training:
-        raise InputError(f"no reward model learns from {schema} rows; the schemas to train on are {', '.join(training)}")
     fitting = [schema] if schema else schemas_of(row)
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
+    if not fitting and SCHEMAS["problem"].keys() <= row.keys():
+        fitting = ["problem"]
+    if len(fitting) > 1:
         raise InputError(f"{path}: its rows fit {' and '.join(fitting)}; choose one, --schema {fitting[0]}")
-    known = "; ".join(f"{name}: {', '.join(fields)}" for name, fields in training.items())
-    raise InputError(f"{path}, row 1: fields {', '.join(row) or 'none'} fit no schema ({known}); see minrm prepare")
+    if not fitting:
+        known = "; ".join(f"{name}: {', '.join(fields)}" for name, fields in SCHEMAS.items())
+        raise InputError(f"{path}, row 1: fields {', '.join(row) or 'none'} fit no schema ({known}); see minrm prepare")
+    return fitting[0]
 
 
 def new_model(schema: str, base: str, **options: Any) -> Any:
-    """The untrained reward model that learns from rows of `schema`."""
+    """The untrained reward model that learns from rows of `schema`. Raises InputError."""
     import minrm
 
     orm, prm, pair = minrm.OutcomeRewardModel, minrm.ProcessRewardModel, minrm.BradleyTerryRewardModel
     models: dict[str, Any] = {"outcome": orm, "process": prm, "pair": pair}
+    if schema not in models:
+        raise InputError(f"no reward model learns from {schema} rows; the schemas to train on are {', '.join(models)}")
     return models[schema].from_base(find_model(base), **options)
