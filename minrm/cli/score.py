@@ -49,7 +49,7 @@ def score(
         "model": model, "weights_sha256": weights_digest(model), "aggregate": aggregate, "dtype": str(precision),
         "rows_sha256": hashlib.sha256(json.dumps(dataset, default=str).encode()).hexdigest(),
     }  # fmt: skip
-    beside = out.with_name(out.name.removesuffix(".gz")).with_suffix(".settings.json")
+    beside = out.with_name(out.name.split(".jsonl")[0].removesuffix(".parquet") + ".settings.json")
     if not out.exists():
         run = RunFile(out.with_name(out.name + ".unfinished.jsonl"), settings)
         run.keep(len(run.rows) // CHUNK * CHUNK)  # whole chunks, so that the scores are those of an unstopped run
