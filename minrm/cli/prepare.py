@@ -1,10 +1,11 @@
 """`minrm prepare`: training rows from public data, from samples or from rows to be checked, and one as a model sees it.
 
-Rows are converted and written one at a time, so a set may be larger than memory.
+Rows are converted one at a time, and written so as .jsonl: a set may be larger than memory.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 from collections.abc import Iterator
@@ -21,14 +22,6 @@ from minrm.errors import InputError
 Row = dict[str, Any]
 log = logging.getLogger("minrm")
 EMPTY = "(empty)"  # stands for an empty solution, which no model can be trained on: it has no answer, so it is wrong
-TAKES = {  # an option of the command → the sources that take it
-    "split": ["gsm8k", "hh_rlhf", "math_shepherd", "processbench", "rlhflow", "rlhflow_outcomes", "trl_stepwise"],
-    "data_dir": ["hh_rlhf"],
-    "neutral": ["prm800k"],
-    "problems": ["samples", "rlhflow", "rlhflow_outcomes"],
-    "schema": ["samples", "rows"],
-}
-FILES_ONLY = ("rows", "samples", "gsm8k_solutions", "prm800k")  # no publisher has them on the hub
 
 
 def prepare(
@@ -47,7 +40,7 @@ def prepare(
     """Turn data into training rows, and show the first with what a model learns from in ⟦brackets⟧.
 
     Data sets: gsm8k (problems); gsm8k_solutions, rlhflow_outcomes (outcomes); prm800k, math_shepherd, rlhflow,
-    processbench, trl_stepwise (steps); hh_rlhf (pairs). A set may be larger than memory.
+    processbench, trl_stepwise (steps); hh_rlhf (pairs). Written as .jsonl, a set may be larger than memory.
 
     \b
       minrm prepare my_rows.jsonl --preview 3
@@ -80,21 +73,23 @@ def prepare(
 
 
 def rows_from(source: str, path: str | Path | None = None, **options: Any) -> Iterator[Row]:
-    """Rows of one schema, one at a time; options are those of TAKES. Raises InputError, for a row in its turn."""
+    """Rows of one schema, one at a time; options: arguments of the source. Raises InputError, for a row in its turn."""
     from minrm import sources
 
-    known = ("rows", "samples", *sources.__all__)
-    if source not in known:
-        raise InputError(f"no source {source!r}; the sources are {', '.join(known)}")
-    if wrong := [name for name in options if source not in TAKES[name]]:
-        raise InputError(f"--{wrong[0].replace('_', '-')} is for {', '.join(TAKES[wrong[0]])}, not for {source}")
-    if path is None and source in FILES_ONLY:
-        raise InputError(f"{source} come from a file; give its path (help(minrm.sources) names the publisher's)")
-    if source in ("rows", "samples"):
-        return (checked if source == "rows" else judged)(Path(str(path)), **options)
-    if "problems" in options:
-        options["problems"] = read_fields(options["problems"], "question")
-    return getattr(sources, source)(*([] if path is None else [path]), streaming=True, **options)
+    ours = {"rows": checked, "samples": judged}
+    if source not in (*ours, *sources.__all__):
+        raise InputError(f"no source {source!r}; the sources are {', '.join((*ours, *sources.__all__))}")
+    function: Any = ours.get(source) or getattr(sources, source)
+    arguments = [] if path is None else [path]
+    if source not in ours:
+        options["streaming"] = True
+        if "problems" in options:
+            options["problems"] = read_fields(options["problems"], "question")
+    try:
+        inspect.signature(function).bind(*arguments, **options)
+    except TypeError as error:
+        raise InputError(f"{source}: {error}; see minrm prepare --help") from error
+    return function(*arguments, **options)
 
 
 def checked(path: Path, schema: str | None = None) -> Iterator[Row]:

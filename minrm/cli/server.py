@@ -34,12 +34,11 @@ def sample_from(
     """`n` solutions for each of `questions`, as rows like those of `sample`, appended in order to the file `path`.
 
     url: such as http://localhost:8000/v1; a run may go on at another. prompt: goes raw to /completions; with chat it is
-    the user's turn for /chat/completions. batch_size: solutions in one request. fields: more fields of each request, or
-    others in place of ours (None leaves one out). concurrent: requests at a time. retries: of a request. timeout:
-    seconds for an answer. The key is read from OPENAI_API_KEY, and neither stored nor printed.
-
-    log_likelihood: the sum of what the server reports for the tokens, None where it reports nothing. Each request has a
-    seed made of `seed` and its place; whether a seed fixes the solution depends on the server. Raises InputError.
+    the user's turn for /chat/completions. batch_size: solutions in one request. fields: of each request, beside ours or
+    in place of them (None leaves one out). concurrent: requests at a time. retries: of a request. timeout: seconds. The
+    key is read from OPENAI_API_KEY, and neither stored nor printed. log_likelihood: the sum of what the server reports
+    for the tokens, None where it reports nothing. Each request has a seed made of `seed` and its place; whether a seed
+    fixes the solution depends on the server. Raises InputError.
     """
     questions, settings = request(questions, n, prompt, temperature, max_new_tokens, seed, batch_size)
     if concurrent < 1:
@@ -125,6 +124,8 @@ class Server:
             raise self._explained(error, "") from error
         except (openai.OpenAIError, AttributeError, TypeError, ValueError):
             pass  # not every server has this list, or shows it to every key
+        if not model:
+            raise InputError(f"{self.where}: name the model, one of {', '.join(self.offered) or 'those it serves'}")
 
     def solutions(self, prompt: str, count: int, seed: int, name: str = "the request") -> list[dict[str, Any]]:
         """`count` times solution, log_likelihood and tokens, from one request if the server can. name: for errors."""
