@@ -15,7 +15,6 @@ from transformers import AutoModelForCausalLM
 from minrm import loading, reward_model
 from minrm.errors import InputError
 from minrm.orm import OutcomeRewardModel
-from minrm.published import load_published
 
 
 @pytest.fixture(params=TOKENIZERS)
@@ -47,21 +46,6 @@ def test_many_rows_are_encoded_as_each_alone(tokenizer):
     together = reward_model.encode(tokenizer, questions, solutions)
     assert together == [reward_model.encode(tokenizer, [q], [s])[0] for q, s in zip(questions, solutions, strict=True)]
     assert reward_model.encode(tokenizer, [], []) == []
-
-
-@pytest.mark.parametrize(
-    ("questions", "solutions", "message"),
-    [
-        (["a"], ["b", "c"], "1 questions but 2 solutions"),
-        ("a", "b", "lists of texts"),
-        (["a", "a"], ["b", " \n"], "row 2: the solution is empty"),
-        (["a<|prm_label|>"], ["b"], "row 1: the question holds the step token"),
-        (["a"], ["b<|prm_label|>"], "row 1: the solution holds the step token"),
-    ],
-)
-def test_texts_that_cannot_be_encoded_are_refused_by_row(questions, solutions, message):
-    with pytest.raises(InputError, match=message.replace("<|", r"<\|")):
-        reward_model.encode(word_level(), questions, solutions)
 
 
 @given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=6), side=st.sampled_from(["left", "right"]))
@@ -184,7 +168,6 @@ def test_code_beside_the_weights_is_neither_run_nor_asked_about(named_in, tmp_pa
     path.write_text(json.dumps(json.loads(path.read_text()) | told))
     monkeypatch.setattr("builtins.input", lambda *_: asked.append(True) or "y")
     for load in (
-        lambda: load_published(str(tmp_path)),
         lambda: OutcomeRewardModel.from_pretrained(tmp_path),
         lambda: OutcomeRewardModel.from_base(tmp_path),
         lambda: loading.load_tokenizer(tmp_path),
@@ -194,7 +177,7 @@ def test_code_beside_the_weights_is_neither_run_nor_asked_about(named_in, tmp_pa
     assert not asked and not (tmp_path / "it ran").exists()
     if named_in == "config.json":
         with pytest.raises(InputError, match="cannot be loaded as a model: .*custom code"):
-            load_published(str(tmp_path))
+            OutcomeRewardModel.from_pretrained(tmp_path)
 
 
 def test_loading_and_saving_print_nothing_and_restore_the_verbosity(tmp_path, capfd):

@@ -153,7 +153,7 @@ def test_prepared_rows_carry_mask_and_label_and_long_ones_are_none(model):
     assert logits.shape == (*batch["inputs"]["input_ids"].shape, 2)
     expected = reference(logits.detach(), targets["labels"], targets["supervised"])
     assert model.loss_sum(logits, targets).item() == pytest.approx(sum(expected), rel=1e-5)
-    assert model.hits(logits, targets).tolist() == ((model.score(QUESTIONS, SOLUTIONS) > 0.5) == labels).tolist()
+    assert model.is_correct(logits, targets).tolist() == ((model.score(QUESTIONS, SOLUTIONS) > 0.5) == labels).tolist()
 
 
 @pytest.mark.parametrize(
