@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from minrm import best_of_n, majority_vote, pass_at_n, weighted_vote
-from minrm.metrics import Estimate, over_seeds, paired_difference, pooled_auc, within_problem_auc
+from minrm.metrics import Estimate, curves, over_seeds, paired_difference, pooled_auc, within_problem_auc
 from minrm.notebook.figures import selection_curves
-from minrm.rows import read_rows
 from minrm.text import final_answer
-from minrm.world import ERRORS, read_problem, recorded_scores
+from minrm.world import ERRORS, Evaluation, evaluation, read_problem, recorded_scores
 from minrm.world.recorded_runs import KINDS
 
 COUNTS = [1, 2, 4, 8, 16, 32, 64, 128, 256]
@@ -23,72 +22,53 @@ BEGIN, END = "<!-- figures: written by the recipe -->", "<!-- end of figures -->
 
 def measure(out: Path, scale: Any = None) -> None:
     """What the policy and the reward models reach on problems that nothing was trained on."""
-    problems = [row for _, row in read_rows(out / "problems.parquet")]
-    samples = [row for _, row in read_rows(out / "evaluation.parquet")]
-    shape = (len(problems), len(samples) // len(problems))
-    truth = [row["answer"] for row in problems]
-    answers = np.array([final_answer(row["solution"]) for row in samples], dtype=object).reshape(shape)
-    correct = np.array([row["correct"] for row in samples]).reshape(shape)
-    valid = np.array([all(row["labels"]) for row in samples]).reshape(shape)
-    counts = [n for n in COUNTS if n <= shape[1]]
-    some = min(64, shape[1])
-
-    direct = np.array(
-        [row["direct"].strip() == row["answer"] for row in problems], dtype=float
-    )  # the prompt ends in "# Answer"
-    greedy = np.array([final_answer(row["greedy"]) == row["answer"] for row in problems], dtype=float)
+    world = evaluation(out)
+    answers, correct, truth = world.answers, world.correct, world.truth
+    every = correct.shape[1]
+    some, counts = min(64, every), [n for n in COUNTS if n <= every]
+    one = correct.mean(axis=1)
+    direct = [row["direct"].strip() == row["answer"] for row in world.problems]  # the prompt ends in "# Answer"
+    greedy = np.array([final_answer(row["greedy"]) == row["answer"] for row in world.problems], dtype=float)
     vote, oracle = majority_vote(answers, truth, counts), pass_at_n(correct, counts)
-    at_some, at_all = (majority_vote(answers, truth, n).per_problem for n in (some, shape[1]))
-    stepwise = np.array([not row["solution"].startswith("# Answer") for row in samples]).reshape(shape)
+    at_some, at_every = (majority_vote(answers, truth, n).per_problem for n in (some, every))
+    stepwise = np.array([not text.startswith("# Answer") for text in world.solutions.ravel()]).reshape(correct.shape)
     runs = {name: recorded_scores(kind, folder=out) for kind, name in KINDS.items()}
     best = {name: over_seeds([best_of_n(run, correct, counts) for run in scores]) for name, scores in runs.items()}
-    curves = _curves({"vote": vote, **best, "pass@N": oracle}, counts, {"greedy": greedy})
-    selection_curves(curves).savefig(out / "best_of_n.png", dpi=110)
+    ways = {"vote": vote, **best, "pass@N": oracle, "greedy": Estimate.over_problems(greedy)}
+    selection_curves(curves(ways, counts)).savefig(out / "best_of_n.png", dpi=110)
     figures = {
-        "problems": shape[0],
-        "samples of each": shape[1],
-        "direct answer": _told(Estimate.over_problems(direct)),
-        "greedy chain of thought": _told(Estimate.over_problems(greedy)),
-        "one sample": _told(Estimate.over_problems(correct.mean(axis=1))),
+        "problems": len(truth),
+        "samples of each": every,
+        "direct answer": _rounded(Estimate.over_problems(direct)),
+        "greedy chain of thought": _rounded(Estimate.over_problems(greedy)),
+        "one sample": _rounded(Estimate.over_problems(one)),
         "plurality vote": _by_count(vote, counts),
         "pass@N": _by_count(oracle, counts),
-        "greedy - direct": _told(paired_difference(greedy, direct)),
-        f"vote at {some} - greedy": _told(paired_difference(at_some, greedy)),
-        "false positives among the right": round(float((correct & ~valid).sum() / max(correct.sum(), 1)), 4),
-        f"problems whose vote at {shape[1]} goes to a wrong answer": round(float(np.mean(at_all < 0.5)), 4),
+        "greedy - direct": _rounded(paired_difference(greedy, direct)),
+        f"vote at {some} - greedy": _rounded(paired_difference(at_some, greedy)),
+        "false positives among the right": round(float((correct & ~world.sound).sum() / max(correct.sum(), 1)), 4),
+        f"problems whose vote at {every} goes to a wrong answer": round(float(np.mean(at_every < 0.5)), 4),
         "bare answers where steps were asked for": round(float(1 - stepwise.mean()), 4),
-        "by trap": _by_trap(
-            problems, {"greedy": greedy, f"vote at {some}": at_some, "one sample": correct.mean(axis=1)}
-        ),
-        "share of solutions with a mistake, by kind": _mistakes(problems, samples),
+        "by trap": _by_trap(world.problems, {"greedy": greedy, f"vote at {some}": at_some, "one sample": one}),
+        "share of solutions with a mistake, by kind": _mistakes(world),
     }
     for name, scores in runs.items():
         figures[f"{name}: best of N"] = _by_count(best[name], counts)
         figures |= {f"{name}: {what}": value for what, value in _verifier(scores, answers, correct, truth).items()}
-        told = [_auc_of_steps(run, correct, stepwise) for run in scores]  # bare answers are told at a glance
-        figures[f"{name}: within-problem AUC, bare answers aside"] = _told(over_seeds(told))
+        aucs = [_auc_of_steps(run, correct, stepwise) for run in scores]  # bare answers are told at a glance
+        figures[f"{name}: within-problem AUC, bare answers aside"] = _rounded(over_seeds(aucs))
     text = json.dumps(figures, indent=1)
     print(text)
     (out / "measured.json").write_text(text + "\n")
     _report(out, figures)
 
 
-def _told(estimate: Estimate) -> dict[str, float]:
-    return {name: round(float(getattr(estimate, name)), 4) for name in ("mean", "low", "high")}
+def _rounded(estimate: Estimate) -> dict[str, float]:
+    return {name: round(float(value), 4) for name, value in estimate.row().items()}
 
 
 def _by_count(estimate: Estimate, counts: list[int]) -> dict[str, float]:
     return {str(n): round(float(mean), 4) for n, mean in zip(counts, estimate.mean, strict=True)}
-
-
-def _curves(ways: dict[str, Estimate], counts: list[int], levels: dict[str, np.ndarray]) -> list[dict]:
-    rows = [
-        {"way": way, "n": n, "mean": mean, "low": low, "high": high}
-        for way, e in ways.items()
-        for n, mean, low, high in zip(counts, e.mean, e.low, e.high, strict=True)
-    ]
-    flat = {way: Estimate.over_problems(values) for way, values in levels.items()}
-    return rows + [{"way": way, "n": None, "mean": e.mean, "low": e.low, "high": e.high} for way, e in flat.items()]
 
 
 def _verifier(scores: np.ndarray, answers: np.ndarray, correct: np.ndarray, truth: list[str]) -> dict[str, Any]:
@@ -100,7 +80,7 @@ def _verifier(scores: np.ndarray, answers: np.ndarray, correct: np.ndarray, trut
     weighted = [weighted_vote(answers, run, truth, few, reward=reward) for run in scores]
     weighted_gains = over_seeds([paired_difference(votes.per_problem, vote) for votes in weighted])
     return {
-        "within-problem AUC": _told(over_seeds([within_problem_auc(run, correct) for run in scores])),
+        "within-problem AUC": _rounded(over_seeds([within_problem_auc(run, correct) for run in scores])),
         "pooled AUC": round(float(np.mean([pooled_auc(run, correct) for run in scores])), 4),
         "best of N - vote": _intervals(gains, few),
         "weighted vote": _by_count(over_seeds(weighted), few),
@@ -110,9 +90,8 @@ def _verifier(scores: np.ndarray, answers: np.ndarray, correct: np.ndarray, trut
 
 def _auc_of_steps(scores: np.ndarray, correct: np.ndarray, stepwise: np.ndarray) -> Estimate:
     """The within-problem AUC over the samples that have steps."""
-    return within_problem_auc(
-        *zip(*((s[k], c[k]) for s, c, k in zip(scores, correct, stepwise, strict=True)), strict=True)
-    )
+    rows = [(s[k], c[k]) for s, c, k in zip(scores, correct, stepwise, strict=True)]
+    return within_problem_auc(*zip(*rows, strict=True))
 
 
 def _intervals(estimate: Estimate, counts: list[int]) -> dict[str, str]:
@@ -129,12 +108,12 @@ def _by_trap(problems: list[dict], ways: dict[str, np.ndarray]) -> dict:
     }
 
 
-def _mistakes(problems: list[dict], samples: list[dict]) -> dict[str, float]:
-    known = [read_problem(row["question"]) for row in problems]
-    found: Counter = Counter()
-    for row in samples:
-        found.update(set(known[row["problem"]].errors(row["solution"])) - {None})
-    return {kind: round(found[kind] / len(samples), 4) for kind in ERRORS}
+def _mistakes(world: Evaluation) -> dict[str, float]:
+    known = {row["question"]: read_problem(row["question"]) for row in world.problems}
+    counts: Counter = Counter()
+    for question, solution in zip(world.questions.ravel(), world.solutions.ravel(), strict=True):
+        counts.update(set(known[question].errors(solution)) - {None})
+    return {kind: round(counts[kind] / world.solutions.size, 4) for kind in ERRORS}
 
 
 def _report(out: Path, figures: dict) -> None:

@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from longer import longer
 from measure import measure
-from proxies import UNITS as PROXIES
-from runs import RUNS
+from runs import MODELS, RUNS, scores
 from variants import UNITS as VARIANTS
 
 from minrm import sample
@@ -65,7 +63,8 @@ def evaluation(out: Path, scale: Scale) -> None:
         for p, d, g in zip(problems, direct, greedy, strict=True)
     ]
     write_rows(table, out / "problems.parquet")
-    write_rows((_judged(row, ("problem", "solution", "correct", "labels")) for row in rows), out / "evaluation.parquet")
+    names = ("problem", "solution", "correct", "labels", "log_likelihood", "tokens")
+    write_rows((_judged(row, names) for row in rows), out / "evaluation.parquet")
 
 
 def training(out: Path, scale: Scale) -> None:
@@ -78,8 +77,26 @@ def training(out: Path, scale: Scale) -> None:
     rows = sample(out / "policy", questions, scale.training_samples, path=out / "work" / "training.jsonl", **options)
     whole = [row for row in rows if row["solution"].strip() and all(map(str.strip, split_steps(row["solution"])))]
     print(f"{len(rows) - len(whole)} of {len(rows)} solutions have a step without text and are left out")
-    names = ("question", "answer", "solution", "steps", "labels", "correct")
+    names = ("question", "answer", "solution", "steps", "labels", "correct", "log_likelihood", "tokens")
     write_rows((_judged(row, names) for row in whole), out / "training.parquet")
+
+
+def longer(out: Path, scale: Scale) -> None:
+    """Problems one event longer than any that was trained on: how far do votes and verifiers reach? For chapter 7.
+
+    A third as many as for evaluation, with a quarter of the samples each. The checkpoints of seed 0 score them: these
+    three alone are files, so the scores are of one training run each, and intervals are over problems only.
+    """
+    questions = [problem.question for problem in generate(scale.problems // 3, 9, "evaluation", longer=True)]
+    options = {"temperature": 0.7, "max_new_tokens": 120, "seed": 10, "batch_size": 512}
+    rows = sample(out / "policy", questions, scale.samples // 4, path=out / "work" / "longer.jsonl", **options)
+    table = [_judged(row, ("problem", "question", "solution", "tokens", "correct", "labels")) for row in rows]
+    for kind, model in MODELS.items():
+        judge = model.from_pretrained(out / "models" / kind, dtype="float32")
+        values = scores(judge, kind, [row["question"] for row in rows], [row["solution"] for row in rows])
+        for row, value in zip(table, values, strict=True):
+            row[kind] = value
+    write_rows(table, out / "longer.parquet")
 
 
 UNITS = {
@@ -88,17 +105,16 @@ UNITS = {
     "training": (training, "training.parquet"),
     **RUNS,
     **VARIANTS,
-    **PROXIES,
     "longer": (longer, "longer.parquet"),
     "measure": (measure, "measured.json"),
 }
 
 
 def _judged(row: dict, names: tuple[str, ...]) -> dict:
-    """These columns of a sampled solution and the exact checker's verdict, and how likely and how long it is."""
-    judged = row | read_problem(row["question"]).judge(row["solution"])
+    """These columns of a sampled solution and of the exact checker's verdict."""
     likelihood = np.float32(row["log_likelihood"]).item()
-    return {name: judged[name] for name in names} | {"log_likelihood": likelihood, "tokens": row["tokens"]}
+    judged = row | read_problem(row["question"]).judge(row["solution"]) | {"log_likelihood": likelihood}
+    return {name: judged[name] for name in names}
 
 
 def main() -> None:

@@ -2,8 +2,7 @@
 
 Best-of-N takes the solution with the highest score (Cobbe et al. 2021), a vote the answer that most samples agree on
 (Wang et al. 2022), a weighted vote sums scores per answer (Li et al. 2022), pass@N asks whether any is right (Chen et
-al. 2021). Arrays [problems, samples] come in from sampling and from the models; estimates with intervals go out to
-tables and plots. For each n the result is an expectation over all subsets of n of the N samples, not the first n.
+al. 2021). For each n the result is an expectation over all subsets of n of the N samples, not the first n.
 """
 
 from __future__ import annotations
@@ -34,8 +33,9 @@ def best_of_n(scores: Any, correct: Any, n: Count) -> Estimate:
     C(r-1, n-1) of the C(N, n) subsets; samples with tied scores share theirs evenly. Raises InputError if the shapes
     differ, a score is NaN or n lies outside 1 … N.
     """
-    ranked, good = _matrix("scores", scores), _outcomes(correct)
-    _same_shape("scores", ranked, "correct", good)
+    ranked, good = _matrix("scores", scores), _matrix("correct", correct)
+    if ranked.shape != good.shape:
+        raise InputError(f"scores {ranked.shape} and correct {good.shape} must pair up: [problems, samples] each")
     counts = _counts(n, ranked.shape[1])
     order = np.argsort(ranked, axis=1, kind="stable")
     ranked, good = np.take_along_axis(ranked, order, 1), np.take_along_axis(good, order, 1)
@@ -47,7 +47,7 @@ def pass_at_n(correct: Any, n: Count) -> Estimate:
 
     correct: [P, N], bool. It is best-of-N with the truth for a score: the ceiling of every way of choosing.
     """
-    good = _outcomes(correct)
+    good = _matrix("correct", correct)
     if not np.isin(good, (0, 1)).all():
         raise InputError("correct must hold only true and false (1 and 0) for pass@N")
     return best_of_n(good, good, n)
@@ -62,9 +62,6 @@ def likelihood_scores(loglik: Any, tokens: Any, reduce: str = "mean") -> Array:
     if reduce not in ("mean", "sum"):
         raise InputError(f"reduce={reduce!r}, but it must be 'mean' (per token) or 'sum'")
     total, length = _matrix("loglik", loglik), _matrix("tokens", tokens)
-    _same_shape("loglik", total, "tokens", length)
-    if (length < 1).any():
-        raise InputError(f"tokens{_first(length < 1)} is {length.min():g}, but a solution has at least one token")
     return total / length if reduce == "mean" else total
 
 
@@ -96,14 +93,13 @@ def weighted_vote(
     """
     weights = _matrix("scores", scores)
     keys, true = _grouped(answers, truth)
-    _same_shape("answers", keys, "scores", weights)
+    if keys.shape != weights.shape:
+        raise InputError(f"answers {keys.shape} and scores {weights.shape} must pair up: [problems, samples] each")
     if reward:
-        if not np.isfinite(weights).all():
-            raise InputError(f"scores{_first(~np.isfinite(weights))} is infinite; a reward is a finite number")
-        weights = np.exp(weights - weights.max(axis=1, keepdims=True))  # the common denominator changes no vote
+        top = np.nan_to_num(weights.max(axis=1, keepdims=True))  # finite, even if every solution is an empty one, -inf
+        weights = np.exp(weights - top)  # the common denominator of the softmax changes no vote
     elif ((weights < 0) | (weights > 1)).any():
-        place = _first((weights < 0) | (weights > 1))
-        raise InputError(f"scores{place} is no probability in [0, 1]; for Bradley–Terry rewards give reward=True")
+        raise InputError("scores must be probabilities in [0, 1]; for Bradley–Terry rewards give reward=True")
     return _by_draws(keys, weights, true, n, draws, seed)
 
 
@@ -111,15 +107,14 @@ def changes_against_first(ways: dict[str, Any], worth: Any, n: int) -> list[dict
     """What the chosen of n is worth by each way of scoring, and by how much it differs from the first way, in pairs.
 
     ways: name -> scores [judges, P, N], one entry for each seed; an ensemble is one judge. worth: [P, N] in [0, 1].
-    Seed is set beside seed; where one side has fewer, they are taken again from the start. Rows: name, mean, low, high;
-    and from the second on change, change_low, change_high. Intervals are 95 %, over problems and seeds.
+    Seeds are compared one by one; where one side has fewer, it is read again from its start. Rows: name, mean, low,
+    high; and from the second on change, change_low, change_high. Intervals are 95 %, over problems and seeds.
     """
     chosen = {way: [best_of_n(judge, worth, n) for judge in judges] for way, judges in ways.items()}
     first = next(iter(chosen.values()))
     rows: list[dict[str, Any]] = []
     for way, estimates in chosen.items():
-        e = over_seeds(estimates)
-        rows.append({"name": way, "mean": e.mean, "low": e.low, "high": e.high})
+        rows.append(over_seeds(estimates).row(name=way))
         if estimates is not first:
             pairs = [
                 (estimates[k % len(estimates)], first[k % len(first)]) for k in range(max(len(estimates), len(first)))
@@ -131,8 +126,6 @@ def changes_against_first(ways: dict[str, Any], worth: Any, n: int) -> list[dict
 
 def _by_draws(keys: Array, weights: Array, true: Array, n: Count, draws: int, seed: int) -> Estimate:
     counts = _counts(n, keys.shape[1])
-    if draws < 1:
-        raise InputError(f"draws={draws}, but at least one subset must be drawn")
     problems = zip(keys, weights, true, strict=True)
     values = [drawn_vote(*problem, counts, draws, (seed, index)) for index, problem in enumerate(problems)]
     return _estimate(np.stack(values), n, draws)
@@ -156,62 +149,34 @@ def _tied_means(ranked: Array, good: Array) -> Array:
 
 def _grouped(answers: Any, truth: Sequence[str]) -> tuple[Array, Array]:
     """Answers as numbers [P, N], equal where their keys are, -1 for none; each problem's true one [P], -1 if absent."""
-    rows = [[None if _missing(answer) else str(answer) for answer in row] for row in _values(answers)]
-    truth = list(_values(truth))
-    lengths = {len(row) for row in rows}
-    if len(lengths) != 1 or 0 in lengths:
-        raise InputError(f"answers must be [problems, samples], equally many for each problem; here: {sorted(lengths)}")
-    if len(truth) != len(rows):
-        raise InputError(f"answers are of {len(rows)} problems, but truth of {len(truth)}; each problem needs one")
-    key_of = {answer: answer_key(answer) for answer in {answer for row in rows for answer in row}}  # once per string
-    if any(_missing(answer) for answer in truth):
-        raise InputError(f"truth[{[_missing(a) for a in truth].index(True)}] is missing; a vote needs the true answer")
-    keys, true = np.full((len(rows), len(rows[0])), -1), np.full(len(rows), -1)
+    rows = np.asarray(answers, dtype=object)
+    if rows.ndim != 2 or len(truth) != len(rows) or not rows.size:
+        raise InputError(f"answers {rows.shape} and truth ({len(truth)},) must be [problems, samples] and [problems]")
+    key_of = {answer: _key(answer) for answer in set(rows.ravel())}  # once per string
+    keys, true = np.full(rows.shape, -1), np.full(len(rows), -1)
+    right = [_key(answer) for answer in truth]
+    if None in right:
+        raise InputError(f"truth[{right.index(None)}] is missing; a vote needs the true answer")
     for index, row in enumerate(rows):
         number: dict[str | None, int] = {None: -1}
         keys[index] = [number.setdefault(key_of[answer], len(number) - 1) for answer in row]
-        true[index] = number.get(answer_key(str(truth[index])), -1)
+        true[index] = number.get(right[index], -1)
     return keys, true
 
 
-def _values(table: Any) -> Any:
-    """The rows of a DataFrame, the values of a Series, in their order: neither looked up by label nor by column."""
-    return table.to_numpy().tolist() if hasattr(table, "to_numpy") else table
-
-
-def _missing(answer: Any) -> bool:
-    """Is it None, or what a table read back from a file may hold in its place (NaN, pandas.NA)?"""
-    return not isinstance(answer, str) and str(answer) in ("None", "nan", "<NA>")
+def _key(answer: Any) -> str | None:
+    """The answer's key; None of None, and of the NaN that a table may hold in its place."""
+    return None if answer is None or answer != answer else answer_key(str(answer))
 
 
 def _matrix(name: str, values: Any) -> Array:
-    try:
-        array = np.asarray(_values(values), dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} must be numbers [problems, samples], equally many for each problem") from None
+    array = np.asarray(values, dtype=np.float64)
     if array.ndim != 2 or not array.size:
         raise InputError(f"{name} has shape {array.shape}, but must be [problems, samples] with at least one of each")
     if np.isnan(array).any():
-        raise InputError(f"{name}{_first(np.isnan(array))} is NaN; score that sample again, or leave its problem out")
+        problem, sample = np.argwhere(np.isnan(array))[0]
+        raise InputError(f"{name}[{problem}, {sample}] is NaN; score that sample again, or leave its problem out")
     return array
-
-
-def _outcomes(correct: Any) -> Array:
-    good = _matrix("correct", correct)
-    if ((good < 0) | (good > 1)).any():
-        place = _first((good < 0) | (good > 1))
-        raise InputError(f"correct{place} lies outside [0, 1]; it is 1 (true) for right and 0 (false) for wrong")
-    return good
-
-
-def _same_shape(name: str, values: Array, other: str, others: Array) -> None:
-    if values.shape != others.shape:
-        raise InputError(f"{name} {values.shape} and {other} {others.shape} must pair up: [problems, samples] each")
-
-
-def _first(where: Array) -> str:
-    problem, sample = np.argwhere(where)[0]
-    return f"[{problem}, {sample}] (problem {problem}, sample {sample}, counted from 0)"
 
 
 def _counts(n: Count, size: int) -> Array:

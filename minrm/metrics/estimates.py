@@ -1,7 +1,6 @@
 """A mean over problems with its interval: what every measurement of the course returns.
 
-What selection and metrics find for each problem comes in; what tables print and plots draw goes out. Problems are the
-units that are independent of each other, the N samples of one problem are not: so intervals are over problems.
+Problems are independent of each other, the N samples of one problem are not: so intervals are over problems.
 """
 
 from __future__ import annotations
@@ -48,9 +47,9 @@ class Estimate:
         """Average values in [0, 1] over problems, [P] or [P, K], with Wilson's interval (1927).
 
         The variance observed between problems stands where Wilson has p(1 - p), its largest possible value. For values
-        that are all 0 or 1 it is Wilson's interval exactly; for expectations in between it is narrower. It never
-        leaves [0, 1], holds the mean, and keeps a width at means of 0 and 1. The N samples of a problem count as one
-        observation. Raises InputError if there is no problem, or a value is NaN or outside [0, 1].
+        that are all 0 or 1 it is Wilson's interval exactly; for expectations in between it is narrower. The
+        interval stays within [0, 1], contains the mean, and has a width even at 0 and 1. The N samples of a problem
+        count as one observation. Raises InputError if there is no problem, or a value is NaN or outside [0, 1].
         """
         values = np.asarray(values, dtype=np.float64)
         if not len(values):
@@ -88,16 +87,15 @@ def over_seeds(estimates: Sequence[Estimate]) -> Estimate:
 
     Two things are uncertain, which problems were drawn and which seed a model was trained from. The interval over
     problems (its mean over the runs) and Student's interval over the runs' means are added as independent errors are:
-    the root of the sum of squares, on either side. Three runs know little about their spread (t = 4.3), and the result
-    says so. `per_problem` is averaged over the runs; `draws` is the first one's. Raises InputError if there is no
-    estimate, or they are of different numbers of problems or counts.
+    the root of the sum of squares, on either side. `per_problem` is averaged over the runs; `draws` is the first one's.
+    Raises InputError if there is no estimate, or they are of different numbers of problems or counts.
     """
     shapes = {np.shape(estimate.per_problem) for estimate in estimates}
     if len(shapes) != 1:
         raise InputError(f"estimates over values of shapes {sorted(shapes)}; give one or more over the same problems")
     means, lows, highs = (np.array([getattr(e, name) for e in estimates]) for name in ("mean", "low", "high"))
     mean, runs = means.mean(axis=0), len(estimates)
-    spread = T.get(runs - 1, T[9]) * means.std(axis=0, ddof=1) / np.sqrt(runs) if runs > 1 else 0.0
+    spread = _student(runs - 1) * means.std(axis=0, ddof=1) / np.sqrt(runs) if runs > 1 else 0.0
     low = (mean - np.hypot((means - lows).mean(axis=0), spread)).clip(min=min(0, lows.min()))
     high = (mean + np.hypot((highs - means).mean(axis=0), spread)).clip(max=max(1, highs.max()))
     per_problem = np.mean([estimate.per_problem for estimate in estimates], axis=0)
@@ -115,8 +113,16 @@ def curves(ways: Mapping[str, Estimate], counts: Sequence[int]) -> list[dict[str
             rows.append(e.row(way=way, n=None))
         else:
             values = zip(counts, e.mean, e.low, e.high, strict=True)
-            rows += [Estimate(*map(float, interval)).row(way=way, n=int(n)) for n, *interval in values]
+            rows += [Estimate(*map(float, ends)).row(way=way, n=int(n)) for n, *ends in values]  # type: ignore[arg-type]
     return rows
+
+
+def _student(freedom: int) -> float:
+    """The 97.5 % point of Student's t: from the table; beyond it by the series of Abramowitz & Stegun (26.7.5)."""
+    z, f = Z, freedom
+    series = (z**3 + z) / (4 * f) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * f**2)
+    series += (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * f**3)
+    return T.get(f, z + series)
 
 
 def _plain(value: Any) -> Any:

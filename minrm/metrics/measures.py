@@ -2,7 +2,6 @@
 
 Does a score tell right from wrong within one problem (AUC), does a probability mean what it says (calibration), does a
 process reward model find the first error (ProcessBench, Zheng et al. 2024), does a reward prefer what people prefer?
-Scores of models and labels come in, estimates with 95 % intervals go out to tables and plots.
 """
 
 from __future__ import annotations
@@ -63,34 +62,33 @@ class Calibration:
 
     def rows(self) -> list[dict[str, float]]:
         """Rows of the bins that are not empty, to print and to draw (`minrm.notebook.figures.calibration_plot`)."""
-        names = ("count", "predicted", "observed", "low", "high")
-        bins = [
-            {"from": float(self.edges[b]), "to": float(self.edges[b + 1])}
-            | {name: getattr(self, name)[b].item() for name in names}
-            for b in range(len(self.count))
-        ]
-        return [row for row in bins if row["count"]]
+        names = ("from", "to", "count", "predicted", "observed", "low", "high")
+        columns = (self.edges[:-1], self.edges[1:], self.count, self.predicted, self.observed, self.low, self.high)
+        bins = zip(*(column.tolist() for column in columns), strict=True)
+        return [row for row in (dict(zip(names, values, strict=True)) for values in bins) if row["count"]]
 
 
 def calibration(probabilities: Any, outcomes: Any, bins: int | Sequence[float] = 10) -> Calibration:
-    """Do things that are given 70 % happen 70 % of the time? Binned, with the expected calibration error.
+    """A reliability table: do things that get 70 % happen 70 % of the time? With the expected calibration error.
 
     probabilities, outcomes: any equal shapes, values in [0, 1]; an outcome is 0 or 1 (soft labels in between do).
     bins: how many of equal width, or B+1 rising edges from 0 to 1; the last bin holds its right edge. The samples count
     as independent here: where many share a problem, the true intervals are wider.
     """
-    given, happened = _unit("probabilities", probabilities), _unit("outcomes", outcomes)
-    if np.shape(probabilities) != np.shape(outcomes):
-        raise InputError(f"probabilities {np.shape(probabilities)} and outcomes {np.shape(outcomes)} must pair up")
-    edges = _edges(bins)
-    place = np.clip(np.searchsorted(edges, given, side="right") - 1, 0, len(edges) - 2)
-    count = np.bincount(place, minlength=len(edges) - 1)
+    p, happened = (np.asarray(values, dtype=np.float64).ravel() for values in (probabilities, outcomes))
+    if len(p) != len(happened) or not len(p) or not ((p >= 0) & (p <= 1)).all():  # NaN fails too
+        raise InputError(f"{len(p)} probabilities and {len(happened)} outcomes must pair up, one at least, in [0, 1]")
+    edges = np.linspace(0, 1, bins + 1) if isinstance(bins, int) else np.asarray(bins, dtype=np.float64)
+    if len(edges) < 2 or edges[0] != 0 or edges[-1] != 1 or (np.diff(edges) <= 0).any():
+        raise InputError(f"bins={bins!r}, but it must be a count of at least 1, or rising edges from 0 to 1")
+    index = np.clip(np.searchsorted(edges, p, side="right") - 1, 0, len(edges) - 2)
+    count = np.bincount(index, minlength=len(edges) - 1)
     table = np.full((4, len(count)), np.nan)
     for b in np.flatnonzero(count):
-        inside = Estimate.over_problems(happened[place == b])
-        table[:, b] = given[place == b].mean(), inside.mean, inside.low, inside.high
+        inside = Estimate.over_problems(happened[index == b])
+        table[:, b] = p[index == b].mean(), inside.mean, inside.low, inside.high
     predicted, observed, low, high = table
-    error = float(np.nansum(count * np.abs(observed - predicted)) / len(given))
+    error = float(np.nansum(count * np.abs(observed - predicted)) / len(p))
     return Calibration(edges, count, predicted, observed, low, high, error)
 
 
@@ -111,26 +109,22 @@ def first_error_f1(
     step_scores: for each solution, P(good) of each step; labels: 1 good, 0 bad, None after the first error (soft labels
     below one half are bad). The prediction is the first step scored below the threshold, or "none". It must name
     exactly the first bad step of an erroneous solution, and "none" of an error-free one; f1 is the harmonic mean of the
-    two accuracies. ProcessBench chooses the threshold on other data. Raises InputError if counts of scores and labels
-    differ, a score is NaN, a solution has no label, or one of the two kinds of solutions is missing.
+    two accuracies. ProcessBench chooses the threshold on other data. Raises InputError if a solution has other than one
+    score a step, or no label, or one of the two kinds of solutions is missing.
     """
-    if len(step_scores) != len(labels):
-        raise InputError(f"step scores of {len(step_scores)} solutions, but labels of {len(labels)}")
-    found: dict[bool, list[bool]] = {True: [], False: []}
+    hits: dict[bool, list[bool]] = {True: [], False: []}  # solutions with an error, and without
     for row, (scores, truth) in enumerate(zip(step_scores, labels, strict=True)):
         score = np.asarray(scores, dtype=np.float64)
-        if score.ndim != 1 or len(score) != len(truth):
-            raise InputError(f"solution {row}: {score.size} step scores but {len(truth)} labels; each step needs one")
-        if np.isnan(score).any():
-            raise InputError(f"solution {row}, step {np.isnan(score).argmax()}: the score is NaN; score it again")
+        if score.shape != (len(truth),) or np.isnan(score).any():
+            raise InputError(f"solution {row}: {score.size} step scores for {len(truth)} labels; one each, without NaN")
         if all(label is None for label in truth):
             raise InputError(f"solution {row}: no step has a label; leave the solution out")
         error = _first_below([1.0 if label is None else label for label in truth], 0.5)
-        found[error is not None].append(_first_below(score, threshold) == error)
-    if not found[True] or not found[False]:
-        kinds = f"{len(found[True])} erroneous and {len(found[False])} error-free solutions"
+        hits[error is not None].append(_first_below(score, threshold) == error)
+    if not hits[True] or not hits[False]:
+        kinds = f"{len(hits[True])} erroneous and {len(hits[False])} error-free solutions"
         raise InputError(f"{kinds}; F1 needs both kinds")
-    erroneous, correct = Estimate.over_problems(found[True]), Estimate.over_problems(found[False])
+    erroneous, correct = Estimate.over_problems(hits[True]), Estimate.over_problems(hits[False])
     total = erroneous.mean + correct.mean
     return FirstErrorF1(erroneous, correct, 2 * erroneous.mean * correct.mean / total if total else 0.0)
 
@@ -141,11 +135,8 @@ def preference_accuracy(chosen: Any, rejected: Any) -> Estimate:
     chosen, rejected: rewards [B]. Raises InputError if the shapes differ or a reward is NaN.
     """
     above, below = np.asarray(chosen, dtype=np.float64), np.asarray(rejected, dtype=np.float64)
-    if above.shape != below.shape or above.ndim != 1:
-        raise InputError(f"chosen {above.shape} and rejected {below.shape} must pair up one to one, [pairs] each")
-    missing = np.flatnonzero(np.isnan(above) | np.isnan(below))
-    if missing.size:
-        raise InputError(f"pair {missing[0]}: a reward is NaN; score it again, or leave the pair out")
+    if above.shape != below.shape or above.ndim != 1 or (np.isnan(above) | np.isnan(below)).any():
+        raise InputError(f"chosen {above.shape} and rejected {below.shape} must be [pairs] each, without NaN")
     return Estimate.over_problems(np.where(above == below, 0.5, above > below))
 
 
@@ -162,33 +153,12 @@ def _first_below(values: Any, threshold: float) -> int | None:
 
 
 def _pairs_of_rows(scores: Any, correct: Any) -> list[tuple[Array, Array]]:
-    if len(scores) != len(correct) or not len(scores):
-        raise InputError(f"scores of {len(scores)} problems and correct of {len(correct)} must pair up, one at least")
     rows = []
     for problem, (score, good) in enumerate(zip(scores, correct, strict=True)):
         values, outcomes = np.asarray(score, dtype=np.float64), np.asarray(good)
-        if values.ndim != 1 or values.shape != outcomes.shape:
+        pair_up = values.ndim == 1 and values.shape == outcomes.shape
+        if not pair_up or np.isnan(values).any() or not np.isin(outcomes, (0, 1)).all():
             shapes = f"scores {values.shape} and correct {outcomes.shape}"
-            raise InputError(f"problem {problem}: {shapes} must pair up, [samples] each")
-        if np.isnan(values).any():
-            raise InputError(f"problem {problem}, sample {np.isnan(values).argmax()}: the score is NaN; score it again")
-        if not np.isin(outcomes, (0, 1)).all():
-            raise InputError(f"problem {problem}: correct must hold only true and false (1 and 0)")
+            raise InputError(f"problem {problem}: {shapes} must be [samples] each, without NaN, and correct 0 or 1")
         rows.append((values, outcomes.astype(bool)))
     return rows
-
-
-def _unit(name: str, values: Any) -> Array:
-    flat = np.asarray(values, dtype=np.float64).ravel()
-    wrong = np.flatnonzero(~((flat >= 0) & (flat <= 1)))
-    if not flat.size or wrong.size:
-        what = f"{name}[{wrong[0]}] is {flat[wrong[0]]:g}" if flat.size else f"{name} is empty"
-        raise InputError(f"{what}; give at least one value, all of them in [0, 1]")
-    return flat
-
-
-def _edges(bins: int | Sequence[float]) -> Array:
-    edges = np.linspace(0, 1, bins + 1) if isinstance(bins, int) else np.asarray(bins, dtype=np.float64)
-    if len(edges) < 2 or edges[0] != 0 or edges[-1] != 1 or (np.diff(edges) <= 0).any():
-        raise InputError(f"bins={bins!r}, but it must be a count of at least 1, or rising edges from 0 to 1")
-    return edges

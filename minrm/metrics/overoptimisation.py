@@ -1,9 +1,8 @@
 """Over-optimisation: what choosing harder and harder by a proxy does to what is really wanted.
 
 How far best-of-n moves the policy (its KL divergence, with the bound of Beirami et al. 2024), the curve that Gao,
-Schulman & Hilton (2022) drew through the gain against that distance, and caution: judges that are trusted less where
-they disagree (Coste et al. 2023). Scores of proxies come in; distances, fits and scores go out to `selection`
-and to plots.
+Schulman & Hilton (2022) drew through the gain against that distance, and judges that are trusted less where they
+disagree (Coste et al. 2023).
 """
 
 from __future__ import annotations
@@ -39,8 +38,6 @@ def kl_with_repeats(scores: Any, n: Any) -> Array:
     its own. Within a group the choice is as in the policy, so KL = sum of Q log(Q/P). Returns [K].
     """
     values = np.asarray(scores, dtype=np.float64)
-    if values.ndim != 1 or not values.size:
-        raise InputError(f"scores has shape {values.shape}, but must be those of one problem, [samples]")
     counts = np.atleast_1d(np.asarray(n, dtype=np.float64))[:, None]
     kl_of_best_of_n(counts)  # refuses n below 1
     _, size = np.unique(values, return_counts=True)
@@ -93,9 +90,9 @@ def fit_gao(gold: Any, n: Any, draws: int = 1000, seed: int = 0) -> GaoFit:
         for _ in range(draws)
     ])  # fmt: skip
     both = np.concatenate([gains.mean(axis=(0, 1))[None], again])  # the measured one first
-    found = np.linalg.lstsq(form, both.T, rcond=None)[0]  # [2, 1 + draws]
-    fitted = (form @ found).T
-    estimates = [_percentiles(part) for part in (both, both - fitted, found[0], found[1])]
+    alpha_beta = np.linalg.lstsq(form, both.T, rcond=None)[0]  # [2, 1 + draws]
+    fitted = (form @ alpha_beta).T
+    estimates = [_percentiles(part) for part in (both, both - fitted, *alpha_beta)]
     return GaoFit(d, estimates[0], fitted[0], *estimates[1:])
 
 

@@ -12,6 +12,7 @@ Where an amount is given to each of several friends, most of the class is wrong,
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from dataclasses import dataclass
 
 from minrm.text import join_steps
@@ -48,11 +49,8 @@ def write(problem: Problem, rng: random.Random, habits: Habits = CLASS) -> tuple
     A text that would leave the range of numbers is thrown away and written anew.
     """
     while True:
-        quick = rng.random() < habits.quick
-        written = _write(problem, rng, habits, quick)
-        if written:
-            steps, planted = written
-            return join_steps(steps), planted
+        with suppress(OverflowError):
+            return _write(problem, rng, habits, quick=rng.random() < habits.quick)
 
 
 def write_direct(problem: Problem, rng: random.Random, habits: Habits = CLASS) -> str:
@@ -104,91 +102,87 @@ def _slipped(rng: random.Random, value: int, avoid: tuple[int, ...] = ()) -> int
     return pick(rng, wrong) if wrong else value
 
 
-def _write(
-    problem: Problem, rng: random.Random, habits: Habits, quick: bool
-) -> tuple[list[str], list[str | None]] | None:
-    """One attempt; None if a number leaves the range. The moves are planned first, then written with their mistakes."""
-    free = not quick and rng.random() < habits.shuffled
-    events = _shuffled(rng, problem.events) if free else list(problem.events)
-    compare = problem.wording != "plain"
-    kept = [event for event in events if rng.random() >= habits.skip]
-    if not kept:
-        kept = events
-    inversion = habits.inversion if quick else habits.careful_inversion
-    falls = habits.once if quick else habits.careful_once
-    once = {event for event in kept if event.kind == "gives" and rng.random() < falls}
-    products = [event for event in kept if event.times > 1 and event not in once]
-    ahead = products if free and rng.random() < 0.5 else []  # products first, or each when it is needed
+class _Page:
+    """A solution while it is written: its steps, for each the mistake planted in it, and what the products gave."""
 
-    lost = len(kept) < len(events)  # an event is left out: skipped, or its amount wrongly read
-    steps: list[str] = []
-    planted: list[str | None] = []
-    amounts: dict[Event, int] = {}
+    def __init__(self, problem: Problem, rng: random.Random, habits: Habits):
+        self.problem, self.rng, self.habits = problem, rng, habits
+        self.steps: list[str] = []
+        self.planted: list[str | None] = []
+        self.amounts: dict[Event, int] = {}
 
-    def put(words: str, a: int, sign: str, b: int, mistake: str | None, avoid: tuple[int, ...] = ()) -> int:
+    def put(
+        self, a: int, sign: str, b: int, mistake: str | None = None, words: str = "", avoid: tuple[int, ...] = ()
+    ) -> int:
+        """Write a step, perhaps with a slip (never to a number of `avoid`), and return the result that it shows."""
         result = shown = calculate(a, sign, b)
         if not 0 <= result <= LIMIT:
             raise OverflowError
-        if rng.random() < habits.slip:
-            shown = _slipped(rng, result, avoid)
-        steps.append(f"{words}{a} {sign} {b} = {shown}")
-        planted.append(mistake or ("slip" if shown != result else None))
+        if self.rng.random() < self.habits.slip:
+            shown = _slipped(self.rng, result, avoid)
+        self.steps.append(f"{words}{a} {sign} {b} = {shown}")
+        self.planted.append(mistake or ("slip" if shown != result else None))
         return shown
 
-    def multiply(event: Event) -> None:
+    def multiply(self, event: Event) -> None:
         # a slip in a product must not look like another quantity, or the step that uses it could be read in two ways
-        amounts[event] = put("", event.times, "*", event.amount, None, tuple(problem.quantities))
+        self.amounts[event] = self.put(event.times, "*", event.amount, avoid=tuple(self.problem.quantities))
 
-    try:
-        for event in ahead:
-            multiply(event)
-        total = problem.base
-        if compare:
-            total = _compare(problem, rng, habits, quick, inversion, put)
-        for event in kept:
-            if event in products and event not in amounts:
-                multiply(event)
-            amount = event.amount if event in once else amounts.get(event, event.amount)
-            if habits.misread and event not in once and rng.random() < habits.misread:
-                known = (total, amount, *problem.quantities, *amounts.values())
-                operands, told = _misread(rng, total, event.sign, amount, known)
-                total = put("", *operands, "unfounded")
-                lost = lost or not told
-            else:
-                total = put("", total, event.sign, amount, "once" if event in once else None)
-    except OverflowError:
-        return None
-    if lost and planted[-1] is None:
-        planted[-1] = "skip"
-    steps[-1] += f"\n\n# Answer\n\n{total}"
-    return steps, planted
+    def compare(self, quick: bool) -> int:
+        """Write the step that resolves the comparison, and return its result."""
+        problem, rng, sign = self.problem, self.rng, self.problem.start_sign
+        falls = self.habits.inversion if quick else self.habits.careful_inversion
+        inverted = problem.wording == "inconsistent" and rng.random() < falls
+        if inverted:
+            sign = "-" if sign == "+" else "+"
+        if quick:
+            return self.put(problem.base, sign, problem.difference, "inversion" if inverted else None)
+        opposite = not inverted and rng.random() < self.habits.contradiction
+        word = "more" if (sign == "+") != opposite else "fewer"
+        mistake = "inversion" if inverted else "contradiction" if opposite else None
+        words = f"{pick(rng, ('', 'So '))}{problem.name} has {problem.difference} {word}: "
+        return self.put(problem.base, sign, problem.difference, mistake, words)
+
+
+def _write(problem: Problem, rng: random.Random, habits: Habits, quick: bool) -> tuple[str, list[str | None]]:
+    """One attempt: the moves are planned first, then written with their mistakes. OverflowError: out of range."""
+    free = not quick and rng.random() < habits.shuffled
+    every = _shuffled(rng, problem.events) if free else list(problem.events)
+    events = [event for event in every if rng.random() >= habits.skip] or every
+    falls = habits.once if quick else habits.careful_once
+    once = {event for event in events if event.kind == "gives" and rng.random() < falls}
+    products = [event for event in events if event.times > 1 and event not in once]
+    ahead = products if free and rng.random() < 0.5 else []  # products first, or each when it is needed
+    lost = len(events) < len(every)  # an event is left out: skipped, or its amount wrongly read
+    page = _Page(problem, rng, habits)
+    for event in ahead:
+        page.multiply(event)
+    total = problem.base if problem.wording == "plain" else page.compare(quick)
+    for event in events:
+        if event in products and event not in page.amounts:
+            page.multiply(event)
+        amount = event.amount if event in once else page.amounts.get(event, event.amount)
+        if habits.misread and event not in once and rng.random() < habits.misread:
+            known = (total, amount, *problem.quantities, *page.amounts.values())
+            operands, visible = _misread(rng, total, event.sign, amount, known)
+            total = page.put(*operands, "unfounded")
+            lost = lost or not visible
+        else:
+            total = page.put(total, event.sign, amount, "once" if event in once else None)
+    if lost and page.planted[-1] is None:
+        page.planted[-1] = "skip"
+    return join_steps(page.steps) + f"\n\n# Answer\n\n{total}", page.planted
 
 
 def _misread(
     rng: random.Random, total: int, sign: str, amount: int, known: tuple[int, ...]
 ) -> tuple[tuple[int, str, int], bool]:
-    """The step with its total, its amount or its sign wrongly read, and whether its event can still be told by it."""
+    """The step with its total, its amount or its sign wrongly read, and whether its event is still visible in it."""
     what = pick(rng, ("total", "amount", "sign"))
     copied = _slipped(rng, total if what == "total" else amount, known)
     if what == "sign" or copied in known:
         return (total, "-" if sign == "+" else "+", amount), True
     return ((copied, sign, amount), True) if what == "total" else ((total, sign, copied), False)
-
-
-def _compare(problem: Problem, rng: random.Random, habits: Habits, quick: bool, fall: float, put) -> int:
-    """Writes the step that resolves the comparison; returns its result."""
-    sign = problem.start_sign
-    inverted = problem.wording == "inconsistent" and rng.random() < fall
-    if inverted:
-        sign = "-" if sign == "+" else "+"
-    if quick:
-        return put("", problem.base, sign, problem.difference, "inversion" if inverted else None)
-    opposite = not inverted and rng.random() < habits.contradiction
-    word = "more" if (sign == "+") != opposite else "fewer"
-    mistake = "inversion" if inverted else "contradiction" if opposite else None
-    opening = pick(rng, ("", "So "))
-    words = f"{opening}{problem.name} has {problem.difference} {word}: "
-    return put(words, problem.base, sign, problem.difference, mistake)
 
 
 def _shuffled(rng: random.Random, events: tuple[Event, ...]) -> list[Event]:

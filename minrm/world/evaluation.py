@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from minrm.text import final_answer
-from minrm.world.shipped import shipped
+from minrm.world.shipped import find
 
 
 class Evaluation(NamedTuple):
@@ -44,36 +45,28 @@ class Evaluation(NamedTuple):
     def samples(self) -> list[dict[str, Any]]:
         """P·N rows in order: problem (its number), question, solution, answer (that of the solution), correct, labels,
         log_likelihood, tokens."""
-        names = ("question", "solution", "answer", "correct", "labels", "log_likelihood", "tokens")
-        columns = [array.ravel().tolist() for array in self[1:]]
-        each = self.correct.shape[1]
-        return [
-            {"problem": i // each} | dict(zip(names, values, strict=True))
-            for i, values in enumerate(zip(*columns, strict=True))
-        ]
+        names = ("problem", "question", "solution", "answer", "correct", "labels", "log_likelihood", "tokens")
+        number = np.indices(self.correct.shape)[0]
+        columns = [array.ravel().tolist() for array in (number, *self[1:])]
+        return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 def evaluation(folder: str | Path | None = None) -> Evaluation:
     """The shipped problems and samples, or those of another folder that the recipe has filled."""
-    problems, samples = (
-        pq.read_table(shipped(name) if folder is None else Path(folder) / name)
-        for name in ("problems.parquet", "evaluation.parquet")
-    )
-    rows = problems.to_pylist()
-    shape = len(rows), len(samples) // len(rows)  # equally many of each, problem by problem
+    files = ("problems.parquet", "evaluation.parquet")
+    problems, samples = (pq.read_table(find(name, folder)).to_pylist() for name in files)
+    answer_of = {solution: final_answer(solution) for solution in {row["solution"] for row in samples}}
 
-    def array(values: list[Any], dtype: Any) -> np.ndarray:
-        return np.fromiter(values, dtype=dtype, count=len(values)).reshape(shape)
+    def array(values: Iterable[Any], kind: Any = object) -> np.ndarray:
+        return np.fromiter(values, kind, len(samples)).reshape(len(problems), -1)
 
-    columns = {name: samples[name].to_pylist() for name in samples.column_names}
-    answer_of = {solution: final_answer(solution) for solution in set(columns["solution"])}
     return Evaluation(
-        problems=rows,
-        questions=array([row["question"] for row in rows for _ in range(shape[1])], object),
-        solutions=array(columns["solution"], object),
-        answers=array([answer_of[solution] for solution in columns["solution"]], object),
-        correct=array(columns["correct"], bool),
-        labels=array(columns["labels"], object),
-        log_likelihood=array(columns["log_likelihood"], np.float64),
-        tokens=array(columns["tokens"], np.int64),
+        problems,
+        questions=array(problems[row["problem"]]["question"] for row in samples),
+        solutions=array(row["solution"] for row in samples),
+        answers=array(answer_of[row["solution"]] for row in samples),
+        correct=array((row["correct"] for row in samples), bool),
+        labels=array(row["labels"] for row in samples),
+        log_likelihood=array((row["log_likelihood"] for row in samples), float),
+        tokens=array((row["tokens"] for row in samples), int),
     )

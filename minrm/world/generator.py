@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
+from itertools import product
 
 from minrm.errors import InputError
 from minrm.world.problems import ITEMS, LIMIT, NAMES, SPLITS, Event, Problem, calculate
@@ -70,16 +71,14 @@ def _fits(problem: Problem) -> bool:
     """Whether no two quantities coincide, and the true way and those of the misconceptions stay in range."""
     if len(set(problem.quantities)) < len(problem.quantities):
         return False
-    starts = {problem.start} | ({2 * problem.base - problem.start} if problem.wording == "inconsistent" else set())
-    for value in starts:
-        for once in (False, True):
-            path = [value]
-            for event in problem.events:
-                path.append(
-                    calculate(path[-1], event.sign, event.amount if once and event.kind == "gives" else event.total)
-                )
-            if min(path) < 0 or max(path) > LIMIT:
-                return False
+    inverted = 2 * problem.base - problem.start if problem.wording == "inconsistent" else problem.start
+    for total, once in product((problem.start, inverted), (False, True)):
+        path = [total]
+        for event in problem.events:
+            amount = event.amount if once and event.kind == "gives" else event.total
+            path.append(calculate(path[-1], event.sign, amount))
+        if min(path) < 0 or max(path) > LIMIT:
+            return False
     return True
 
 
@@ -88,8 +87,6 @@ _QUESTION = re.compile(
     r"|That is (?P<d2>\d+) (?P<w2>more|fewer) than (?P<name2>\w+) has)\. )?(?P<events>.*) "
     r"How many \w+ does \w+ have now\?"
 )
-
-
 _EVENT = re.compile(r"\w+ (buys|loses|gives) (?:(\d+) boxes of )?(\d+) \w+(?: to each of (\d+) friends)?\.")
 
 
@@ -100,18 +97,15 @@ def read_problem(question: str) -> Problem:
     """
     match = _QUESTION.fullmatch(question)
     if match is None:
-        raise InputError(
-            f"not a question of the embedded world: {question[:80]!r}; only its own problems can be checked"
-        )
-    first, item, base = match["first"], match["item"], int(match["base"])
+        remedy = "only its own problems can be checked"
+        raise InputError(f"not a question of the embedded world: {question[:80]!r}; {remedy}")
     events = tuple(
         Event("boxes", int(k), int(boxes)) if boxes else Event(kind, int(k), int(friends or 1))
         for kind, boxes, k, friends in _EVENT.findall(match["events"])
     )
-    if match["name1"]:
-        return Problem(match["name1"], first, item, base, events, "consistent", int(match["d1"]), match["w1"] == "more")
-    if match["name2"]:
-        return Problem(
-            match["name2"], first, item, base, events, "inconsistent", int(match["d2"]), match["w2"] == "more"
-        )
+    first, item, base = match["first"], match["item"], int(match["base"])
+    for number, wording in (("1", "consistent"), ("2", "inconsistent")):
+        if name := match[f"name{number}"]:
+            difference, more = int(match[f"d{number}"]), match[f"w{number}"] == "more"
+            return Problem(name, first, item, base, events, wording, difference, more)
     return Problem(first, "", item, base, events)

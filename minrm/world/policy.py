@@ -58,17 +58,10 @@ def new_policy(
     """An untrained policy in float32."""
     torch.manual_seed(seed)
     config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=width,
-        intermediate_size=width * 11 // 4,
-        num_hidden_layers=layers,
-        num_attention_heads=4,
-        max_position_embeddings=512,
-        tie_word_embeddings=True,
-        bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
+        vocab_size=len(tokenizer), hidden_size=width, intermediate_size=width * 11 // 4, num_hidden_layers=layers,
+        num_attention_heads=4, max_position_embeddings=512, tie_word_embeddings=True,
+        bos_token_id=None, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
     return LlamaForCausalLM(config)
 
 
@@ -108,23 +101,12 @@ def train_policy(
     texts = progress_bar(count, "writing the corpus", " texts", shown=True, over=corpus(count, seed))
     rows = _rows(tokenizer, texts)
     arguments = TrainingArguments(
-        output_dir=str(folder / "checkpoints"),
-        max_steps=steps,
-        per_device_train_batch_size=batch_size,
-        learning_rate=learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=min(100, steps // 10),
-        weight_decay=0.01,
-        adam_beta2=0.99,
-        train_sampling_strategy="group_by_length",
-        remove_unused_columns=False,
-        save_steps=save_steps,
-        save_total_limit=1,
-        logging_steps=100,
-        report_to=[],
-        seed=seed,
-        use_cpu=not torch.cuda.is_available(),
-    )
+        output_dir=str(folder / "checkpoints"), save_steps=save_steps, save_total_limit=1,
+        max_steps=steps, per_device_train_batch_size=batch_size, train_sampling_strategy="group_by_length",
+        learning_rate=learning_rate, lr_scheduler_type="cosine", warmup_steps=min(100, steps // 10),
+        weight_decay=0.01, adam_beta2=0.99, seed=seed,
+        remove_unused_columns=False, logging_steps=100, report_to=[], use_cpu=not torch.cuda.is_available(),
+    )  # fmt: skip
     model = new_policy(tokenizer, seed, layers)
     trainer = Trainer(model=model, args=arguments, train_dataset=rows, data_collator=_collate)
     trainer.train(resume_from_checkpoint=any((folder / "checkpoints").glob("checkpoint-*")))
@@ -134,14 +116,13 @@ def train_policy(
 
 
 def _rows(tokenizer: PreTrainedTokenizerFast, texts: Iterable[tuple[str, str]]) -> Dataset:
-    """Tokenised apart and joined, like everything in this course; `asked` counts the question's tokens."""
+    """Rows input_ids, length and question_length (in tokens): tokenised apart and joined, as in the whole course."""
     questions, solutions = zip(*texts, strict=True)
-    asked = tokenizer(list(questions))["input_ids"]
-    written = tokenizer([solution + END for solution in solutions])["input_ids"]
-    rows = [question + solution for question, solution in zip(asked, written, strict=True)]
-    return Dataset.from_dict(
-        {"input_ids": rows, "asked": [len(ids) for ids in asked], "length": [len(row) for row in rows]}
-    )
+    first = tokenizer(list(questions))["input_ids"]
+    then = tokenizer([solution + END for solution in solutions])["input_ids"]
+    rows = [question + solution for question, solution in zip(first, then, strict=True)]
+    lengths = {"length": [len(row) for row in rows], "question_length": [len(question) for question in first]}
+    return Dataset.from_dict({"input_ids": rows, **lengths})
 
 
 def _collate(rows: list[dict]) -> dict[str, torch.Tensor]:
@@ -149,5 +130,7 @@ def _collate(rows: list[dict]) -> dict[str, torch.Tensor]:
     ids = [torch.tensor(row["input_ids"]) for row in rows]
     padded = pad_sequence(ids, batch_first=True)
     mask = pad_sequence([torch.ones_like(row) for row in ids], batch_first=True)
-    learnt = pad_sequence([torch.arange(len(row["input_ids"])) >= row["asked"] for row in rows], batch_first=True)
+    learnt = pad_sequence(
+        [torch.arange(len(row["input_ids"])) >= row["question_length"] for row in rows], batch_first=True
+    )
     return {"input_ids": padded, "attention_mask": mask, "labels": padded.masked_fill(~learnt, -100)}

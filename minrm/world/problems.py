@@ -85,14 +85,14 @@ class Problem:
     def question(self) -> str:
         """The problem in words."""
         word = "more" if self.more else "fewer"
-        asked = f"{self.difference} {word} than"
+        than = f"{self.difference} {word} than"
         start = {
             "plain": f"{self.name} has {self.base} {self.item}.",
-            "consistent": f"{self.other} has {self.base} {self.item}. {self.name} has {asked} {self.other}.",
-            "inconsistent": f"{self.other} has {self.base} {self.item}. That is {asked} {self.name} has.",
+            "consistent": f"{self.other} has {self.base} {self.item}. {self.name} has {than} {self.other}.",
+            "inconsistent": f"{self.other} has {self.base} {self.item}. That is {than} {self.name} has.",
         }[self.wording]
-        told = " ".join(event.sentence(self.name, self.item) for event in self.events)
-        return f"{start} {told} How many {self.item} does {self.name} have now?"
+        events = " ".join(event.sentence(self.name, self.item) for event in self.events)
+        return f"{start} {events} How many {self.item} does {self.name} have now?"
 
     @property
     def start_sign(self) -> str:
@@ -147,12 +147,8 @@ class Problem:
         It fits both the *outcome* and the *process* schema, if every step has text.
         """
         labels = [int(good) for good in self.check_steps(solution)]
-        row = {"question": self.question, "answer": self.answer, "solution": solution}
-        return row | {
-            "steps": split_steps(solution),
-            "labels": labels,
-            "correct": final_answer(solution) == self.answer,
-        }
+        row = {"question": self.question, "answer": self.answer, "solution": solution, "steps": split_steps(solution)}
+        return row | {"labels": labels, "correct": final_answer(solution) == self.answer}
 
 
 def calculate(a: int, sign: str, b: int) -> int:
@@ -178,13 +174,13 @@ class Reading:
 
     def check(self, solution: str) -> list[str | None]:
         steps = split_steps(solution)
-        found = [self._step(step.partition("\n\n# Answer")[0]) for step in steps]
-        if found and found[-1] is None:
+        errors = [self._step(step.partition("\n\n# Answer")[0]) for step in steps]
+        if errors and errors[-1] is None:
             if self.pending or self.compare:
-                found[-1] = "skip"
+                errors[-1] = "skip"
             elif steps[-1].partition("\n\n# Answer\n\n")[2].strip() != str(self.total):
-                found[-1] = "answer"
-        return found
+                errors[-1] = "answer"
+        return errors
 
     def _step(self, text: str) -> str | None:
         match = _STEP.fullmatch(text)

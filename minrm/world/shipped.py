@@ -15,12 +15,13 @@ def shipped(name: str) -> Path:
     """
     path = _DATA / name
     if not path.exists():
-        names = (
-            sorted(entry.name for entry in _DATA.iterdir() if not entry.name.startswith(("_", ".")))
-            if _DATA.is_dir()
-            else []
-        )
+        names = sorted(entry.name for entry in _DATA.glob("[!_.]*"))
         raise InputError(
             f"nothing is shipped under the name {name!r}; there is {', '.join(names) or 'nothing yet: run make data'}"
         )
     return path
+
+
+def find(name: str, folder: str | Path | None) -> Path:
+    """The path of something shipped, or of its like in another folder that the recipe has filled."""
+    return shipped(name) if folder is None else Path(folder) / name

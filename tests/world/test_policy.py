@@ -2,7 +2,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer
 
 from minrm.text import STEP_TOKEN
 from minrm.world import LIMIT
@@ -26,17 +26,8 @@ def test_the_corpus_decodes_to_itself_and_is_spelt_nowhere():
 def test_numbers_and_headers_are_single_tokens():
     for number in range(LIMIT + 1):
         assert len(TOKENIZER(f" {number}")["input_ids"]) == len(TOKENIZER(str(number))["input_ids"]) == 1
-    assert TOKENIZER.tokenize("Step: 3: 4 + 5 = 9\n\n# Answer\n\n9") == [
-        "Step: 3:",
-        " 4",
-        " +",
-        " 5",
-        " =",
-        " 9",
-        "\n\n",
-        "# Answer\n\n",
-        "9",
-    ]
+    pieces = ["Step: 3:", " 4", " +", " 5", " =", " 9", "\n\n", "# Answer\n\n", "9"]
+    assert TOKENIZER.tokenize("".join(pieces)) == pieces
 
 
 def test_the_step_token_is_not_in_it():
@@ -46,7 +37,7 @@ def test_the_step_token_is_not_in_it():
 
 def test_the_end_token_is_learnt_although_it_is_also_the_padding_and_the_question_is_not():
     end = TOKENIZER.eos_token_id
-    rows = [{"input_ids": [5, 6, 8, end], "asked": 2}, {"input_ids": [7, end], "asked": 0}]
+    rows = [{"input_ids": [5, 6, 8, end], "question_length": 2}, {"input_ids": [7, end], "question_length": 0}]
     batch = _collate(rows)
     assert batch["labels"].tolist() == [[-100, -100, 8, end], [7, end, -100, -100]]
     assert batch["attention_mask"].tolist() == [[1, 1, 1, 1], [1, 1, 0, 0]]
@@ -55,7 +46,7 @@ def test_the_end_token_is_learnt_although_it_is_also_the_padding_and_the_questio
 def test_question_and_text_are_joined_at_the_token():
     row = _rows(TOKENIZER, [("Who?\n", "Step: 1: 3")])[0]
     assert TOKENIZER.decode(row["input_ids"]) == "Who?\nStep: 1: 3" + END
-    assert TOKENIZER.decode(row["input_ids"][: row["asked"]]) == "Who?\n"
+    assert TOKENIZER.decode(row["input_ids"][: row["question_length"]]) == "Who?\n"
 
 
 def test_the_corpus_is_the_same_every_time_and_holds_all_three_kinds_of_text():
@@ -85,8 +76,6 @@ def test_a_run_that_was_killed_goes_on_and_ends_where_the_whole_one_ends(tmp_pat
     """Stopped after its checkpoint by an error in the last updates, then called again."""
     options = {"steps": 12, "batch_size": 4, "layers": 1, "save_steps": 5}
     whole = train_policy(tmp_path / "whole", **options).state_dict()
-    from transformers import Trainer
-
     step, calls = Trainer.training_step, []
 
     def fails_once(self, *args, **kwargs):

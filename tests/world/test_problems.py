@@ -1,18 +1,18 @@
-import hashlib
-import itertools
-import json
-import random
-import subprocess
-import sys
-from collections import Counter
+"""A problem, and its checker against solutions that a person judged; planted mistakes: test_classroom.py."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from minrm.errors import InputError
-from minrm.text import final_answer
-from minrm.world import CORRUPTED, FLAWLESS, LIMIT, SPLITS, Event, Problem, generate, read_problem, write
+from minrm.rows import check_row
+from minrm.text import join_steps
+from minrm.world import ERRORS, Event, Problem
 
 TOM_AND_MIA = Problem("Mia", "Tom", "pens", 9, (Event("buys", 5), Event("gives", 2, 4)), "inconsistent", 3, True)
+
+
+def check(*steps, answer):
+    return TOM_AND_MIA.errors(join_steps([*steps[:-1], f"{steps[-1]}\n\n# Answer\n\n{answer}"]))
 
 
 def test_a_problem_reads_as_english_and_knows_its_answer():
@@ -32,85 +32,6 @@ def test_a_comparison_means_what_it_says(more, wording, start):
     assert Problem("Mia", "Tom", "pens", 9, (Event("buys", 5),), wording, 3, more).start == start
 
 
-def test_generate_gives_the_same_problems_on_every_machine_and_python():
-    text = json.dumps([problem.question for problem in generate(500, seed=1)])
-    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "7acf7849066d3bc9"
-    code = "from minrm.world import generate; print([p.question for p in generate(20, 5)])"
-    runs = {
-        subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": h}, capture_output=True, text=True).stdout
-        for h in "12"
-    }
-    assert runs == {f"{[p.question for p in generate(20, 5)]}\n"}
-
-
-def test_no_problem_is_ambiguous_or_leaves_the_range():
-    for problem in generate(1000, seed=2):
-        assert len(set(problem.quantities)) == len(problem.quantities)
-        assert all(0 < quantity <= LIMIT for quantity in problem.quantities)
-        assert 0 <= int(problem.answer) <= LIMIT
-
-
-def test_every_expression_over_the_quantities_of_a_problem_is_read_in_one_way_only():
-    """Brute force: whatever step is written first, at most one event explains it."""
-    for problem in generate(60, seed=3):
-        for b, sign in itertools.product(problem.quantities, "+-"):
-            explained = [e for e in problem.events if e.sign == sign and b in (e.total, e.amount)]
-            assert len(explained) <= 1
-
-
-def test_the_splits_share_no_problem_even_up_to_the_names():
-    def numbers(split):
-        return {(p.base, p.wording, p.difference, p.more, p.events) for p in generate(500, seed=4, split=split)}
-
-    parts = [numbers(split) for split in SPLITS]
-    assert not any(a & b for a, b in itertools.combinations(parts, 2))
-
-
-def test_the_traps_are_as_frequent_as_the_story_says():
-    counts = Counter(trap for problem in generate(1600, seed=5) for trap in problem.traps)
-    assert counts["inversion"] / 1600 == pytest.approx(0.25, abs=0.04)
-    assert counts["once"] / 1600 == pytest.approx(0.30, abs=0.04)
-
-
-def test_an_unknown_split_is_an_error_that_lists_the_splits():
-    with pytest.raises(InputError, match="policy, train, evaluation"):
-        generate(1, 0, split="test")
-
-
-def test_a_question_reads_back_into_its_problem():
-    for problem in generate(500, seed=6):
-        again = read_problem(problem.question)
-        assert (again.question, again.answer, again.traps, again.split) == (
-            problem.question,
-            problem.answer,
-            problem.traps,
-            problem.split,
-        )
-    with pytest.raises(InputError, match="not a question of the embedded world"):
-        read_problem("What is love?")
-
-
-def test_longer_problems_have_one_event_more_than_any_other_of_their_wording():
-    usual, longer = generate(600, seed=7), generate(40, seed=7, longer=True)
-    for wording in ("plain", "consistent", "inconsistent"):
-        (length,) = {len(problem.events) for problem in longer if problem.wording == wording}
-        assert length == 1 + max(len(problem.events) for problem in usual if problem.wording == wording)
-
-
-def test_longer_problems_are_as_exact_as_the_others():
-    """Distinct quantities in range, a question that reads back, and the checker agreeing with what was planted."""
-    rng = random.Random(8)
-    for problem in generate(40, seed=8, longer=True):
-        assert len(set(problem.quantities)) == len(problem.quantities) and 0 <= int(problem.answer) <= LIMIT
-        again = read_problem(problem.question)
-        assert (again.question, again.answer, again.traps) == (problem.question, problem.answer, problem.traps)
-        for habits in (FLAWLESS, CORRUPTED):
-            solution, planted = write(problem, rng, habits)
-            assert problem.errors(solution) == planted
-        right, planted = write(problem, rng, FLAWLESS)
-        assert final_answer(right) == problem.answer and not any(planted)
-
-
 def test_a_solution_is_judged_as_a_row_that_outcome_and_process_models_learn_from():
     wrong = "Step: 1: 9 - 3 = 6\nStep: 2: 6 + 5 = 12\nStep: 3: 12 - 2 = 10\n\n# Answer\n\n10"
     row = TOM_AND_MIA.judge(wrong)
@@ -122,4 +43,40 @@ def test_a_solution_is_judged_as_a_row_that_outcome_and_process_models_learn_fro
         "labels": [1, 0, 0],
         "correct": False,
     }
+    check_row(row, "outcome", "here")
+    check_row(row, "process", "here")
     assert TOM_AND_MIA.judge("# Answer\n\n3")["correct"] and TOM_AND_MIA.judge("")["steps"] == []
+
+
+def test_right_solutions_in_every_order_and_way():
+    assert check("Mia has 3 fewer: 9 - 3 = 6", "6 + 5 = 11", "4 * 2 = 8", "11 - 8 = 3", answer="3") == [None] * 4
+    assert check("4 * 2 = 8", "9 - 3 = 6", "6 + 5 = 11", "11 - 8 = 3", answer="3") == [None] * 4
+    assert check("2 * 4 = 8", "9 - 3 = 6", "5 + 6 = 11", "11 - 8 = 3", answer="3") == [None] * 4
+    assert check("9 - 3 = 6", "6 + 5 = 11", "11 - 8 = 3", answer="3") == [None] * 3
+
+
+def test_a_step_after_a_wrong_one_can_be_good_again():
+    assert check("9 + 3 = 12", "12 + 5 = 17", "17 - 8 = 9", answer="9") == ["inversion", None, None]
+    assert check("9 - 3 = 7", "7 + 5 = 12", "12 - 8 = 4", answer="4") == ["slip", None, None]
+    assert check("2 * 4 = 7", "9 - 3 = 6", "6 + 5 = 11", "11 - 7 = 4", answer="4") == ["slip", None, None, None]
+
+
+def test_each_kind_of_mistake_is_named_at_its_own_step():
+    assert check("9 - 3 = 6", "6 + 5 = 11", "11 - 2 = 9", answer="9") == [None, None, "once"]
+    assert check("Mia has 3 more: 9 - 3 = 6", "6 + 5 = 11", "11 - 8 = 3", answer="3") == ["contradiction", None, None]
+    assert check("Mia has 3 more: 9 + 3 = 12", "12 + 5 = 17", "17 - 8 = 9", answer="9") == ["inversion", None, None]
+    assert check("9 - 3 = 6", "6 - 8 = 2", answer="2") == [None, "slip"]
+    assert check("9 - 3 = 6", "6 + 5 = 11", answer="11") == [None, "skip"]
+    assert check("9 - 3 = 6", "6 + 5 = 11", "11 - 8 = 3", answer="4") == [None, None, "answer"]
+    assert check("9 + 5 = 14", "14 - 8 = 6", answer="6") == ["unfounded", "skip"]
+    assert check("9 - 3 = 6", "6 + 5 = 11", "11 - 7 = 4", answer="4") == [None, None, "unfounded"]
+    assert check("Let me think.", "9 - 3 = 6", "6 + 5 = 11", "11 - 8 = 3", answer="3") == ["unreadable"] + [None] * 3
+
+
+def test_restating_another_persons_share_is_a_contradiction():
+    assert check("Tom has 3 fewer: 9 - 3 = 6", "6 + 5 = 11", "11 - 8 = 3", answer="3")[0] == "contradiction"
+
+
+@given(st.text() | st.text("Step: 123\n#Answer+-*=hasmorefewMi 0987").map(lambda t: "Step: 1: " + t))
+def test_the_checker_never_raises_whatever_the_text(text):
+    assert all(error is None or error in ERRORS for error in TOM_AND_MIA.errors(text))
