@@ -1,4 +1,4 @@
-"""Are two final answers the same? Canonical keys, compared: votes are counted by them, outcome labels come from them."""
+"""Are two final answers the same? Votes are counted, and solutions judged, by canonical keys."""
 
 from minrm.answers.keys import answer_key, same_answer
 

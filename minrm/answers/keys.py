@@ -1,8 +1,8 @@
-"""Whether two final answers are the same: each is brought to one canonical key, and the keys are compared.
+"""Whether two final answers are the same: each gets one canonical key, and the keys are compared.
 
-Self-consistency (Wang et al. 2022) counts votes by these keys, outcome labels come from them. Plain numbers are exact
-and fast. Mathematical answers (fractions, roots, symbols) are parsed by `math-verify` and evaluated to 50 digits, with
-each symbol standing for one fixed number: two expressions have one key if and only if they agree there, up to a chance
+Self-consistency (Wang et al. 2022) counts votes by these keys, and outcome labels come from them. Plain numbers are
+exact and fast. Mathematical answers (fractions, roots, symbols) are parsed by `math-verify` and evaluated to 50 digits;
+each symbol stands for one fixed number, so two expressions share a key if and only if they agree there, up to a chance
 of about 1e-12 (Schwartz 1980). Sets, points and intervals compare by their parts.
 """
 
@@ -11,9 +11,11 @@ from __future__ import annotations
 import logging
 import re
 import warnings
+from collections.abc import Callable
 from decimal import Context, Decimal
 from fractions import Fraction
 from functools import cache, lru_cache
+from typing import Any
 
 LONGEST = 200  # characters; a longer answer is compared as text, since parsing takes more than linear time
 
@@ -93,7 +95,7 @@ def _key(text: str) -> str:
     text = _DEFINITION.sub("", text.strip(), count=1) if _DEFINITION.match(text.strip()) else text.strip()
     number = _number(text)
     if number is not None:
-        return number_key(number)
+        return _number_key(number)
     return _parts_key(text) or _formula_key(text) or " ".join(text.lower().split())
 
 
@@ -112,7 +114,7 @@ def _number(text: str) -> Fraction | None:
     return -value if match["sign"] == "-" else value
 
 
-def number_key(value: Fraction) -> str:
+def _number_key(value: Fraction) -> str:
     """Integers as they are, other numbers as decimals of 12 digits; where these end in zeros only, the integer."""
     if value.denominator == 1:
         return str(value.numerator)
@@ -125,7 +127,7 @@ def _parts_key(text: str) -> str | None:
     matrix = _MATRIX.fullmatch(text)
     if matrix:
         rows = [[_key(cell) for cell in row.split("&")] for row in matrix[1].strip().removesuffix("\\\\").split("\\\\")]
-        return matrix_key(rows)
+        return _matrix_key(rows)
     if "\\cup" in text:
         return " ∪ ".join(sorted(_key(part) for part in text.split("\\cup")))
     if re.fullmatch(r"\\\{.*\\\}", text):
@@ -144,7 +146,7 @@ def _parts_key(text: str) -> str | None:
     return _set_key(items) if len(items) > 1 and not _WORD.search(", ".join(items)) else None
 
 
-def matrix_key(rows: list[list[str]]) -> str:
+def _matrix_key(rows: list[list[str]]) -> str:
     """The key of a matrix from those of its cells; one row or one column is the point with these coordinates."""
     if min(len(rows), max(map(len, rows))) == 1:
         return "(" + ", ".join(cell for row in rows for cell in row) + ")"
@@ -170,26 +172,34 @@ def _split(text: str, separator: str) -> list[str]:
 
 
 def _formula_key(text: str) -> str | None:
-    """The value of a formula as a key, or None for what is no formula or too large to evaluate."""
-    if not _FORMULA.search(text) or _WORD.search(text) or _NO_FORMULA.search(text) or _parser() is None:
+    """The key of a formula's value, or None for what is no formula or too large to evaluate."""
+    if not _FORMULA.search(text) or _WORD.search(text) or _NO_FORMULA.search(text) or not (evaluate := _evaluator()):
         return None
     try:
-        return _parser()(text)
+        return _value_key(evaluate(text))
     except Exception:  # whatever a model wrote that is no mathematics: it is compared as text
         return None
 
 
+def _value_key(value: Any) -> str:
+    """The key of what `minrm.answers.formulas.formula_value` returns."""
+    if isinstance(value, frozenset):
+        return "{" + ", ".join(sorted(map(_value_key, value))) + "}"
+    if isinstance(value, list):
+        return _matrix_key([[_value_key(cell) for cell in row] for row in value])
+    if isinstance(value, tuple):
+        return f"{_value_key(value[0])} + {_value_key(value[1])}i"
+    return value if isinstance(value, str) else _number_key(value)
+
+
 @cache
-def _parser():
-    """`minrm.answers.formulas.formula_key`, or None (said once) where math-verify is not installed."""
+def _evaluator() -> Callable[[str], Any] | None:
+    """`minrm.answers.formulas.formula_value`, or None where math-verify is not installed; a warning says so once."""
     try:
         logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns that timeouts are off; the guards are ours
-        from minrm.answers.formulas import formula_key
+        from minrm.answers.formulas import formula_value
     except ImportError:
-        warnings.warn(
-            "math-verify is not installed: formulas are compared as text (numbers, fractions, sets and intervals are "
-            "not affected); install it with pip install 'minrm[math]'",
-            stacklevel=2,
-        )
+        what = "formulas are compared as text (numbers, fractions, sets and intervals are not affected)"
+        warnings.warn(f"math-verify is not installed: {what}; pip install 'minrm[math]' brings it", stacklevel=2)
         return None
-    return formula_key
+    return formula_value

@@ -1,8 +1,8 @@
-"""Feedback for the exercises: a check takes what the learner wrote, tries it, and gives one hint if it is not right.
+"""Feedback for the exercises: a check tries what the learner wrote, and gives one hint if it is not right.
 
-`check_last_number(last_number)` prints a line with a tick, or raises AssertionError that names the input on which the
-mistake showed, what came, what was wanted, and what may be behind it. One file for each chapter; `attempt` is how all
-of them try a function: on copies, the same inputs every time, with exceptions told as hints.
+`check_last_number(last_number)` prints a line with a tick, or raises AssertionError that names the first input with a
+wrong result, this result, the expected one, and the likely mistake. There is one file for each chapter, and one for the
+exercise on the final token.
 """
 
 from minrm.checks.best_of_n import check_expected_best, check_paired, check_tokens_to_reach

@@ -1,8 +1,8 @@
 """How a check tries the learner's function, and how it finds the hint that fits.
 
-Typical mistakes are kept as functions: what a learner would have written. Where the learner's results are those of such
-a function on every input, it is taken to be the mistake, and its hint is given. Arguments are copied before each call;
-an exception of the learner's code becomes a hint with its message.
+Typical mistakes are functions, as a learner would have written them. If such a function gives the learner's results on
+every input, its hint is given. Arguments are copied before each call; an exception of the learner's code becomes a hint
+with its message.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import operator
 import re
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -36,51 +36,51 @@ def compare(
     name: the function's name in the exercise. mistakes: tried in order; one that gives all the learner's results
     explains them, else one that gives the first wrong result, else `otherwise` is the hint. same: compares two results.
     """
-    came: list[Any] = []
+    results: list[Any] = []
     wrong: list[int] = []
     for number, case in enumerate(cases):
         try:
-            came.append(attempt(name, function, *case))
+            results.append(attempt(name, function, *case))
         except AssertionError:
             if not wrong:
                 raise
             break  # the value that was wrong before it says more than the exception
-        if not _same(same, came[-1], right(*case)):
+        if not _same(same, results[-1], right(*case)):
             wrong.append(number)
     if not wrong:
         return
-    first = wrong[0]
-    known = [*mistakes, (lambda *_: None, NOTHING), (lambda *given: given[0], UNCHANGED)]
-    explained = [hint for mistake, hint in known if _explains(same, mistake, cases, came)]
-    explained += [hint for mistake, hint in known if _explains(same, mistake, [cases[first]], [came[first]])]
-    refuse(name, cases[first], came[first], right(*cases[first]), explained[0] if explained else otherwise)
+    first, result = cases[wrong[0]], results[wrong[0]]
+    known = [*mistakes, (lambda *_: None, NOTHING), (lambda *arguments: arguments[0], UNCHANGED)]
+    hints = [hint for mistake, hint in known if _explains(same, mistake, cases, results)]
+    hints += [hint for mistake, hint in known if _explains(same, mistake, [first], [result])]
+    expected = short(repr(right(*first)))
+    raise AssertionError(
+        f"{call(name, first)} gave {short(repr(result))}, expected {expected}: {[*hints, otherwise][0]}"
+    )
 
 
 def attempt(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """What `function` returns for copies of the arguments; AssertionError if it stops, or changes what it was given."""
+    """The result of `function` for copies of the arguments; AssertionError if it stops, or changes its arguments."""
     must_be_function(name, function)
     copies = deepcopy(arguments)
     try:
-        came = function(*copies)
+        result = function(*copies)
     except Exception as error:  # whatever the learner's code raises is a hint to the learner
-        said = f"{type(error).__name__}: {error}"
-        raise AssertionError(f"{call(name, arguments)} stopped with {said}. Try it by itself on this input.") from error
+        reason = f"{type(error).__name__}: {error}"
+        raise AssertionError(
+            f"{call(name, arguments)} stopped with {reason}. Try it by itself on this input."
+        ) from error
     if repr(copies) != repr(arguments):
         now = short(", ".join(map(repr, copies)))
         raise AssertionError(f"{call(name, arguments)} changed its arguments, to {now}; work on a copy of them")
-    return came
+    return result
 
 
 def must_be_function(name: str, function: Any) -> None:
     """Refuse what cannot be called, such as the function's result."""
     if not callable(function):
-        given = short(repr(function))
-        raise AssertionError(f"the check was given {given}; give it the function itself, `{name}` without brackets")
-
-
-def refuse(name: str, arguments: tuple[Any, ...], came: Any, wanted: Any, hint: str) -> NoReturn:
-    """Raise the AssertionError that says on which input it showed, what came, what was wanted, and the hint."""
-    raise AssertionError(f"{call(name, arguments)} gave {short(repr(came))}, wanted is {short(repr(wanted))}: {hint}")
+        what = short(repr(function))
+        raise AssertionError(f"the check was given {what}; give it the function itself, `{name}` without brackets")
 
 
 def call(name: str, arguments: tuple[Any, ...]) -> str:
@@ -103,11 +103,11 @@ def _same(same: Callable[[Any, Any], bool], a: Any, b: Any) -> bool:
 
 
 def _explains(
-    same: Callable[[Any, Any], bool], mistake: Callable[..., Any], cases: Sequence[tuple[Any, ...]], came: list[Any]
+    same: Callable[[Any, Any], bool], mistake: Callable[..., Any], cases: Sequence[tuple[Any, ...]], results: list[Any]
 ) -> bool:
-    """Whether the mistake gives what came in every case; where it would have stopped, it does not."""
+    """Whether the mistake gives these results in all cases; a mistake that would have stopped does not."""
     try:
-        return all(_same(same, result, mistake(*case)) for case, result in zip(cases, came, strict=False))
+        return all(_same(same, result, mistake(*case)) for case, result in zip(cases, results, strict=False))
     except Exception:
         return False
 

@@ -18,7 +18,7 @@ def check_expected_best(expected_best: Callable[[Numbers, Sequence[bool], int], 
     """Try `expected_best(scores, correct, n)`: how often the best-scored of n samples of one problem is right.
 
     All subsets of n different samples count alike; where several samples of a subset share the best score, each is
-    chosen equally often. Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    chosen equally often.
     """
     rng = random.Random(0)
     cases: list[tuple[Any, ...]] = [
@@ -39,7 +39,6 @@ def check_paired(paired: Callable[[Numbers, Numbers], tuple[float, float]]) -> N
     """Try `paired(a, b)`: the mean of a - b over the same problems, and the standard error of that mean.
 
     The standard error is the standard deviation of the differences (divided by P - 1) over the root of their number P.
-    Prints a line with a tick. Raises AssertionError with a hint otherwise.
     """
     rng = random.Random(1)
     cases: list[tuple[Any, ...]] = [
@@ -58,8 +57,7 @@ def check_paired(paired: Callable[[Numbers, Numbers], tuple[float, float]]) -> N
 def check_tokens_to_reach(tokens_to_reach: Callable[[float, Numbers, Numbers], float | None]) -> None:
     """Try `tokens_to_reach(target, tokens, accuracy)`: the fewest tokens at which the accuracy is at least the target.
 
-    tokens rises from entry to entry; accuracy may rise and fall. None where it never reaches the target. Prints a line
-    with a tick. Raises AssertionError with a hint otherwise.
+    tokens rises from entry to entry; accuracy may rise and fall. None where it never reaches the target.
     """
     cases: list[tuple[Any, ...]] = [
         (0.7, [20, 40, 80, 160], [0.6, 0.65, 0.72, 0.75]),

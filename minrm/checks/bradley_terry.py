@@ -18,8 +18,7 @@ Shares = Sequence[Sequence[float]]
 def check_pair_loss(pair_loss: Callable[[Rewards, Rewards], float]) -> None:
     """Try `pair_loss(chosen, rejected)`: the mean of -log P(chosen ≻ rejected) over pairs of rewards, two lists.
 
-    Finite for every gap, also of a thousand to either side. Prints a line with a tick. Raises AssertionError with a
-    hint otherwise.
+    Finite for every gap, also of a thousand to either side.
     """
     must_be_function("pair_loss", pair_loss)
     cases: list[tuple[Any, ...]] = [
@@ -35,7 +34,7 @@ def check_ranked_pairs(ranked_pairs: Callable[[str, list[str], list[int]], list[
     """Try `ranked_pairs(prompt, responses, ranks)`: every pair of responses of which one is ranked better.
 
     ranks: a number for each response, 1 the best; equal ranks give no pair. Wanted: dictionaries with `prompt`,
-    `chosen` and `rejected`, in any order. Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    `chosen` and `rejected`, in any order.
     """
     cases: list[tuple[Any, ...]] = [
         ("Q", ["a", "b", "c"], [1, 2, 3]), ("Q", ["a", "b", "c", "d"], [2, 4, 1, 3]),
@@ -49,8 +48,7 @@ def check_ranked_pairs(ranked_pairs: Callable[[str, list[str], list[int]], list[
 def check_cycles(cycles: Callable[[Shares], float]) -> None:
     """Try `cycles(p)`: the share of all threes of responses whose majorities go in a circle.
 
-    p: a table, `p[a][b]` the share of people who prefer a to b, one half on the diagonal; a tie is no majority. Prints
-    a line with a tick. Raises AssertionError with a hint otherwise.
+    p: a table, `p[a][b]` the share of people who prefer a to b, one half on the diagonal; a tie is no majority.
     """
     rng, one = random.Random(0), {(0, 1): 0.75, (1, 2): 0.75, (2, 0): 0.75}
     given = [one | {(3, 0): 0.75, (3, 1): 0.75, (3, 2): 0.75}, one, dict.fromkeys(one, 0.25)]

@@ -26,10 +26,7 @@ Z = 1.96
 
 
 def check_last_number(last_number: Callable[[str], str | None]) -> None:
-    """Try `last_number(solution)`: the last number of a text as text, without commas, or None where there is none.
-
-    Prints a line with a tick. Raises AssertionError with a hint otherwise.
-    """
+    """Try `last_number(solution)`: the last number of a text as text, without commas, or None where there is none."""
     cases = [(text,) for text in TEXTS]
     otherwise = "which number does the text end with, read from its end by eye?"
     compare("last_number", last_number, cases, _last, _LAST_NUMBER, otherwise)
@@ -37,10 +34,7 @@ def check_last_number(last_number: Callable[[str], str | None]) -> None:
 
 
 def check_wilson(wilson: Callable[[int, int], Any]) -> None:
-    """Try `wilson(k, n)`: the two ends, low and high, of Wilson's 95 % interval for k right answers among n.
-
-    Prints a line with a tick. Raises AssertionError with a hint otherwise.
-    """
+    """Try `wilson(k, n)`: the two ends, low and high, of Wilson's 95 % interval for k right answers among n."""
     cases = [(6, 10), (10, 10), (0, 4), (1, 8), (171, 300)]
     otherwise = "set k and n into the equation piece by piece: the terms before ±, the root, the factor in front"
     compare("wilson", wilson, cases, _shown, _WILSON, otherwise, same=_alike)
@@ -51,7 +45,6 @@ def check_calculations(calculations: Callable[[str], int]) -> None:
     """Try `calculations(question)`: how many calculations a question of the embedded world takes.
 
     A comparison takes one, buying or losing one, boxes and gifts to friends two (first a product).
-    Prints a line with a tick. Raises AssertionError with a hint otherwise.
     """
     cases = [(problem.question,) for problem in generate(40, seed=1)]
     otherwise = "solve this question by hand and count the lines in which you calculate"

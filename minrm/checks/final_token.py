@@ -1,7 +1,7 @@
 """The check of the exercise "Supervise only the final token": a mask of solutions in, a mask of their last tokens out.
 
-What came back is read as columns and held against what typical mistakes would mark in each row. Only the reading of
-results happens here: the masks are drawn in `masks.py` together with what is wanted of them.
+A mask is drawn row by row as the columns that hold a solution, so the expected column of each row is known from the
+start and nothing here has to find it in a mask. The learner's result is compared with what typical mistakes would mark.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minrm.checks.attempt import NOTHING, must_be_function, short
-from minrm.checks.masks import Batch, Row, draw_batches
 
 if TYPE_CHECKING:  # torch takes seconds, and of all checks only this one needs it
     from torch import Tensor
@@ -19,33 +18,34 @@ if TYPE_CHECKING:  # torch takes seconds, and of all checks only this one needs 
 Columns = set[int]
 
 
-def check_final_token(final_token: Callable[[Tensor], Tensor], seed: int | None = None) -> None:
-    """Try `final_token(solution_mask)`: a new mask, true only at the last true column of each row.
+class Row(NamedTuple):
+    """One row of a mask: the columns that hold the solution, in order, and how many columns there are."""
 
-    solution_mask: [B, T] bool, true on the solution's tokens; wanted is [B, T] bool. Padding may stand on either side,
-    a solution may have holes or one token only, and a row without a solution stays all false. seed: of the masks that
-    are drawn; by default the same ones every time. Prints a line with a tick. Raises AssertionError with a hint
-    otherwise.
-    """
-    must_be_function("final_token", final_token)
-    answers: list[_Answer] = []
-    for batch in draw_batches(random.Random(seed or 0), [rule for rule, _ in _PLACES]):
-        try:
-            came = _try(final_token, batch)
-        except AssertionError:
-            if any(answer.wrong for answer in answers):
-                break  # the columns that were wrong before it say more
-            raise
-        marked = [set(row.nonzero().flatten().tolist()) for row in came]
-        numbers = range(1, len(marked) + 1)
-        answers += [_Answer(batch, *of_row) for of_row in zip(numbers, batch.rows, marked, strict=True)]
-    wrong = [answer for answer in answers if answer.wrong]
-    if wrong:
-        batch, number, row, columns = wrong[0]
-        which = f"row {number}: mask {_picture(row.columns, row)}"
-        shown = f"gave {_picture(columns, row)}, wanted is {_picture(row.columns[-1:], row)}"
-        raise AssertionError(f"{_call(batch)}, {which} {shown}: {_hint(answers, wrong)}")
-    print("✓ final_token keeps the last token of each solution, wherever it stands, and nothing where there is none.")
+    columns: tuple[int, ...]
+    width: int
+
+    def runs(self) -> list[int]:
+        """The last column of each unbroken run of the solution."""
+        return [column for column in self.columns if column + 1 not in self.columns]
+
+    def picture(self, columns: Iterable[int]) -> str:
+        return "".join("1" if column in columns else "0" for column in range(self.width))
+
+
+class Batch(NamedTuple):
+    """What is special about a mask, and its rows."""
+
+    what: str
+    rows: list[Row]
+
+    def __str__(self) -> str:
+        return f"final_token(mask [{len(self.rows)}, {self.rows[0].width}], {self.what})"
+
+    def mask(self) -> Tensor:
+        """[B, T] bool."""
+        import torch
+
+        return torch.tensor([[column in row.columns for column in range(row.width)] for row in self.rows])
 
 
 class _Answer(NamedTuple):
@@ -61,48 +61,67 @@ class _Answer(NamedTuple):
         return self.marked != set(self.row.columns[-1:])
 
 
+def check_final_token(final_token: Callable[[Tensor], Tensor], seed: int | None = None) -> None:
+    """Try `final_token(solution_mask)`: a new mask, true only at the last true column of each row.
+
+    solution_mask: [B, T] bool, true on the solution's tokens; the result is [B, T] bool. Padding may stand on either
+    side, a solution may have holes or one token only, and a row without a solution stays all false. seed: of the masks
+    that are drawn; by default they are the same every time. Raises AssertionError with a hint.
+    """
+    must_be_function("final_token", final_token)
+    answers: list[_Answer] = []
+    for batch in draw_batches(random.Random(seed or 0)):
+        try:
+            result = _try(final_token, batch)
+        except AssertionError:
+            if any(answer.wrong for answer in answers):
+                break  # the columns that were wrong before it say more
+            raise
+        for number, (row, marked) in enumerate(zip(batch.rows, result, strict=True), start=1):
+            answers.append(_Answer(batch, number, row, set(marked.nonzero().flatten().tolist())))
+    wrong = [answer for answer in answers if answer.wrong]
+    if wrong:
+        batch, number, row, columns = wrong[0]
+        which = f"row {number}: mask {row.picture(row.columns)}"
+        shown = f"gave {row.picture(columns)}, expected {row.picture(row.columns[-1:])}"
+        raise AssertionError(f"{batch}, {which} {shown}: {_hint(answers, wrong)}")
+    print("✓ final_token keeps the last token of each solution, wherever it stands, and nothing where there is none.")
+
+
 def _try(final_token: Callable[[Tensor], Tensor], batch: Batch) -> Tensor:
-    """The mask that came back; AssertionError if the function stops, changes its argument, or returns no such mask."""
+    """The learner's mask; AssertionError if the function stops, changes its argument, or returns no such mask."""
     import torch
 
-    given, kept = batch.mask(), batch.mask()
+    argument, original = batch.mask(), batch.mask()
     try:
-        came: Any = final_token(given)
+        result: Any = final_token(argument)
     except Exception as error:  # whatever the learner's code raises is a hint to the learner
-        said = f"{type(error).__name__}: {error}"
-        raise AssertionError(f"{_call(batch)} stopped with {said}. Try it by itself on such a mask.") from error
-    if not torch.equal(given, kept):
-        raise AssertionError(f"{_call(batch)} changed its argument, the mask itself; work on a copy of it (`clone`)")
-    if hint := _no_mask(came, kept):
-        raise AssertionError(f"{_call(batch)} gave {short(repr(came))}: {hint}")
-    return came
+        reason = f"{type(error).__name__}: {error}"
+        raise AssertionError(f"{batch} stopped with {reason}. Try it by itself on such a mask.") from error
+    if not torch.equal(argument, original):
+        raise AssertionError(f"{batch} changed its argument, the mask itself; work on a copy of it (`clone`)")
+    if hint := _no_mask(result, original):
+        raise AssertionError(f"{batch} gave {short(repr(result))}: {hint}")
+    return result
 
 
-def _no_mask(came: Any, mask: Tensor) -> str | None:
+def _no_mask(result: Any, mask: Tensor) -> str | None:
     """What is wrong with the kind of result; None if it is a mask of the right shape."""
-    if came is None:
-        return NOTHING
     import torch
 
-    wanted = f"wanted is a tensor {tuple(mask.shape)} torch.bool"
+    if result is None:
+        return NOTHING
+    expected = f"expected is a tensor {tuple(mask.shape)} torch.bool"
     try:
-        values = torch.as_tensor(came)
+        values = torch.as_tensor(result)
     except (TypeError, ValueError, RuntimeError):
-        return f"that is of type {type(came).__name__}; {wanted}"
+        return f"that is of type {type(result).__name__}; {expected}"
     if values.shape != mask.shape and values.dtype in (torch.int64, torch.int32):
-        return f"these are numbers of columns, not a mask; {wanted}, true in those columns"
-    if not isinstance(came, torch.Tensor):
-        return f"that is of type {type(came).__name__}; {wanted}"
-    same = values.shape == mask.shape and values.dtype == torch.bool
-    return None if same else f"that is a tensor {tuple(values.shape)} {values.dtype}; {wanted}, like the mask given"
-
-
-def _call(batch: Batch) -> str:
-    return f"final_token(mask [{len(batch.rows)}, {batch.rows[0].width}], {batch.what})"
-
-
-def _picture(columns: Iterable[int], row: Row) -> str:
-    return "".join("1" if column in columns else "0" for column in range(row.width))
+        return f"these are numbers of columns, not a mask; {expected}, true in those columns"
+    if not isinstance(result, torch.Tensor):
+        return f"that is of type {type(result).__name__}; {expected}"
+    fits = values.shape == mask.shape and values.dtype == torch.bool
+    return None if fits else f"that is a tensor {tuple(values.shape)} {values.dtype}; {expected}, like the mask given"
 
 
 def _hint(answers: list[_Answer], wrong: list[_Answer]) -> str:
@@ -142,10 +161,10 @@ Rule = tuple[Callable[[Row], Columns | None], str]  # the columns that a mistake
 
 _COUNT = "that is how many tokens the solution has, used as the number of a column; solutions do not begin in column 0"
 _PLACES: list[Rule] = [
-    (lambda row: set(row.columns), "every token of the solution is true; only its last one is wanted"),
+    (lambda row: set(row.columns), "every token of the solution is true; expected is only its last one"),
     (lambda row: set(row.columns[:-1]), "that is the solution without its last token, which is the one to keep"),
     (lambda row: set(), "no column is true"),
-    (lambda row: {row.columns[0]}, "that is the first token of the solution; its last one is wanted"),
+    (lambda row: {row.columns[0]}, "that is the first token of the solution; expected is its last one"),
     (lambda row: {row.width - 1}, "that is the batch's last column; with padding on the right no solution ends there"),
     (lambda row: {row.width - 1 - row.columns[-1]}, "counted from the wrong side: turned round, turn it back"),
     (lambda row: {len(row.columns)} if len(row.columns) < row.width else None, _COUNT),
@@ -154,7 +173,7 @@ _PLACES: list[Rule] = [
     (lambda row: _neighbour(row, 1), "that is one column behind the last token"),
     (lambda row: set(range(row.columns[-1], row.width)),
         "everything from the last token on is true; what stands behind it is padding"),
-    (lambda row: set(range(row.columns[-1] + 1)), "everything up to the last token is true; only that one is wanted"),
+    (lambda row: set(range(row.columns[-1] + 1)), "everything up to the last token is true; expected is only that one"),
 ]  # fmt: skip
 _RUNS: list[Rule] = [
     (lambda row: set(row.runs()),
@@ -170,3 +189,54 @@ _SHARED: list[tuple[Callable[[Row], bool], str]] = [
     (lambda row: row.columns[-1] == row.width - 1, "it goes wrong where a solution ends in the last column"),
     (lambda row: row.columns[-1] < row.width - 1, "it goes wrong where something stands behind the solution"),
 ]  # fmt: skip
+
+
+# The masks
+
+
+def draw_batches(rng: random.Random) -> list[Batch]:
+    """Eight masks, one of each kind."""
+    count = rng.randint(3, 5)
+    lengths = [(rng.randint(3, 7), rng.randint(3, 8)) for _ in range(count)]  # of the question, of the solution
+    width = max(map(sum, lengths))
+    right = [_run(question, length, width) for question, length in lengths]
+    left = [_run(width - length, length, width) for _, length in lengths]
+    single = [_run(question, 1, width) for question, _ in lengths] + right[:2]
+    room = _room(rng)
+    return [
+        Batch("padded on both sides", room),
+        Batch("padded on the right", right),
+        Batch("padded on the left", left),
+        Batch("a batch of one", [rng.choice(room)]),
+        Batch("with solutions of one token", rng.sample(single, len(single))),
+        Batch("with a solution that fills its row", rng.sample([_run(0, width, width), _run(2, width - 3, width)], 2)),
+        Batch("with holes in the solutions", [_holes(rng, 19) for _ in range(count)]),
+        Batch("with a row without a solution", rng.sample([*right, Row((), width)], count + 1)),
+    ]
+
+
+def _room(rng: random.Random) -> list[Row]:
+    """Rows with room on both sides. In the first, no two mistakes look alike; the second differs from it everywhere."""
+    width, count = rng.randint(15, 18), rng.randint(3, 5)
+    while True:
+        rows = [_run(rng.randint(2, 8), rng.randint(3, 6), width) for _ in range(count)]
+        marked = [rule(rows[0]) for rule, _ in _PLACES] + [{rows[0].columns[-1]}]
+        apart = all(one != other for index, one in enumerate(marked) for other in marked[:index])
+        (a, b), lengths = (rows[0].columns, rows[1].columns), {len(rows[0].columns), len(rows[1].columns)}
+        if apart and a[0] != b[0] and a[-1] != b[-1] and len(lengths) == 2:
+            return rows
+
+
+def _run(first: int, length: int, width: int) -> Row:
+    return Row(tuple(range(first, first + length)), width)
+
+
+def _holes(rng: random.Random, width: int) -> Row:
+    """Two or three runs with holes between them, and some room at the end."""
+    columns: list[int] = []
+    start = rng.randint(1, 3)
+    for _ in range(rng.randint(2, 3)):
+        length = rng.randint(2, 3)
+        columns += range(start, start + length)
+        start += length + rng.randint(1, 3)
+    return Row(tuple(columns), width)

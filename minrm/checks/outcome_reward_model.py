@@ -17,7 +17,7 @@ def check_token_loss(token_loss: Callable[[Array, Array, Array], float]) -> None
     """Try `token_loss(logits, labels, supervised)`: the mean cross-entropy over all supervised tokens of a batch.
 
     logits: [B, T, 2], column 1 is "correct"; labels: [B], 1 or 0; supervised: [B, T] bool; all numpy arrays. Wanted is
-    a number in nats, finite for large logits. Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    a number in nats, finite for large logits.
     """
     rng = np.random.default_rng(0)
     cases: list[tuple[Any, ...]] = [
@@ -39,7 +39,7 @@ def check_auc_within(auc_within: Callable[[Any, Any], float]) -> None:
     """Try `auc_within(scores, correct)`: how often a right solution outscores a wrong one of the same problem.
 
     scores, correct: for each problem a list with an entry for each sample. A tie counts one half; each problem that has
-    both kinds counts once, others not at all. Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    both kinds counts once, others not at all.
     """
     rng = np.random.default_rng(1)
     cases: list[tuple[Any, ...]] = [
@@ -61,7 +61,7 @@ def check_calibration_error(calibration_error: Callable[[Array, Array, int], flo
     """Try `calibration_error(probabilities, outcomes, bins)`: Guo et al.'s expected calibration error (2017, eq. 3).
 
     probabilities, outcomes: numpy arrays [samples]; bins: how many of equal width from 0 to 1, an edge belongs to the
-    bin above it, 1 to the last. Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    bin above it, 1 to the last.
     """
     rng = np.random.default_rng(2)
     cases: list[tuple[Any, ...]] = [

@@ -19,8 +19,7 @@ def check_step_scores(step_scores: Callable[[Array, list[int], int, int, int], S
     """Try `step_scores(logits, ids, step, plus, minus)`: P(good) at each step token of one solution.
 
     logits: [T, V], what a causal language model gives for ids [T]; step, plus, minus: the ids of the step token and of
-    the two signs. Wanted: a probability for each step token, in order. Prints a line with a tick. Raises AssertionError
-    with a hint otherwise.
+    the two signs. Wanted: a probability for each step token, in order.
     """
     rng = np.random.default_rng(0)
     rows = [[4, 1, 5, 0], [0, 4, 5, 1, 4, 1], [5, 5, 1, 0, 4, 1, 5, 1]]  # 1 ends a step
@@ -35,7 +34,7 @@ def check_log_score(log_score: Callable[[Sequence[float], str], float]) -> None:
     """Try `log_score(log_p, how)`: the logarithm of a solution's score, from log P(good) of its steps.
 
     how: product, min, last or mean; the mean is that of the probabilities. Probabilities may be too small for a float,
-    their logarithms are not. Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    their logarithms are not.
     """
     rng = random.Random(0)
     shown = [[-0.1, -2.0, -0.3], [-0.5, -0.2], [-1.5]]
@@ -51,8 +50,7 @@ def check_label_steps(label_steps: Callable[[Reached, str], tuple[Sequence[int],
     """Try `label_steps(reached, truth)`: hard and soft labels of a solution's steps from the answers of their rollouts.
 
     reached: for each step, the final answers of its rollouts (None: it had none); truth: the right one. Wanted: two
-    lists, hard (1 if any rollout ended right) and soft (the share that did). Prints a line with a tick. Raises
-    AssertionError with a hint otherwise.
+    lists, hard (1 if any rollout ended right) and soft (the share that did).
     """
     rng = random.Random(1)
     cases: list[tuple[Any, ...]] = [

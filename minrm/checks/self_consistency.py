@@ -19,7 +19,7 @@ def check_vote_of_two(vote_of_two: Callable[[Answers, str], float]) -> None:
     """Try `vote_of_two(answers, truth)`: how often the vote of two of one problem's samples gives the truth.
 
     All pairs of two different samples count alike, a tie counts one half, and a sample without an answer (None) casts
-    no vote. Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    no vote.
     """
     rng = random.Random(0)
     shown = (["6", "6", "10"], ["6", "6", "10", "2"], ["6", None, "10", "6"])
@@ -34,8 +34,7 @@ def check_vote_in_the_end(vote_in_the_end: Callable[[Any, Any], float]) -> None:
     """Try `vote_in_the_end(answers, truth)`: the share of problems that a vote of all samples wins.
 
     answers: an object array [P, N] with None where no answer was read; truth: an object array [P]. Where several
-    answers lead together, each has an equal share. Prints a line with a tick. Raises AssertionError with a hint
-    otherwise.
+    answers lead together, each has an equal share.
     """
     rng = random.Random(1)
     rows: list[Answers] = [
@@ -56,8 +55,7 @@ def check_vote_in_the_end(vote_in_the_end: Callable[[Any, Any], float]) -> None:
 def check_winner(winner: Callable[[Answers, Sequence[float]], str]) -> None:
     """Try `winner(answers, weights)`: the answer of one problem's samples whose weights, added up, are the largest.
 
-    A sample without an answer (None) casts no vote, whatever its weight. Prints a line with a tick. Raises
-    AssertionError with a hint otherwise.
+    A sample without an answer (None) casts no vote, whatever its weight.
     """
     rng = random.Random(2)
     cases: list[tuple[Any, ...]] = [

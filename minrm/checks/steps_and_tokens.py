@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from minrm.checks.attempt import Mistake, attempt, close, compare, must_be_function, short
-from minrm.checks.places import Places
+from minrm.text import join_steps, split_steps
 from minrm.world import shipped
 
 Soft = Sequence[Sequence[float]]
@@ -20,8 +21,7 @@ def check_agreement(agreement: Callable[[Soft, Exact, float], float]) -> None:
     """Try `agreement(soft, exact, share)`: how often soft labels, cut at `share`, say what the exact ones say.
 
     soft, exact: for each solution a list with a label for each step. A step counts as good from `share` on; all steps
-    up to and including the first exact error are compared, each once. Prints a line with a tick. Raises AssertionError
-    with a hint otherwise.
+    up to and including the first exact error are compared, each once.
     """
     rng = random.Random(0)
     cases: list[tuple[Any, ...]] = [
@@ -41,14 +41,13 @@ def check_step_pairs(step_pairs: Callable[[list[dict[str, Any]]], list[dict[str,
     """Try `step_pairs(rows)`: pairs of the same prompt and first steps, with a good next step and a bad one.
 
     rows: dictionaries with `question`, `solution` and `labels`, as in `training.parquet`; a step without a label (None)
-    is neither. Wanted: dictionaries with `prompt` (the question, then the steps so far, as `join_steps` writes them, a
+    is neither. Returns dictionaries with `prompt` (the question, then the steps so far, as `join_steps` writes them, a
     newline between), `chosen` and `rejected` (the next step with its header); one for each place that has both, in any
-    order. Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    order.
     """
-    came = attempt("step_pairs", step_pairs, _ROWS)
-    hint = Places(_ROWS).hint(came)
-    if hint:
-        raise AssertionError(f"step_pairs(rows), for {len(_ROWS)} made rows, gave {short(repr(came))}: {hint}")
+    pairs = attempt("step_pairs", step_pairs, _ROWS)
+    if hint := _Places(_ROWS).hint(pairs):
+        raise AssertionError(f"step_pairs(rows), for {len(_ROWS)} made rows, gave {short(repr(pairs))}: {hint}")
     print("✓ step_pairs finds each place with a good and a bad next step, and makes one pair of it.")
 
 
@@ -56,7 +55,7 @@ def check_safe_tag(safe_tag: Callable[[Any, str, Sequence[str]], bool]) -> None:
     """Try `safe_tag(tokenizer, tag, texts)`: whether `tag` can end the steps of `texts` and be found again.
 
     True if the tag is one id, none of the texts holds this id, and set at the end of each text it stays that id there.
-    The tokenizer is the policy's. Prints a line with a tick. Raises AssertionError with a hint otherwise.
+    The tokenizer is the policy's.
     """
     from transformers import PreTrainedTokenizerFast  # takes seconds, and only this check needs it
 
@@ -136,6 +135,74 @@ _ROWS: list[dict[str, Any]] = [
     {"question": _OTHER, "solution": "Step: 1: 8 - 2 = 5\nStep: 2: 5 + 3 = 8\n\n# Answer\n\n8", "labels": [0, 1]},
     {"question": _OTHER, "solution": "Step: 1: 8 - 2 = 5\nStep: 2: 5 + 3 = 7\n\n# Answer\n\n7", "labels": [0, None]},
 ]
+
+
+class _Places:
+    """Where solutions part: the next steps of some rows, by the text before them and by label.
+
+    Any good and any bad step of a place will do, so a learner's pairs are checked against the rows one by one.
+    """
+
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        self.next: dict[str, dict[Any, set[str]]] = defaultdict(lambda: defaultdict(set))
+        self.questions = {row["question"] for row in rows}
+        self.whole = {row["solution"] for row in rows}
+        for row in rows:
+            steps = split_steps(row["solution"])
+            for k, (step, label) in enumerate(zip(steps, row["labels"], strict=True)):
+                before = [row["question"], join_steps(steps[:k])] if k else [row["question"]]
+                self.next["\n".join(before)][label].add(f"Step: {k + 1}: {step}")
+        self.both = [prompt for prompt, steps in self.next.items() if steps[1] and steps[0]]
+
+    def hint(self, pairs: Any) -> str | None:
+        """What is wrong with the learner's pairs, None if nothing is."""
+        keys = {"prompt", "chosen", "rejected"}
+        if not isinstance(pairs, list) or not all(isinstance(pair, dict) and keys <= pair.keys() for pair in pairs):
+            return "expected is a list of dictionaries with `prompt`, `chosen` and `rejected`; does it end in `return`?"
+        for pair in pairs:
+            hint = self._prompt(pair) or self._steps(pair)
+            if hint:
+                return f"{hint}. It shows at the prompt {pair['prompt']!r}"
+        prompts = [pair["prompt"] for pair in pairs]
+        twice = [prompt for prompt in prompts if prompts.count(prompt) > 1]
+        if twice:
+            return f"{prompts.count(twice[0])} pairs at the prompt {twice[0]!r}; one for each place is wanted"
+        missed = [prompt for prompt in self.both if prompt not in prompts]
+        if missed and prompts and set(prompts) <= self.questions:
+            return f"all pairs stand at the first step; the prompt {missed[0]!r} has a good and a bad next step too"
+        return f"no pair for the prompt {missed[0]!r}, which has a good and a bad next step" if missed else None
+
+    def _prompt(self, pair: dict[str, str]) -> str | None:
+        """What is wrong with a pair's prompt."""
+        prompt = str(pair["prompt"])
+        if prompt in self.next:
+            return None
+        if prompt.strip() in self.next:
+            return "the prompt begins or ends in a line break or space; the package sets the newline behind it itself"
+        if not any(prompt.startswith(question) for question in self.questions):
+            return "the question is missing: a prompt begins with it, else steps of other problems are mixed in"
+        return "the prompt is no beginning of a solution: question, newline, and the steps as `join_steps` writes them"
+
+    def _steps(self, pair: dict[str, str]) -> str | None:
+        """What is wrong with a pair's two next steps."""
+        steps, chosen, rejected = self.next[pair["prompt"]], pair["chosen"], pair["rejected"]
+        known = set().union(*steps.values())
+        for response in (chosen, rejected):
+            if response in known:
+                continue
+            bare = {step.split(": ", 2)[2] for step in known}
+            if response in bare:
+                return f"the response {response!r} has no header; write `Step: k: ` before it, as the solution does"
+            if str(response).split(": ", 2)[-1] in bare:
+                return f"the response {response!r} has a wrong number in its header; the first step is number 1"
+            if response in self.whole:
+                return f"the response {response!r} goes on to the end; only the next step is wanted"
+            return f"the response {response!r} never follows this prompt in the rows"
+        if chosen in steps[0] and rejected in steps[1]:
+            return "chosen and rejected are the wrong way round"
+        if chosen in steps[None] or rejected in steps[None]:
+            return "a step without a label (None) is neither good nor bad; leave it out"
+        return None if chosen in steps[1] and rejected in steps[0] else "both steps have the same label"
 
 
 def _ids(tokenizer: Any, text: str) -> list[int]:

@@ -16,8 +16,7 @@ from minrm.checks.attempt import Mistake, close, compare
 def check_expected_score(expected_score: Callable[[Sequence[float], int], float]) -> None:
     """Try `expected_score(scores, n)`: the mean over all subsets of n of these scores of the highest in the subset.
 
-    Samples are different ones even where their scores agree. Prints a line with a tick. Raises AssertionError with a
-    hint otherwise.
+    Samples are different ones even where their scores agree.
     """
     rng = random.Random(0)
     cases: list[tuple[Any, ...]] = [
@@ -36,8 +35,7 @@ def check_expected_score(expected_score: Callable[[Sequence[float], int], float]
 def check_kl_of_two_grades(kl_of_two_grades: Callable[[float, int], float]) -> None:
     """Try `kl_of_two_grades(share, n)`: KL(best-of-n || policy) in nats under a judge that only says yes or no.
 
-    share: how many of the policy's solutions get a yes, between 0 and 1; each of the n draws is independent. Prints a
-    line with a tick. Raises AssertionError with a hint otherwise.
+    share: how many of the policy's solutions get a yes, between 0 and 1; each of the n draws is independent.
     """
     cases = [(0.25, 2), (0.5, 4), (0.9, 3), (0.1, 1), (0.05, 20), (0.6, 7)]
     otherwise = (
@@ -50,8 +48,7 @@ def check_kl_of_two_grades(kl_of_two_grades: Callable[[float, int], float]) -> N
 def check_best_count(best_count: Callable[[float, float, Sequence[int]], int]) -> None:
     """Try `best_count(alpha, beta, counts)`: the count at which d (alpha - beta d) is highest, d² = log n - (n-1)/n.
 
-    Where beta is not above 0 the curve never turns. Prints a line with a tick. Raises AssertionError with a hint
-    otherwise.
+    Where beta is not above 0 the curve never turns.
     """
     powers = [2**k for k in range(9)]
     cases: list[tuple[Any, ...]] = [

@@ -1,17 +1,12 @@
 """What sampling and training cost on a GPU, computed from a model's shape before anything is downloaded.
 
-A transformers config comes in, which is built without weights and counted; gigabytes and seconds go out. Memory is
-counted tensor by tensor. Time is the arithmetic of Kaplan et al. (2020, section 2.1: two operations a weight and token)
-at a stated share of the GPU's peak, and for sampling a bound: what it takes to read all weights for each token.
+Memory is counted tensor by tensor. Time is the arithmetic of Kaplan et al. (2020, section 2.1: two operations a weight
+and token) at a stated share of the GPU's peak, and for sampling a bound: the time to read all weights for each token.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
-
-import torch
-from torch import nn
-from transformers import AutoModelForCausalLM
 
 HALF, SINGLE = 2, 4  # bytes
 TRAINED = 4 * SINGLE  # bytes of a weight that is trained: itself, its gradient, and two moments of Adam, in float32
@@ -27,17 +22,12 @@ class Gpu(NamedTuple):
     bandwidth: float
 
 
-GPUS = {
-    "T4": Gpu(16, 65, 320),
-    "L4": Gpu(24, 121, 300),
-    "A100, 40 GB": Gpu(40, 312, 1555),
-    "H100": Gpu(80, 989, 3350),
-}
+GPUS = {"T4": Gpu(16, 65, 320), "L4": Gpu(24, 121, 300), "A100, 40 GB": Gpu(40, 312, 1555), "H100": Gpu(80, 989, 3350)}
 
 
 class Shape(NamedTuple):
-    """weights: all parameters, tied ones once. linears: (in, out) of each layer that LoRA adapts. cache: numbers that
-    are kept for each token of a text while it is continued (keys and values)."""
+    """weights: all parameters, tied ones once. linears: (in, out) of each layer that LoRA adapts. cache: numbers (keys
+    and values) that are kept for each token of a text while it is continued."""
 
     weights: int
     linears: list[tuple[int, int]]
@@ -51,16 +41,17 @@ class Shape(NamedTuple):
         return sum(rank * (rows + columns) for rows, columns in self.linears)
 
 
-def shape(config: Any) -> Shape:
-    """Count a causal language model of this config, without its weights. The output head is not adapted."""
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
-    head = model.get_output_embeddings()
-    linears = [(m.in_features, m.out_features) for m in model.modules() if isinstance(m, nn.Linear) and m is not head]
+def shape(model: Any) -> Shape:
+    """The shape of a causal language model. Built on PyTorch's device "meta", the model needs no weights."""
+    config, head = model.config, model.get_output_embeddings()  # LoRA does not adapt the output head
+    layers = [layer for layer in model.modules() if hasattr(layer, "in_features") and layer is not head]
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    cache = 2 * config.num_hidden_layers * config.num_key_value_heads * size
-    weights = sum(parameter.numel() for parameter in model.parameters())
-    return Shape(weights, linears, cache, config.num_hidden_layers, config.hidden_size, config.intermediate_size)
+    return Shape(
+        weights=sum(parameter.numel() for parameter in model.parameters()),
+        linears=[(layer.in_features, layer.out_features) for layer in layers],
+        cache=2 * config.num_hidden_layers * config.num_key_value_heads * size,
+        layers=config.num_hidden_layers, width=config.hidden_size, inner=config.intermediate_size,
+    )  # fmt: skip
 
 
 def activations(model: Shape, rows: int, tokens: int, checkpointing: bool = True) -> int:
@@ -72,8 +63,8 @@ def activations(model: Shape, rows: int, tokens: int, checkpointing: bool = True
     checkpointing each layer keeps its input alone, and one layer at a time is computed anew.
     """
     layer = HALF * (5 * model.width + 4 * model.inner) + 2 * SINGLE * model.width
-    kept = model.layers * HALF * model.width + layer if checkpointing else model.layers * layer
-    return rows * tokens * kept
+    per_token = model.layers * HALF * model.width + layer if checkpointing else model.layers * layer
+    return rows * tokens * per_token
 
 
 def training_gb(model: Shape, rows: int, tokens: int, rank: int = 0, checkpointing: bool = True) -> dict[str, float]:
@@ -92,26 +83,24 @@ def sampling_gb(model: Shape, rows: int, tokens: int) -> dict[str, float]:
     return {"weights": HALF * model.weights / GB, "cache": HALF * model.cache * rows * tokens / GB}
 
 
-def training_seconds(model: Shape, tokens: float, gpu: Gpu, rank: int = 0, checkpointing: bool = True) -> float:
-    """Seconds for so many tokens at SHARE of the peak.
-
-    A weight costs two operations a token forward and two for the gradient of what came in; two more where it is
-    trained, and two more where the forward pass is computed again.
-    """
-    operations = 4 + (0 if rank else 2) + (2 if checkpointing else 0)
+def scoring_seconds(model: Shape, tokens: float, gpu: Gpu, operations: int = 2) -> float:
+    """Seconds to read so many tokens once, two `operations` a weight and token, at SHARE of the peak."""
     return operations * model.weights * tokens / (SHARE * gpu.peak * 1e12)
 
 
-def scoring_seconds(model: Shape, tokens: float, gpu: Gpu) -> float:
-    """Seconds to read so many tokens once, at SHARE of the peak."""
-    return 2 * model.weights * tokens / (SHARE * gpu.peak * 1e12)
+def training_seconds(model: Shape, tokens: float, gpu: Gpu, rank: int = 0, checkpointing: bool = True) -> float:
+    """Seconds to train on so many tokens, at SHARE of the peak.
+
+    A weight costs two operations a token forward and two for the gradient of its input; two more where it is trained,
+    and two more where the forward pass is computed again.
+    """
+    return scoring_seconds(model, tokens, gpu, 4 + (0 if rank else 2) + (2 if checkpointing else 0))
 
 
 def sampling_seconds(model: Shape, rows: int, prompt: int, new: int, gpu: Gpu) -> float:
-    """No less than so many seconds for a batch of `rows` texts: a token of each needs all weights and caches once.
+    """The least seconds for a batch of `rows` texts: each new token needs all weights and caches once.
 
-    What starting the kernels of each layer costs comes on top, and for a small model it is the larger part.
+    Starting the kernels of each layer costs time on top; for a small model that is the larger part.
     """
-    caches = rows * (prompt + new / 2)  # tokens in the caches, on average over the new ones
-    read = HALF * (model.weights + model.cache * caches)  # bytes a new token
-    return new * read / (gpu.bandwidth * GB)
+    cached = rows * (prompt + new / 2)  # tokens in the caches, on average over the new ones
+    return new * HALF * (model.weights + model.cache * cached) / (gpu.bandwidth * GB)

@@ -1,13 +1,11 @@
-"""Every figure of the course, drawn from the table that is printed above it, in the one palette.
+"""Every figure of the course, drawn in the one palette from the table that is printed above it.
 
-Tables come in (a pandas DataFrame or a list of dicts, as selection and metrics fill them), matplotlib figures go out;
-`minrm.notebook.html.show` puts one on a page. Names stand at the ends of lines, intervals are bands or bars, axes say the unit.
+A table is a pandas DataFrame or a list of dicts; `minrm.notebook.html.show` puts a figure on a page. Names stand at the
+ends of lines, intervals are bands or bars, and every axis names its unit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 import matplotlib as mpl
@@ -17,93 +15,69 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from minrm.errors import InputError
-from minrm.notebook.direct_labels import End, name_line_ends
-from minrm.notebook.style import INK, OTHER, PANEL, QUIET, STYLE, WAYS, WIDTH, way_of
+from minrm.notebook.direct_labels import LineEnd, name_line_ends
+from minrm.notebook.style import INK, OTHER, PANEL, QUIET, STYLE, WAYS, WIDTH, look_of
 
-__all__ = [
-    "WAYS",
-    "answer_histogram",
-    "bars_with_intervals",
-    "calibration_plot",
-    "selection_curves",
-    "training_curve",
-    "way_of",
-]
+VARIANT_LINES = (":", "--", "-.")  # of further curves that share a look
+in_our_style = mpl.rc_context(STYLE)  # a decorator; the reader's own figures keep their style
 
 
-AGAIN = (":", "--", "-.")  # lines of further ways of one look
-
-
-def _styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
-    @wraps(draw)
-    def in_our_style(*args: Any, **options: Any) -> Figure:
-        with mpl.rc_context(STYLE):  # only here: the reader's own figures keep their look
-            return draw(*args, **options)
-
-    return in_our_style
-
-
-@_styled
+@in_our_style
 def selection_curves(
     table: Any, label: str = "problems solved (%)", unit: str = "samples per problem, N (log scale)"
 ) -> Figure:
     """Accuracy against N, the figure of the field. Rows: way, n, mean, low, high (shares from 0 to 1).
 
-    A way whose n is None or NaN is a level without samples (greedy, direct) and drawn from edge to edge. A second way
-    of one look, such as "PRM, minimum" beside "PRM", has open markers and a dotted line, a third and a fourth other
-    lines. unit: what n counts, where it is not samples.
+    A way whose n is None or NaN is a level without samples (greedy, direct), drawn from edge to edge. A second way
+    with one look, such as "PRM, minimum" beside "PRM", has open markers and a dotted line; a third and a fourth have
+    other lines. unit: what n counts, where it is not samples.
     """
-    rows = _rows(table, "way", "n", "mean", "low", "high")
+    rows = table_rows(table, "way", "n", "mean", "low", "high")
     counts = sorted({int(row["n"]) for row in rows if not _absent(row["n"])})
     if not counts:
         raise InputError("no row has a number of samples n; a curve needs some")
     figure, axes = _figure(4.3)
-    axes.set_xscale("log", base=2)
+    powers = [2**k for k in range(counts[-1].bit_length()) if counts[0] <= 2**k <= counts[-1]]
+    log2_axis(axes, powers[:: 1 + len(powers) // 8] or [counts[0]])
     axes.set_xlim(counts[0] / 1.1, counts[-1])
-    ends: list[End] = []
-    curves = _by(rows, "way")
+    ends: list[LineEnd] = []
+    curves = _grouped(rows, "way")
     shade = 0.14 if len(curves) < 6 else 0.09
-    for name, curve in sorted(curves.items(), key=lambda item: item[0] not in WAYS):  # filled markers for plain names
-        way = way_of(name)
-        again = [end.way for end in ends].count(way)
+    for (name,), curve in sorted(curves.items(), key=lambda item: item[0][0] not in WAYS):  # plain names: filled marks
+        look = look_of(name)
+        variant = [end.look for end in ends].count(look)
         curve = sorted(curve, key=lambda row: 0 if _absent(row["n"]) else row["n"])
         level = _absent(curve[0]["n"])
         x = list(axes.get_xlim()) if level else [row["n"] for row in curve]
         mean, low, high = (np.resize([100 * row[k] for row in curve], len(x)) for k in ("mean", "low", "high"))
-        axes.fill_between(x, low, high, color=way.colour, alpha=0.07 if level else shade, linewidth=0)
-        face, line = (PANEL, AGAIN[(again - 1) % len(AGAIN)]) if again else (way.colour, way.line)
-        marks = _marked(x) if not level else []
-        axes.plot(
-            x, mean, color=way.colour, ls=line, marker=way.marker, markevery=marks, markerfacecolor=face, clip_on=False
-        )
-        ends.append(End(float(mean[-1]), name, way, face))
-    axes.xaxis.set_major_locator(FixedLocator(_powers(counts)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_locator(NullLocator())
+        axes.fill_between(x, low, high, color=look.colour, alpha=0.07 if level else shade, linewidth=0)
+        face = PANEL if variant else look.colour
+        line = VARIANT_LINES[(variant - 1) % len(VARIANT_LINES)] if variant else look.line
+        marks: Any = {"marker": look.marker, "markerfacecolor": face, "markevery": [] if level else _marked(x)}
+        axes.plot(x, mean, color=look.colour, ls=line, clip_on=False, **marks)
+        ends.append(LineEnd(float(mean[-1]), name, look, face))
     axes.set(xlabel=unit, ylabel=label)
     name_line_ends(figure, axes, ends)
     return figure
 
 
-@_styled
+@in_our_style
 def bars_with_intervals(table: Any, label: str = "problems solved (%)", scale: float = 100) -> Figure:
     """One bar a row with its interval and its number. Rows: name, mean, low, high; `scale` turns means into the unit.
 
-    A name that begins with a way of choosing has its colour; any other is blue-grey.
+    A name that begins with a way of choosing has that way's colour; any other is blue-grey.
     """
-    rows = _rows(table, "name", "mean", "low", "high")
+    rows = table_rows(table, "name", "mean", "low", "high")
     figure, axes = _figure(0.9 + 0.42 * len(rows))
     mean, low, high = (scale * np.array([row[k] for row in rows], dtype=float) for k in ("mean", "low", "high"))
-    place = np.arange(len(rows))
+    y = np.arange(len(rows))
     colours = [_colour_of(row["name"]) for row in rows]
-    axes.barh(place, mean, height=0.62, color=[(colour, 0.75) for colour in colours], edgecolor=colours)
-    axes.errorbar(mean, place, xerr=np.maximum([mean - low, high - mean], 0), fmt="none", ecolor=INK, capsize=3)
+    axes.barh(y, mean, height=0.62, color=[(colour, 0.75) for colour in colours], edgecolor=colours)
+    axes.errorbar(mean, y, xerr=np.maximum([mean - low, high - mean], 0), fmt="none", ecolor=INK, capsize=3)
     digits = 0 if scale == 100 else 2
-    for y, value, end in zip(place, mean, np.maximum(mean, high), strict=True):
-        axes.annotate(f"{value:.{digits}f}", (end, y), (5, 0), textcoords="offset points", va="center")
-    axes.set_yticks(place, [str(row["name"]) for row in rows])
-    axes.set_ylim(len(rows) - 0.45, -0.55)
-    axes.grid(axis="y", visible=False)
+    for at, value, end in zip(y, mean, np.maximum(mean, high), strict=True):
+        axes.annotate(f"{value:.{digits}f}", (end, at), (5, 0), textcoords="offset points", va="center")
+    _bar_names(axes, [str(row["name"]) for row in rows])
     axes.set_xlim(min(0, low.min()), axes.get_xlim()[1] * 1.06)
     if scale == 100:
         axes.set_xticks([tick for tick in axes.get_xticks() if 0 <= tick <= 100])
@@ -111,26 +85,25 @@ def bars_with_intervals(table: Any, label: str = "problems solved (%)", scale: f
     return figure
 
 
-@_styled
+@in_our_style
 def calibration_plot(table: Any, way: str = "ORM", label: str = "observed: share that is right") -> Figure:
-    """Observed share against predicted probability, and below it how many samples stand behind each point.
+    """Observed share against predicted probability, and below it the number of samples behind each point.
 
     Rows: predicted, observed, low, high, count (`minrm.metrics.Calibration.rows()`). The dashed line is perfect.
     """
-    rows = _rows(table, "predicted", "observed", "low", "high", "count")
-    look = way_of(way)
+    names = ("predicted", "observed", "low", "high", "count")
+    rows = table_rows(table, *names)
+    x, y, low, high, count = (np.array([row[name] for row in rows], dtype=float) for name in names)
+    look = look_of(way)
     figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
-    x, y, low, high, count = (
-        np.array([row[k] for row in rows], dtype=float) for k in ("predicted", "observed", "low", "high", "count")
-    )
     top.plot([0, 1], [0, 1], color=QUIET, ls=(0, (6, 3)), lw=1.2)
-    places = [(at, side) for at in (0.15, 0.35, 0.55, 0.75) for side in (9, -9)]  # in points, above or below the line
-    free = max(places, key=lambda place: abs(np.interp(place[0], x, y) - place[0] - place[1] / 200))
-    kept = {"textcoords": "offset points", "rotation": 38, "color": QUIET, "ha": "center", "va": "center"}
-    top.annotate("perfect", (free[0], free[0]), (-free[1] * 0.6, free[1]), **kept)
-    spread_of = np.maximum([y - low, high - y], 0)
-    top.errorbar(x, y, yerr=spread_of, color=look.colour, marker=look.marker, ls="-", capsize=3)
+    spots = [(at, side) for at in (0.15, 0.35, 0.55, 0.75) for side in (9, -9)]  # in points, above or below the line
+    at, side = max(spots, key=lambda spot: abs(np.interp(spot[0], x, y) - spot[0] - spot[1] / 200))  # the freest
+    options: Any = {"textcoords": "offset points", "rotation": 38, "color": QUIET, "ha": "center", "va": "center"}
+    top.annotate("perfect", (at, at), (-side * 0.6, side), **options)
+    intervals = np.maximum([y - low, high - y], 0)
+    top.errorbar(x, y, yerr=intervals, color=look.colour, marker=look.marker, ls="-", capsize=3)
     top.annotate(way, (x[-1], y[-1]), (-10, 0), textcoords="offset points", ha="right", va="bottom")
     top.set(ylim=(-0.03, 1.05), xlim=(-0.02, 1.02), ylabel=label)
     bottom.bar(x, count, width=0.05, color=(look.colour, 0.75), edgecolor=look.colour)
@@ -140,28 +113,21 @@ def calibration_plot(table: Any, way: str = "ORM", label: str = "observed: share
     return figure
 
 
-@_styled
+@in_our_style
 def training_curve(table: Any, y: str = "loss", label: str = "loss (nats per supervised token)") -> Figure:
-    """A quantity along training. Rows: step, way, `y`, and if wanted split ("train" thin, any other with markers)."""
-    rows = _rows(table, "step", "way", y)
+    """A quantity along training. Rows: step, way, `y`, and optionally split ("train" thin, any other with markers)."""
+    rows = table_rows(table, "step", "way", y)
     figure, axes = _figure(3.8)
-    ends: list[End] = []
-    for (name, split), curve in _by(rows, "way", "split").items():
-        way = way_of(name)
+    ends: list[LineEnd] = []
+    for (name, split), curve in _grouped(rows, "way", "split").items():
+        look = look_of(name)
         curve = sorted(curve, key=lambda row: row["step"])
         x, values = [row["step"] for row in curve], [row[y] for row in curve]
-        checked = split not in (None, "train")
-        axes.plot(
-            x,
-            values,
-            color=way.colour,
-            ls="-",
-            lw=1.8 if checked else 1.0,
-            alpha=1 if checked else 0.75,
-            marker=way.marker if checked else None,
-            markevery=_marked(x),
-        )
-        ends.append(End(values[-1], f"{name}, {split}" if split else name, way, way.colour if checked else None))
+        training = split in (None, "train")
+        line: Any = {"lw": 1.0, "alpha": 0.75} if training else {"lw": 1.8, "alpha": 1, "marker": look.marker}
+        axes.plot(x, values, color=look.colour, ls="-", markevery=_marked(x), **line)
+        full_name = f"{name}, {split}" if split else name
+        ends.append(LineEnd(values[-1], full_name, look, None if training else look.colour))
     axes.set(xlabel="optimiser steps", ylabel=label)
     axes.set_xlim(left=0, right=max(row["step"] for row in rows))
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -169,40 +135,32 @@ def training_curve(table: Any, y: str = "loss", label: str = "loss (nats per sup
     return figure
 
 
-@_styled
+@in_our_style
 def answer_histogram(table: Any, most: int = 10) -> Figure:
     """How often each answer was given to one problem. Rows: answer (None: none could be read), count, right (bool).
 
-    The most frequent answers stand in falling order, the rest in one bar. The right one is hatched and named.
+    The `most` frequent answers stand in falling order, the rest in one bar. The right one is hatched and named.
     """
-    rows = sorted(_rows(table, "answer", "count", "right"), key=lambda row: -row["count"])
+    rows = sorted(table_rows(table, "answer", "count", "right"), key=lambda row: -row["count"])
     shown = rows[:most] + [row for row in rows[most:] if row["right"]]
     rest = [row for row in rows if row not in shown]
     bars = [("none" if _absent(row["answer"]) else str(row["answer"]), row["count"], row["right"]) for row in shown]
     if rest:
         bars.append((f"{len(rest)} others", sum(row["count"] for row in rest), False))
     figure, axes = _figure(0.9 + 0.36 * len(bars))
-    for place, (_, count, right) in enumerate(bars):
-        look: Any = {"color": "#a5dcc9", "edgecolor": "#00704d", "hatch": "///"} if right else {"color": OTHER}
-        axes.barh(place, count, height=0.68, **look)
-        text = f"{_short(count)}  ✓ right answer" if right else _short(count)
-        axes.annotate(
-            text, (count, place), (5, 0), textcoords="offset points", va="center", weight="bold" if right else "normal"
-        )
-    axes.set_yticks(range(len(bars)), [name for name, _, _ in bars])
-    axes.set_ylim(len(bars) - 0.45, -0.55)
-    axes.grid(axis="y", visible=False)
+    for y, (_, count, right) in enumerate(bars):
+        fill: Any = {"color": "#a5dcc9", "edgecolor": "#00704d", "hatch": "///"} if right else {"color": OTHER}
+        axes.barh(y, count, height=0.68, **fill)
+        text, weight = (f"{_short(count)}  ✓ right answer", "bold") if right else (_short(count), "normal")
+        axes.annotate(text, (count, y), (5, 0), textcoords="offset points", va="center", weight=weight)
+    _bar_names(axes, [name for name, *_ in bars])
     axes.set_xlim(0, max(count * (1.5 if right else 1.12) for _, count, right in bars))
     axes.set(xlabel="samples with this answer", ylabel="final answer")
     return figure
 
 
-def _figure(height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")  # not pyplot's: nothing is shown twice in a notebook
-    return figure, figure.subplots()
-
-
-def _rows(table: Any, *needed: str) -> list[dict[str, Any]]:
+def table_rows(table: Any, *needed: str) -> list[dict[str, Any]]:
+    """The rows of a DataFrame or a list of dicts. Raises InputError for an empty table or a missing column."""
     rows = table.to_dict("records") if hasattr(table, "to_dict") else [dict(row) for row in table]
     if not rows:
         raise InputError(f"the table is empty; its rows need {', '.join(needed)}")
@@ -213,22 +171,35 @@ def _rows(table: Any, *needed: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _by(rows: list[dict[str, Any]], *names: str) -> dict[Any, list[dict[str, Any]]]:
+def log2_axis(axes: Axes, ticks: list[int]) -> None:
+    """Make the x axis logarithmic, with plain numbers at the ticks and none between."""
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _figure(height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")  # not pyplot's: nothing is shown twice in a notebook
+    return figure, figure.subplots()
+
+
+def _bar_names(axes: Axes, names: list[str]) -> None:
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.45, -0.55)
+    axes.grid(axis="y", visible=False)
+
+
+def _grouped(rows: list[dict[str, Any]], *names: str) -> dict[Any, list[dict[str, Any]]]:
     groups: dict[Any, list[dict[str, Any]]] = {}
     for row in rows:
-        values = tuple(None if _absent(row.get(name)) else row[name] for name in names)
-        groups.setdefault(values if len(names) > 1 else values[0], []).append(row)
+        key = tuple(None if _absent(row.get(name)) else row[name] for name in names)
+        groups.setdefault(key, []).append(row)
     return groups
 
 
 def _absent(value: Any) -> bool:
     return value is None or value != value  # pandas writes None as NaN
-
-
-def _powers(counts: list[int]) -> list[int]:
-    """Ticks at powers of two between the counts, every second or fourth where they are many."""
-    powers = [2**k for k in range(counts[-1].bit_length()) if counts[0] <= 2**k <= counts[-1]]
-    return powers[:: 1 + len(powers) // 8] or [counts[0]]
 
 
 def _marked(x: list[Any]) -> list[int]:
@@ -243,6 +214,6 @@ def _short(value: float) -> str:
 
 def _colour_of(name: Any) -> str:
     try:
-        return way_of(str(name)).colour
+        return look_of(str(name)).colour
     except InputError:
         return OTHER

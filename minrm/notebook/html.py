@@ -1,7 +1,7 @@
-"""What stands on a page beside prose: figures with a text for those who cannot see them, and tokens one by one.
+"""HTML for the pages: figures with an alternative text, and a solution's tokens with their scores or masks.
 
-Figures come in from `minrm.notebook.figures`, pieces of text from a tokenizer; HTML goes out that reads alike in the built book,
-in Jupyter and on Colab. Every box brings its own background and ink, so that dark and light pages show the same.
+The HTML looks alike in the built book, in Jupyter and on Colab. Every box sets its own background and ink, so that dark
+and light pages show the same colours.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -23,11 +24,12 @@ _BOX = (
 )
 
 
+@dataclass(repr=False)
 class Page:
-    """A piece of HTML that a notebook shows when it is a cell's last value; `str()` of it is the HTML, to look into."""
+    """HTML that a notebook shows when it is a cell's last value; `str(page)` is the HTML, `repr(page)` a short text."""
 
-    def __init__(self, html: str, text: str) -> None:
-        self.html, self.text = html, text
+    html: str
+    text: str
 
     def __str__(self) -> str:
         return self.html
@@ -35,12 +37,11 @@ class Page:
     def __repr__(self) -> str:
         return self.text
 
-    def _repr_html_(self) -> str:
-        return self.html
+    _repr_html_ = __str__
 
 
 def show(figure: Any, alt: str, dpi: int = 120) -> None:
-    """Display a matplotlib figure with its alternative text, in the built book and on Colab alike.
+    """Display a matplotlib figure with its alternative text.
 
     alt: one or two sentences that say what the picture shows. The picture is a PNG of at most 256 colours inside an
     <img>, since a plain image output has no place for the text; where there is no HTML, the text is shown.
@@ -70,39 +71,32 @@ def image(figure: Any, alt: str, dpi: int = 120) -> str:
 def score_along_solution(pieces: Sequence[str], scores: Sequence[float | None], step: float = 0.1) -> Page:
     """A solution's tokens, coloured by the score at each: orange 0, white one half, blue 1.
 
-    pieces: [T] texts of tokens; scores: [T] probabilities, None where there is none (the question). Each token names
-    its score when pointed at; where it has moved by `step` since it was last written, it stands below the token.
-    Raises InputError if the lengths differ or a score is no probability.
+    pieces: [T] texts of tokens; scores: [T] probabilities, None where there is none (the question). Each token has its
+    score as a tooltip; below the token a score is written where it has moved by `step` since the last written one.
+    Raises InputError for a score that is no probability.
     """
-    _same_length(pieces, scores, "scores")
-    parts, last = [], None
+    parts, written = [], -1.0
     for index, (piece, score) in enumerate(zip(pieces, scores, strict=True)):
         if score is None:
             parts.append(_token(piece))
             continue
         if not 0 <= score <= 1:
             raise InputError(f"token {index} {piece!r} has score {score}, which is no probability in [0, 1]")
-        moved = last is None or abs(score - last) >= step
-        last = score if moved else last
+        moved = written < 0 or abs(score - written) >= step
+        written = score if moved else written
         number = f'<sub style="font-size:.72em;font-weight:700">{score:.2f}</sub>' if moved else ""
         parts.append(_token(piece, f"score {score:.2f}", f"background:{_between(score)}", number))
     key = " ".join(_token(f"{p:g}", f"score {p:g}", f"background:{_between(p)}") for p in (0, 0.25, 0.5, 0.75, 1))
-    given = [score for score in scores if score is not None]
-    text = f"{len(given)} scored tokens, the last at {given[-1]:.2f}" if given else "no scored token"
+    scored = [score for score in scores if score is not None]
+    text = f"{len(scored)} scored tokens, the last at {scored[-1]:.2f}" if scored else "no scored token"
     return _page(parts, f"P(right) so far: {key} · a number below a token: the score has moved by {step:g}", text)
 
 
 def masked_tokens(pieces: Sequence[str], mask: Sequence[bool]) -> Page:
-    """Tokens with the supervised ones marked: underlined, bold and shaded; the others plain.
-
-    pieces: [T] texts of tokens; mask: [T] bool. Raises InputError if the lengths differ.
-    """
-    _same_length(pieces, mask, "mask")
+    """Tokens ([T] texts) with those marked that the mask ([T] bool) supervises: underlined, bold and shaded."""
     look = "background:#cfe6f7;font-weight:700;border-bottom:3px solid #1c51a9"
-    parts = [
-        _token(piece, "supervised", look) if marked else _token(piece, "not supervised")
-        for piece, marked in zip(pieces, mask, strict=True)
-    ]
+    tokens = zip(pieces, mask, strict=True)
+    parts = [_token(text, "supervised", look) if on else _token(text, "not supervised") for text, on in tokens]
     count = f"{sum(map(bool, mask))} of {len(pieces)} tokens are supervised"
     return _page(parts, f"{_token('like this', 'supervised', look)} {count}", count)
 
@@ -119,11 +113,6 @@ def _between(score: float) -> str:
     """The colour of a score, lightest at one half; black ink keeps 7:1 on all of them."""
     end, share = (HIGH, 2 * score - 1) if score > 0.5 else (LOW, 1 - 2 * score)
     return "#" + "".join(f"{round(255 + share * (channel - 255)):02x}" for channel in end)
-
-
-def _same_length(pieces: Sequence[str], others: Sequence[Any], name: str) -> None:
-    if len(pieces) != len(others) or not len(pieces):
-        raise InputError(f"{len(pieces)} pieces but {name} of length {len(others)}; each token needs one")
 
 
 def _page(parts: list[str], key: str, text: str) -> Page:

@@ -1,9 +1,9 @@
 """The palette of the course: one colour, marker and line for each way of choosing, on every page.
 
-The colours stay apart under simulated protanopia, deuteranopia and tritanopia (Machado et al. 2009), and reach 3:1
-against the panel; markers, lines and names say the same again. The panel is white on every page, because no grey reads
-at 4.5:1 on white and on #121212 alike, so that a transparent figure fails on one of the two. Lettering is large for the
-figure's width, to be legible on a telephone of 390 pixels.
+The colours stay apart under simulated protanopia, deuteranopia and tritanopia (Machado et al. 2009), and have a
+contrast of 3:1 with the panel; markers, lines and names repeat what they say. The panel is white on every page: no grey
+reads at 4.5:1 on both white and #121212, so a transparent figure would fail on one of them. Lettering is large, to be
+legible on a telephone of 390 pixels.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ PANEL, INK, QUIET, OTHER = "#ffffff", "#1a1a1a", "#5f5f5f", "#7d8da6"
 WIDTH, SMALLEST = 5.6, 11.0  # inches, points: 11 pt are 9.5 pixels where the figure is 350 pixels wide
 
 
-class Way(NamedTuple):
+class Look(NamedTuple):
     """How one way of choosing looks in every figure."""
 
     colour: str
@@ -25,16 +25,16 @@ class Way(NamedTuple):
 
 
 WAYS = {
-    "direct": Way("#666666", "x", (0, (1, 2))),
-    "greedy": Way("#666666", "P", (0, (6, 3))),
-    "one sample": Way("#666666", "+", (0, (4, 2, 1, 2))),
-    "vote": Way("#1c51a9", "o", "-"),
-    "weighted vote": Way("#1672dc", "h", (0, (5, 1.5))),
-    "likelihood": Way("#ce7900", "v", (0, (1, 1))),
-    "ORM": Way("#b93f13", "s", "-"),
-    "PRM": Way("#00a874", "^", "-"),
-    "Bradley–Terry": Way("#af82c5", "D", "-"),
-    "pass@N": Way("#000000", "*", (0, (2, 1.5))),
+    "direct": Look("#666666", "x", (0, (1, 2))),
+    "greedy": Look("#666666", "P", (0, (6, 3))),
+    "one sample": Look("#666666", "+", (0, (4, 2, 1, 2))),
+    "vote": Look("#1c51a9", "o", "-"),
+    "weighted vote": Look("#1672dc", "h", (0, (5, 1.5))),
+    "likelihood": Look("#ce7900", "v", (0, (1, 1))),
+    "ORM": Look("#b93f13", "s", "-"),
+    "PRM": Look("#00a874", "^", "-"),
+    "Bradley–Terry": Look("#af82c5", "D", "-"),
+    "pass@N": Look("#000000", "*", (0, (2, 1.5))),
 }
 
 STYLE: Any = {
@@ -47,8 +47,8 @@ STYLE: Any = {
 }  # fmt: skip
 
 
-def way_of(name: str) -> Way:
-    """The look of a way of choosing; a longer name ("PRM, minimum") takes the look of the way that it begins with."""
+def look_of(name: str) -> Look:
+    """The look of a way of choosing; a longer name ("PRM, minimum") has the look of the way that it begins with."""
     known = [way for way in WAYS if name == way or name.startswith((way + " ", way + ","))]
     if not known:
         raise InputError(f"no way of choosing is called {name!r}; a name begins with one of: {', '.join(WAYS)}")

@@ -1,4 +1,4 @@
-"""Reward models that others have published, behind the same `score` as ours."""
+"""Reward models that others have published, behind the `score` of ours."""
 
 from minrm.published.models import load_published, sizes
 

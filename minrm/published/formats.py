@@ -1,6 +1,6 @@
-"""How published reward models read a solution: a small record each. `minrm.published` loads and scores by them.
+"""How published reward models read a solution: one small record for each family.
 
-In come a tokenizer, a question and its steps; out come ids and the positions that are read, one for each step.
+A tokenizer, a question and its steps become ids and the positions that are read, one for each step.
 
     family             written as                                       read
     math-shepherd      lines `Step 1: …`, each ended by the tag ` ки`   `+` against `-` at the tag
@@ -8,11 +8,11 @@ In come a tokenizer, a question and its steps; out come ids and the positions th
     qwen-math-prm      chat: steps ended by `<extra_0>`                 two classes there, by a head of two layers
     skywork-o1-prm     the start token, then a step a line              one log-odds at each line's end
     trl                text: each step ended by a line break            two classes at the break's last token
-    trl-paragraphs     the same with two line breaks                    the same
+    trl-paragraphs     text: each step ended by two line breaks         two classes at the last break's last token
     skywork-reward-v2  chat: the prompt and its response                one reward at the last token (Bradley–Terry)
 
-The formats were read in model cards and the publishers' code (`Recipe.source`); the weights could not be loaded while
-this was written, so each recipe is proven on tiny models of the same layout.
+The formats were read in model cards and the publishers' code (`Format.source`); the weights could not be loaded while
+this was written, so each format is proven on tiny models of its layout.
 """
 
 from __future__ import annotations
@@ -38,61 +38,59 @@ from minrm.errors import InputError
 
 Encoded = tuple[list[int], list[int]]  # ids, positions
 
-TAG = "ки"  # Math-Shepherd's
-SEPARATOR = "<extra_0>"  # Qwen's
+TAG, SEPARATOR = "ки", "<extra_0>"  # Math-Shepherd's, Qwen's
 SYSTEM = "Please reason step by step, and put your final answer within \\boxed{}."
 DATE = "26 Jul 2024"  # Llama 3.2's template would write today's date, and the score would change overnight
+REMEDY = "take the tokenizer published with the model"
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Format:
     """How one family is read.
 
     loads: the class that holds its tensors. encode: (tokenizer, question, steps) to ids and positions. source: where
-    this was read. signs: the logits of `+` and `-` in the vocabulary are read, and not a head of its own. reward: the
-    response is read whole, and what comes out is a reward and no probability.
+    the format was read. label_tokens: the logits of `+` and `-` in the vocabulary are read, not a head. reward: the
+    response is read as one text, and the model returns a reward instead of a probability.
     """
 
     loads: Any
     encode: Callable[[Any, str, list[str]], Encoded]
     source: str
-    signs: bool = False
+    label_tokens: bool = False
     reward: bool = False
 
 
-class Qwen2WithClasses(Qwen2PreTrainedModel):
+class _Qwen2WithHead(Qwen2PreTrainedModel):
+    add_head: Any
+
+    def __init__(self, config: Any) -> None:
+        if not isinstance(config, Qwen2Config):
+            raise InputError(f"this head needs a Qwen 2 backbone, not {config.model_type}; give another like=")
+        super().__init__(config)
+        self.model = Qwen2Model(config)
+        self.add_head(config.hidden_size)
+        self.post_init()
+
+
+class Qwen2WithClasses(_Qwen2WithHead):
     """The stock Qwen 2 backbone under the head of Qwen2.5-Math-PRM: tensors `score.0` and `score.2`."""
 
-    def __init__(self, config: Any) -> None:
-        super().__init__(_qwen2(config))
-        size = config.hidden_size
-        self.model = Qwen2Model(config)
+    def add_head(self, size: int) -> None:
         self.score = nn.Sequential(nn.Linear(size, size), nn.ReLU(), nn.Linear(size, 2))
-        self.post_init()
 
 
-class Qwen2WithValue(Qwen2PreTrainedModel):
+class Qwen2WithValue(_Qwen2WithHead):
     """The stock Qwen 2 backbone under the head of Skywork-o1-Open-PRM: the tensors `v_head.summary`."""
 
-    def __init__(self, config: Any) -> None:
-        super().__init__(_qwen2(config))
-        self.model = Qwen2Model(config)
-        self.v_head = nn.ModuleDict({"summary": nn.Linear(config.hidden_size, 1)})
-        self.post_init()
-
-
-def _qwen2(config: Any) -> Any:
-    if not isinstance(config, Qwen2Config):
-        raise InputError(f"wanted a Qwen 2 backbone under this head, got {config.model_type}; give another like=")
-    return config
+    def add_head(self, size: int) -> None:
+        self.v_head = nn.ModuleDict({"summary": nn.Linear(size, 1)})
 
 
 def token_id(tokenizer: Any, text: str) -> int:
-    """The id of `text`, as the tokenizer makes it. Raises InputError where it makes several or knows none."""
+    """The id of `text`. Raises InputError where the tokenizer makes several of it or knows none."""
     ids = _ids(tokenizer, text, add_special_tokens=False)
     if len(ids) != 1 or ids[0] == tokenizer.unk_token_id:
-        pieces = tokenizer.convert_ids_to_tokens(ids)
-        raise InputError(f"{text!r} must be one known token, not {pieces}; take the tokenizer published with the model")
+        raise InputError(f"{text!r} must be one known token, not {tokenizer.convert_ids_to_tokens(ids)}; {REMEDY}")
     return ids[0]
 
 
@@ -110,14 +108,13 @@ def _chat(tokenizer: Any, *turns: tuple[str, str]) -> list[int]:
     try:
         text = tokenizer.apply_chat_template(messages, tokenize=False, date_string=DATE)
     except (TemplateError, ValueError) as error:
-        raise InputError(f"no chat template for these turns ({error}); take the tokenizer published with it") from error
-    start = 0
+        raise InputError(f"no chat template for these turns ({error}); {REMEDY}") from error
+    end = 0
     for role, content in turns:
-        start = text.find(content.strip(), start) + len(content.strip())
-        if start < len(content.strip()):
-            raise InputError(
-                f"the chat template leaves out the {role} turn; take the tokenizer published with the model"
-            )
+        start = text.find(content.strip(), end)
+        if start < 0:
+            raise InputError(f"the chat template leaves out the {role} turn; {REMEDY}")
+        end = start + len(content.strip())
     return _ids(tokenizer, text, add_special_tokens=False)
 
 
@@ -127,16 +124,13 @@ def _math_shepherd(tokenizer: Any, question: str, steps: list[str]) -> Encoded:
 
 
 def _rlhflow(tokenizer: Any, question: str, steps: list[str]) -> Encoded:
-    """The chat is written twice, all `+` and all `-`: where the two differ stand the answers, and nothing else."""
+    """The chat is written with all `+` and with all `-`: the answers are the tokens in which the two differ."""
     users = [f"{question} {steps[0]}", *steps[1:]]
     plus, minus = (_chat(tokenizer, *(t for user in users for t in (("user", user), ("assistant", s)))) for s in "+-")
     at = [position for position, (a, b) in enumerate(zip(plus, minus, strict=False)) if a != b]
-    signs = {(token_id(tokenizer, "+"), token_id(tokenizer, "-"))}
-    if len(plus) != len(minus) or len(at) != len(steps) or {(plus[i], minus[i]) for i in at} != signs:
-        raise InputError(
-            "the chat template does not answer each user turn with one token, + or -; "
-            "take the tokenizer published with the model"
-        )
+    labels = {(token_id(tokenizer, "+"), token_id(tokenizer, "-"))}
+    if len(plus) != len(minus) or len(at) != len(steps) or {(plus[i], minus[i]) for i in at} != labels:
+        raise InputError(f"the chat template does not answer each user turn with one token, + or -; {REMEDY}")
     return plus, [position - 1 for position in at]
 
 
@@ -149,7 +143,7 @@ def _qwen_math_prm(tokenizer: Any, question: str, steps: list[str]) -> Encoded:
 def _skywork_o1_prm(tokenizer: Any, question: str, steps: list[str]) -> Encoded:
     """Each part is tokenised apart. A line break inside a step becomes a space, since here it would end the step."""
     if tokenizer.bos_token is None:
-        raise InputError("the tokenizer has no start token; take the tokenizer published with the model")
+        raise InputError(f"the tokenizer has no start token; {REMEDY}")
     end, at = token_id(tokenizer, "\n"), []
     ids = _ids(tokenizer, tokenizer.bos_token + question + "\n")
     for step in steps:
@@ -159,10 +153,10 @@ def _skywork_o1_prm(tokenizer: Any, question: str, steps: list[str]) -> Encoded:
 
 
 def _trl(tokenizer: Any, question: str, steps: list[str], separator: str) -> Encoded:
-    """Each beginning of the text, up to a separator, is tokenised as if it stood alone: the reading of TRL's guide.
+    """Each beginning of the text, up to a separator, is tokenised as if it stood alone, as in TRL's guide.
 
-    Its trainer tokenised steps and separators apart and wrote none after the question; published figures were not
-    measured so, but in this way.
+    TRL's trainer tokenised steps and separators apart and wrote none after the question; the published figures were
+    measured as in the guide.
     """
     texts = [separator.join([question, *steps[:count]]) + separator for count in range(1, len(steps) + 1)]
     rows = [_ids(tokenizer, text) for text in texts]
@@ -179,39 +173,24 @@ def _skywork_reward(tokenizer: Any, prompt: str, response: list[str]) -> Encoded
 # Cards that could not be opened were read in public copies of their code. Not verified: that no template was changed
 # since, and the pad token of Skywork-Reward-V2's Llama models (were it their end of turn, the stock class would read
 # one token earlier than the last).
-RECIPES = {
-    "math-shepherd": Recipe(
-        AutoModelForCausalLM, _math_shepherd, signs=True,
-        source="card's example (public copies of its code); card of the data; huggingface/search-and-learn (the ids)",
-    ),
-    "rlhflow": Recipe(
-        AutoModelForCausalLM, _rlhflow, signs=True,
-        source="RLHFlow/RLHF-Reward-Modeling, math-rm/prm_evaluate.py and README.md, to which the card points",
-    ),
-    "qwen-math-prm": Recipe(
-        Qwen2WithClasses, _qwen_math_prm,
-        source="card and config.json; the head in vllm-project/vllm, model_executor/models/qwen2_rm.py",
-    ),
-    "skywork-o1-prm": Recipe(
-        Qwen2WithValue, _skywork_o1_prm,
-        source="SkyworkAI/skywork-o1-prm-inference (io_utils.py, prm_model.py, in huggingface/search-and-learn); "
-        "config.json and special_tokens_map.json",
-    ),
-    "trl": Recipe(
-        AutoModelForTokenClassification, partial(_trl, separator="\n"),
-        source="TRL's guide to PRMTrainer; huggingface/ProcessBench, code/run_eval_prm_trl.py",
-    ),
-    "trl-paragraphs": Recipe(
-        AutoModelForTokenClassification, partial(_trl, separator="\n\n"),
-        source="the same, and huggingface/search-and-learn, recipes/training/README.md (the separator)",
-    ),
-    "skywork-reward-v2": Recipe(
-        AutoModelForSequenceClassification, _skywork_reward, reward=True, source="card's example",
-    ),
+_TRL_GUIDE = "TRL's guide to PRMTrainer; huggingface/ProcessBench, code/run_eval_prm_trl.py"
+FORMATS = {
+    "math-shepherd": Format(AutoModelForCausalLM, _math_shepherd, "card's example (public copies of its code); card of "
+        "the data; huggingface/search-and-learn (the ids)", label_tokens=True),
+    "rlhflow": Format(AutoModelForCausalLM, _rlhflow, "RLHFlow/RLHF-Reward-Modeling, math-rm/prm_evaluate.py and "
+        "README.md, to which the card points", label_tokens=True),
+    "qwen-math-prm": Format(Qwen2WithClasses, _qwen_math_prm, "card and config.json; the head in vllm-project/vllm, "
+        "model_executor/models/qwen2_rm.py"),
+    "skywork-o1-prm": Format(Qwen2WithValue, _skywork_o1_prm, "SkyworkAI/skywork-o1-prm-inference (io_utils.py, "
+        "prm_model.py, in huggingface/search-and-learn); config.json and special_tokens_map.json"),
+    "trl": Format(AutoModelForTokenClassification, partial(_trl, separator="\n"), _TRL_GUIDE),
+    "trl-paragraphs": Format(AutoModelForTokenClassification, partial(_trl, separator="\n\n"), _TRL_GUIDE +
+        "; huggingface/search-and-learn, recipes/training/README.md (the separator)"),
+    "skywork-reward-v2": Format(AutoModelForSequenceClassification, _skywork_reward, "card's example", reward=True),
 }  # fmt: skip
 
-# What a hub name is read by, and its parameters in billions, as loaded (a head over the vocabulary only where it is
-# read): counted on the config's shape; a test counts again.
+# Hub name → family, and parameters in billions, as loaded (a head over the vocabulary only where it is read): counted
+# on the config's shape; a test counts again.
 MODELS = {
     "peiyi9979/math-shepherd-mistral-7b-prm": ("math-shepherd", 7.242),
     "RLHFlow/Llama3.1-8B-PRM-Mistral-Data": ("rlhflow", 8.030),

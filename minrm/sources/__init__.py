@@ -9,15 +9,14 @@
                                         RLHFlow/Deepseek-PRM-Data               deepseek_instruct_data.jsonl
     math_shepherd     process           peiyi9979/Math-Shepherd                 math-shepherd.jsonl
     prm800k           process           none                                    phase1_train.jsonl, … (by Git LFS)
-    processbench      process           Qwen/ProcessBench (split gsm8k, …)      gsm8k.json, math.json,
-                                                                                olympiadbench.json, omnimath.json
+    processbench      process           Qwen/ProcessBench (split gsm8k, …)      none that is read: .json lists
     trl_stepwise      process           trl-lib/math_shepherd, trl-lib/prm800k  data/train-….parquet, test-…
     hh_rlhf           pair              Anthropic/hh-rlhf (data_dir)            train.jsonl.gz, test.jsonl.gz
 
-On GitHub: openai/grade-school-math, openai/prm800k, anthropics/hh-rlhf. Every row is kept, or dropped and counted with
-its cause: the counts are logged and stand in the data set's `info.description`. With streaming=True there is an
-iterator over the rows in place of a `datasets.Dataset`, for sets larger than memory: nothing is kept, and of the hub's
-data only what is read is fetched.
+On GitHub: openai/grade-school-math, openai/prm800k, anthropics/hh-rlhf. Every row is used, or dropped and counted with
+its cause: the counts are logged and stand in the data set's `info.description`. streaming=True gives an iterator over
+the rows in place of a `datasets.Dataset`, for sets larger than memory: nothing is kept, and of the hub's data only what
+is read is fetched. All functions raise InputError for a file or row that cannot be used.
 """
 
 from minrm.sources.benchmarks import processbench

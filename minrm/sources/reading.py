@@ -1,7 +1,6 @@
 """Publishers' records -> rows of a schema: read from a file or the hub, converted one at a time, counted.
 
-The functions of `minrm.sources` say what a record holds and how it becomes rows; this file does what they have in
-common. Every record is used, or dropped and counted with its cause; one of another layout is an `InputError` that names
+Every record is used, or dropped and counted with its cause; a record of another layout raises an InputError that names
 its file and row.
 """
 
@@ -21,65 +20,21 @@ from minrm.rows import check_row, read_rows
 from minrm.text import CORRECT, INCORRECT
 
 Row = dict[str, Any]
+Rows = Any  # a `datasets.Dataset`, or with streaming=True an iterator over rows
 Record = tuple[str, Row]  # where it stands, such as "train.jsonl, row 17", and what is there
-_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-_log = logging.getLogger(__name__)
-ANNOTATION = re.compile(r"<<[^<>\n]*>>")
-SIGNS = {"+": CORRECT, "-": INCORRECT}
+LABELS = {"+": CORRECT, "-": INCORRECT}
 NUMBER = re.compile(r"^\s*step \d+\s*:\s*", re.IGNORECASE | re.MULTILINE)
-_FIRST = re.compile(r"\bstep 1\s*:", re.IGNORECASE)
 NO_START = "no 'Step 1:' says where the solution begins"
-
-
-def read_records(path: str | os.PathLike, function: str, **hub: Any) -> Iterator[Record]:
-    """Yield (place, record) of a local file, or of the hub where `hub` says how its data set is loaded.
-
-    function: the source's name, for messages. Raises InputError where there is neither a file nor a way to the hub.
-    """
-    text = os.fspath(path)
-    looks_local = Path(text).exists() or not _HUB_NAME.fullmatch(text) or re.search(r"\.(jsonl?|gz|parquet)$", text)
-    if looks_local:
-        for number, row in enumerate(read_rows(text), start=1):
-            yield f"{text}, row {number}", row
-        return
-    if not hub:
-        raise InputError(
-            f"{text}: no such file, and {function} has no data set on the hub that its publisher made; "
-            "give the publisher's file (see help(minrm.sources))"
-        )
-    try:
-        for number, row in enumerate(_load(text, hub), start=1):
-            yield f"{text} ({hub['split']}), row {number}", row
-    except Exception as error:  # what the hub's client raises offline depends on its version and its transport
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:120]
-        raise InputError(
-            f"{text}: not to be had from the hub ({reason}); "
-            f'give a file that you have, {function}("train.jsonl"), or use the world that needs no download, '
-            "minrm.world.generate"
-        ) from error
-
-
-def _load(name: str, hub: dict[str, Any]) -> Iterable[Row]:
-    import datasets
-
-    return datasets.load_dataset(name, **{key: value for key, value in hub.items() if value not in (None, False)})
-
-
-def get(record: Row, name: str, kind: type, place: str) -> Any:
-    """The field `name`, which must be there and of that kind. Raises InputError."""
-    if not isinstance(record.get(name), kind):
-        what = f"is a {type(record[name]).__name__}, not a {kind.__name__}" if name in record else "is missing"
-        raise InputError(f"{place}: the field {name!r} {what}; there is {', '.join(map(str, record)) or 'nothing'}")
-    return record[name]
-
-
-def texts(record: Row, place: str, *names: str) -> list[str]:
-    """Several fields that are texts."""
-    return [get(record, name, str, place) for name in names]
+_FIRST = re.compile(r"\bstep 1\s*:", re.IGNORECASE)
+_ANNOTATION = re.compile(r"<<[^<>\n]*>>")
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(?<!\.jsonl)(?<!\.json)(?<!\.gz)(?<!\.parquet)")
+_log = logging.getLogger(__name__)
 
 
 @dataclass
-class _Tally:
+class Tally:
+    """How many records of a source were read, dropped for which cause, and turned into how many rows of its schema."""
+
     title: str
     schema: str
     records: int = 0
@@ -97,30 +52,51 @@ class _Tally:
 def collect(
     title: str,
     schema: str,
-    records: Iterable[Record],
     convert: Callable[[Row, str], tuple[list[Row], str]],
+    path: str | os.PathLike,
     streaming: bool = False,
-) -> Any:
-    """A `datasets.Dataset` of what `convert(record, place)` gives: a record's rows, and why there are none, else "".
+    **hub: Any,
+) -> Rows:
+    """A `datasets.Dataset` of the rows that `convert(record, where)` makes of each record of a file or hub data set.
 
-    streaming: an iterator in its place, which holds one record at a time. The counts are logged when all are read, and
-    stand in the data set's `info.description`. Raises InputError for a row that does not fit, and where none is left.
+    title: the data set's name, for messages and counts. convert: returns a record's rows, and the cause where there
+    are none, else "". streaming: returns an iterator in place of the Dataset. hub: how `datasets.load_dataset` finds
+    the data; without it only files are read. Raises InputError for a row that does not fit, and where none is left.
     """
-    tally = _Tally(title, schema)
-    rows = _converted(records, convert, tally)
+    tally = Tally(title, schema)
+    rows = _convert(_records(path, title, hub and hub | {"streaming": streaming}), convert, tally)
     return rows if streaming else _dataset(list(rows), tally)
 
 
-def _converted(
-    records: Iterable[Record], convert: Callable[[Row, str], tuple[list[Row], str]], tally: _Tally
+def _records(path: str | os.PathLike, title: str, hub: dict[str, Any]) -> Iterator[Record]:
+    text = os.fspath(path)
+    if Path(text).exists() or not _HUB_NAME.fullmatch(text):
+        yield from ((f"{text}, row {number}", row) for number, row in enumerate(read_rows(text), start=1))
+        return
+    if not hub:
+        what = f"{title} has no data set on the hub that its publisher made"
+        raise InputError(f"{text}: no such file, and {what}; give the publisher's file (see help(minrm.sources))")
+    import datasets
+
+    try:
+        records = datasets.load_dataset(text, **{key: value for key, value in hub.items() if value})
+        yield from ((f"{text} ({hub['split']}), row {number}", row) for number, row in enumerate(records, start=1))
+    except Exception as error:  # what the hub's client raises offline depends on its version and its transport
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:120]
+        remedy = "give a file that you have, or use the world that needs no download, minrm.world.generate"
+        raise InputError(f"{text}: not within reach on the hub ({reason}); {remedy}") from error
+
+
+def _convert(
+    records: Iterable[Record], convert: Callable[[Row, str], tuple[list[Row], str]], tally: Tally
 ) -> Iterator[Row]:
-    for place, record in records:
+    for where, record in records:
         tally.records += 1
-        rows, cause = convert(record, place)
+        rows, cause = convert(record, where)
         if cause:
             tally.dropped[cause] += 1
         for row in rows:
-            check_row(row, tally.schema, place)
+            check_row(row, tally.schema, where)
             tally.rows += 1
             yield row
     if not tally.rows:
@@ -128,7 +104,7 @@ def _converted(
     _log.info(tally)
 
 
-def _dataset(rows: list[Row], tally: _Tally) -> Any:
+def _dataset(rows: list[Row], tally: Tally) -> Any:
     import datasets
 
     text = datasets.Value("string")
@@ -140,8 +116,27 @@ def _dataset(rows: list[Row], tally: _Tally) -> Any:
     return dataset
 
 
+# What several converters need
+
+
+def get(record: Any, name: str, kind: type, where: str, null: bool = False) -> Any:
+    """The field `name` of a JSON object, which must be there and of that kind, or null. Raises InputError."""
+    if not isinstance(record, dict):
+        raise InputError(f"{where}: a {type(record).__name__}; it should be an object with a field {name!r}")
+    if name not in record or not (isinstance(record[name], kind) or (null and record[name] is None)):
+        kinds = kind.__name__ + (" or null" if null else "")
+        what = f"is a {type(record[name]).__name__}, not a {kinds}" if name in record else "is missing"
+        raise InputError(f"{where}: the field {name!r} {what}; there is {', '.join(map(str, record)) or 'nothing'}")
+    return record[name]
+
+
+def texts(record: Any, where: str, *names: str) -> list[str]:
+    """Several fields that are texts."""
+    return [get(record, name, str, where) for name in names]
+
+
 def process_row(question: str, steps: list[Any], labels: list[Any]) -> tuple[list[Row], str]:
-    """The row, its steps without their numbers; none, and why, where a step is without text."""
+    """The row, its steps without their numbers; no row, and the cause, where a step has no text."""
     steps = [_unnumbered(step) if isinstance(step, str) else step for step in steps]
     if "" in steps:
         return [], "a step without text"
@@ -155,10 +150,10 @@ def _unnumbered(step: str) -> str:
 
 def split_question(text: str) -> tuple[str, str] | None:
     """A question and what follows it, cut where "Step 1:" begins; None where there is none."""
-    found = _FIRST.search(text)
-    return (text[: found.start()], text[found.start() :]) if found and text[: found.start()].strip() else None
+    first = _FIRST.search(text)
+    return (text[: first.start()], text[first.start() :]) if first and text[: first.start()].strip() else None
 
 
-def plain(solution: str, annotations: bool) -> str:
-    """The solution without the calculator's marks, `<<48/2=24>>`, unless they are to stay."""
-    return solution if annotations else ANNOTATION.sub("", solution)
+def without_annotations(solution: str) -> str:
+    """The solution without the calculator's marks, `<<48/2=24>>`."""
+    return _ANNOTATION.sub("", solution)

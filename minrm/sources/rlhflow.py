@@ -1,121 +1,108 @@
 """RLHFlow's data (Xiong et al. 2024), conversations: the user says a step, the assistant says + or -.
 
 Solutions to GSM8K and MATH by two models, labelled by rollouts step by step, or as a whole by the final answer. The
-first turn holds the question and what follows it; where the one ends, the row does not always say. `minrm.sources`
-offers the two functions.
+first turn holds the question and the first step; in the Mistral data "Step 1:" begins the step, the Deepseek data have
+no such mark.
 """
 
 from __future__ import annotations
 
 import os
-from bisect import bisect_right
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 
 from minrm.errors import InputError
-from minrm.sources.reading import NO_START, SIGNS, Row, collect, get, process_row, read_records, split_question, texts
+from minrm.sources.reading import LABELS, NO_START, Row, Rows, collect, get, process_row, split_question, texts
 from minrm.text import final_answer
-
-if TYPE_CHECKING:
-    from datasets import Dataset
 
 
 def rlhflow(
     path: str | os.PathLike = "RLHFlow/Mistral-PRM-Data",
     split: str = "train",
-    problems: Iterable[dict[str, Any]] | None = None,
+    problems: Iterable[Row] = (),
     streaming: bool = False,
-) -> Dataset:
+) -> Rows:
     """RLHFlow's process data (Xiong et al. 2024): GSM8K and MATH, labelled by rollouts -> process rows.
 
-    A row is a conversation: the user says a step, the assistant + or -. The first turn holds the question too, and in
-    the Mistral data "Step 1:" begins the step. The Deepseek data have no such mark: `problems` (rows with a question,
-    such as `gsm8k()`) tells how far the question goes. Dropped and counted: rows with neither, and with a step without
-    text. Raises InputError for a file or row that cannot be used.
+    problems: rows with a question, such as `gsm8k()`; they say where the question ends in the Deepseek data, which do
+    not mark the first step. Dropped and counted: rows in which neither a known question nor "Step 1:" says so, and rows
+    with a step without text.
     """
-    known = _Questions(problems or ())
+    split_first = _splitter(problems)
 
-    def convert(record: Row, place: str) -> tuple[list[Row], str]:
-        steps, labels = _turns(record, place)
-        begun = known.split(steps[0]) or split_question(steps[0])
-        if begun is None:
+    def convert(record: Row, where: str) -> tuple[list[Row], str]:
+        steps, labels = _turns(record, where)
+        parts = split_first(steps[0])
+        if parts is None:
             return [], NO_START + ("" if problems else " (give problems=…)")
-        return process_row(begun[0], [begun[1], *steps[1:]], labels)
+        return process_row(parts[0], [parts[1], *steps[1:]], labels)
 
-    records = read_records(path, "rlhflow", split=split, streaming=streaming)
-    return collect("RLHFlow", "process", records, convert, streaming)
+    return collect("RLHFlow", "process", convert, path, streaming, split=split)
 
 
 def rlhflow_outcomes(
     path: str | os.PathLike = "RLHFlow/Mistral-ORM-Data",
     split: str = "train",
-    problems: Iterable[dict[str, Any]] | None = None,
+    problems: Iterable[Row] = (),
     streaming: bool = False,
-) -> Dataset:
+) -> Rows:
     """RLHFlow's outcome data (Xiong et al. 2024): solutions to GSM8K and MATH, right or wrong -> outcome rows.
 
-    A row is a conversation of two turns: the user says question and solution, the assistant + or -. Where the solution
-    begins, "Step 1:" or `problems` says, as in `rlhflow`; rows with neither are dropped and counted. The publisher does
-    not give the right answer: it is the solution's own where that is right, else null. Raises InputError for a file or
-    row that cannot be used.
+    A conversation has two turns: question and solution, then + or -. The publisher does not give the right answer:
+    `answer` is the solution's own where that is right, else null. problems: as in `rlhflow`. Dropped and counted: rows
+    in which nothing says where the solution begins, and empty solutions.
     """
-    known = _Questions(problems or ())
+    split_first = _splitter(problems)
 
-    def convert(record: Row, place: str) -> tuple[list[Row], str]:
-        said, labels = _turns(record, place)
-        if len(said) != 1 or labels == [None]:
-            raise InputError(
-                f"{place}: {len(get(record, 'conversations', list, place))} turns, not two (question and solution, "
-                "then + or -); process data, with a turn a step, are read by rlhflow"
-            )
-        begun = known.split(said[0]) or split_question(said[0])
-        if begun is None:
+    def convert(record: Row, where: str) -> tuple[list[Row], str]:
+        steps, labels = _turns(record, where)
+        if len(steps) != 1 or labels == [None]:
+            remedy = "process data, with a turn a step, are read by rlhflow"
+            turns = len(record["conversations"])
+            raise InputError(f"{where}: {turns} turns, not two (question and solution, then + or -); {remedy}")
+        parts = split_first(steps[0])
+        if parts is None:
             return [], NO_START + ("" if problems else " (give problems=…)")
-        question, solution = (text.strip() for text in begun)
+        question, solution = (text.strip() for text in parts)
         if not solution:
             return [], "an empty solution"
-        correct = bool(labels[0])
-        answer = final_answer(solution) if correct else None
-        return [{"question": question, "solution": solution, "answer": answer, "correct": correct}], ""
+        answer = final_answer(solution) if labels[0] else None
+        return [{"question": question, "solution": solution, "answer": answer, "correct": bool(labels[0])}], ""
 
-    records = read_records(path, "rlhflow_outcomes", split=split, streaming=streaming)
-    return collect("RLHFlow outcomes", "outcome", records, convert, streaming)
+    return collect("RLHFlow outcomes", "outcome", convert, path, streaming, split=split)
 
 
-def _turns(record: Row, place: str) -> tuple[list[str], list[int | None]]:
-    """What the user said in each turn of a conversation, and the label that each got: None for a last one without."""
-    said = get(record, "conversations", list, place)
-    if not said:
-        raise InputError(f"{place}: an empty conversation; each step is a turn of the user, with + or - after it")
+def _turns(record: Row, where: str) -> tuple[list[str], list[int | None]]:
+    """The user's turns of a conversation, and the label after each: None for a last one without."""
+    turns = get(record, "conversations", list, where)
+    if not turns:
+        raise InputError(f"{where}: an empty conversation; each step is a turn of the user, with + or - after it")
     steps: list[str] = []
     labels: list[int | None] = []
-    for number, turn in enumerate(said, start=1):
-        at, who = f"{place}, turn {number}", ("user", "assistant")[(number - 1) % 2]
-        if not isinstance(turn, dict) or turn.get("role") != who:
-            by = turn.get("role") if isinstance(turn, dict) else turn
-            raise InputError(f"{at}: by {by!r:.40}, not by {who!r}; the user says a step, the assistant + or -")
+    for number, turn in enumerate(turns, start=1):
+        at, role = f"{where}, turn {number}", ("user", "assistant")[(number - 1) % 2]
+        if (speaker := get(turn, "role", str, at)) != role:
+            raise InputError(f"{at}: by {speaker!r:.40}, not by {role!r}; the user says a step, the assistant + or -")
         text = texts(turn, at, "content")[0]
-        if who == "user":
+        if role == "user":
             steps.append(text)
-        elif text.strip() in SIGNS:
-            labels.append(SIGNS[text.strip()])
+        elif text.strip() in LABELS:
+            labels.append(LABELS[text.strip()])
         else:
             raise InputError(f"{at}: the assistant says {text!r:.40}; it should be + or -")
     return steps, [*labels, *[None] * (len(steps) - len(labels))]
 
 
-class _Questions:
-    """Known questions, for texts that begin with one of them and do not say where it ends."""
+def _splitter(problems: Iterable[Row]) -> Callable[[str], tuple[str, str] | None]:
+    """A function that splits a text after the longest known question that begins it, else before "Step 1:"."""
+    questions: dict[str, set[str]] = defaultdict(set)
+    for row in problems:
+        question = row["question"].strip()
+        questions[question[:3]].add(question)  # by their beginning, since there are many thousands
 
-    def __init__(self, problems: Iterable[Row]):
-        self._sorted = sorted({row["question"].strip() for row in problems})
+    def split(text: str) -> tuple[str, str] | None:
+        text = text.strip()
+        known = max((q for q in questions[text[:3]] if text.startswith(q)), key=len, default=None)
+        return split_question(text) if known is None else (known, text[len(known) :])
 
-    def split(self, text: str) -> tuple[str, str] | None:
-        """The longest known question that the text begins with, and the rest; None where it begins with none."""
-        key = text = text.strip()
-        while place := bisect_right(self._sorted, key):
-            question = self._sorted[place - 1]
-            if text.startswith(question):
-                return question, text[len(question) :]
-            key = os.path.commonprefix([question, text])  # what is longer cannot begin the text: it would sort here
-        return None
+    return split

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minrm.checks import check_final_token
-from minrm.checks.masks import draw_batches
+from minrm.checks.final_token import draw_batches
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tools" / "assignment"))
@@ -203,8 +203,8 @@ WRONG = [
     (changed_and_wrong, "changed its argument"),
     (lambda mask: at(mask, last(mask)), "a row without a solution has no last token"),
     (lambda mask: at(mask, (mask * torch.arange(mask.shape[1])).argmax(1)), "a row without a solution"),
-    (lambda mask: by_flip(mask).int(), "torch.int32; wanted is a tensor ("),
-    (lambda mask: by_flip(mask).float(), "torch.float32; wanted is a tensor ("),
+    (lambda mask: by_flip(mask).int(), "torch.int32; expected is a tensor ("),
+    (lambda mask: by_flip(mask).float(), "torch.float32; expected is a tensor ("),
     (lambda mask: by_flip(mask).numpy(), "that is of type ndarray"),
     (lambda mask: by_flip(mask).tolist(), "that is of type list"),
     (lambda mask: (by_flip(mask), last(mask)), "that is of type tuple"),
@@ -243,7 +243,7 @@ def test_each_wrong_answer_meets_its_hint_whatever_the_seed(answer, said, seed):
 
 
 def test_a_hint_shows_the_row_on_which_it_went_wrong():
-    with pytest.raises(AssertionError, match=r"padded on both sides\), row 1: mask 0+1+0+ gave 0+1, wanted is 0+10+: "):
+    with pytest.raises(AssertionError, match=r"padded on both sides\), row 1: mask 0+1+0+ gave 0+1, expected 0+10+: "):
         check_final_token(last_column)
 
 

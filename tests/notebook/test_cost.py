@@ -4,7 +4,7 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from tiny import causal
-from transformers import Qwen2Config
+from transformers import AutoModelForCausalLM, Qwen2Config
 
 from minrm.notebook import cost
 
@@ -13,25 +13,25 @@ QWEN = Qwen2Config(
     vocab_size=151936, hidden_size=896, intermediate_size=4864, num_hidden_layers=24, num_attention_heads=14,
     num_key_value_heads=2, tie_word_embeddings=True,
 )  # fmt: skip
+with torch.device("meta"):
+    SHAPE = cost.shape(AutoModelForCausalLM.from_config(QWEN))
 
 
 def test_a_published_shape_has_the_published_number_of_weights():
-    assert cost.shape(QWEN).weights == 494_032_768
-    assert cost.shape(QWEN).cache == 2 * 24 * 2 * 64
+    assert SHAPE.weights == 494_032_768 and SHAPE.cache == 2 * 24 * 2 * 64
 
 
 @pytest.mark.parametrize("architecture", ["llama", "qwen2"])
 def test_adapters_are_as_many_as_peft_makes(architecture):
-    model = causal(architecture)
-    adapted = get_peft_model(model, LoraConfig(r=8, target_modules="all-linear"))
-    assert cost.shape(causal(architecture).config).adapters(8) == adapted.get_nb_trainable_parameters()[0]
+    adapted = get_peft_model(causal(architecture), LoraConfig(r=8, target_modules="all-linear"))
+    assert cost.shape(causal(architecture)).adapters(8) == adapted.get_nb_trainable_parameters()[0]
 
 
 def test_the_cache_is_as_large_as_the_one_that_a_model_fills():
     model = causal("llama")
     filled = model(torch.arange(10)[None], use_cache=True).past_key_values
     numbers = sum(layer.keys.numel() + layer.values.numel() for layer in filled.layers)
-    assert numbers == cost.shape(model.config).cache * 10
+    assert numbers == cost.shape(model).cache * 10
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
@@ -56,25 +56,23 @@ def test_activations_are_about_what_autograd_keeps(checkpointing):
     ids = torch.randint(0, 600, (rows, tokens), generator=torch.Generator().manual_seed(0))
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         states = model.base_model(ids, use_cache=False).last_hidden_state
-    found = sum(kept.values())
-    shape = cost.shape(model.config)
+    measured, shape = sum(kept.values()), cost.shape(model)
     counted = cost.activations(shape, rows, tokens, checkpointing)
     if checkpointing:  # the layer that is computed anew comes later, in the backward pass
         counted -= cost.activations(shape, rows, tokens, False) // shape.layers
     assert states.requires_grad
-    assert 0.75 < counted / found < 1.33, (counted, found)
+    assert 0.75 < counted / measured < 1.33, (counted, measured)
 
 
 def test_lora_keeps_a_small_part_and_checkpointing_another():
-    shape = cost.shape(QWEN)
-    lora, whole = (cost.training_gb(shape, 8, 512, rank) for rank in (16, 0))
+    lora, whole = (cost.training_gb(SHAPE, 8, 512, rank) for rank in (16, 0))
     assert whole["trained"] == pytest.approx(16 * 0.494, rel=1e-3)
     assert lora["trained"] < 0.02 * whole["trained"] and lora["weights"] == whole["weights"]
-    assert cost.training_gb(shape, 8, 512, 16, False)["activations"] > 5 * lora["activations"]
+    assert cost.training_gb(SHAPE, 8, 512, 16, False)["activations"] > 5 * lora["activations"]
 
 
 def test_time_follows_the_tokens_and_the_gpu():
-    shape, t4, h100 = cost.shape(QWEN), cost.GPUS["T4"], cost.GPUS["H100"]
+    shape, t4, h100 = SHAPE, cost.GPUS["T4"], cost.GPUS["H100"]
     once = cost.training_seconds(shape, 1e6, t4, rank=16)
     assert once == pytest.approx(6 * 494_032_768 * 1e6 / (0.3 * 65e12))
     assert cost.training_seconds(shape, 2e6, t4) == pytest.approx(2 * once * 8 / 6)

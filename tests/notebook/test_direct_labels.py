@@ -1,7 +1,5 @@
 """Labels keep their distance and stay as near to their lines as can be."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -29,9 +27,8 @@ def test_no_other_places_are_nearer(values, gap):
     np.testing.assert_allclose(spread(values, gap), want, atol=1e-6)
 
 
-def test_labels_with_room_stay_where_they_are():
-    assert spread([1.0, 5.0, 9.0], 2.0) == pytest.approx([1.0, 5.0, 9.0])
-
-
-def test_equal_ends_open_around_their_value():
-    assert spread([5.0, 5.0, 5.0], 2.0) == pytest.approx([3.0, 5.0, 7.0])
+@pytest.mark.parametrize(
+    ("values", "expected"), [([1.0, 5.0, 9.0], [1.0, 5.0, 9.0]), ([5.0, 5.0, 5.0], [3.0, 5.0, 7.0])]
+)
+def test_labels_with_room_stay_and_equal_ends_open_around_their_value(values, expected):
+    assert spread(values, 2.0) == pytest.approx(expected)

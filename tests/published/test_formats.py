@@ -15,8 +15,8 @@ from transformers import (
 from minrm.errors import InputError
 from minrm.loading import quiet
 from minrm.published import load_published
-from minrm.published.formats import MODELS, RECIPES, token_id
-from minrm.published.tiny import byte_level, qwen_tokenizer, stand_in
+from minrm.published.formats import FORMATS, MODELS, token_id
+from minrm.published.tiny import byte_level, qwen_tokenizer, write_tiny_checkpoint
 
 QUESTION = "Tom has 9 pens. That is 3 more than Mia has. Mia buys 5 pens. How many pens does Mia have now?"
 SOLUTIONS = [
@@ -28,7 +28,7 @@ SOLUTIONS = [
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    return {family: stand_in(family, tmp_path_factory.mktemp(family), seed=3) for family in RECIPES}
+    return {family: write_tiny_checkpoint(family, tmp_path_factory.mktemp(family), seed=3) for family in FORMATS}
 
 
 def stock(auto_class, folder):
@@ -112,7 +112,7 @@ CARDS = {
 
 
 def test_every_family_has_a_card_here_and_every_model_a_family():
-    assert CARDS.keys() == RECIPES.keys() == {family for family, _ in MODELS.values()}
+    assert CARDS.keys() == FORMATS.keys() == {family for family, _ in MODELS.values()}
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -121,7 +121,7 @@ def test_one_padded_batch_gives_what_the_card_gives_one_by_one(folders, family, 
     model = load_published(folders[family], like=family, device="cpu")
     model.tokenizer.padding_side = side
     questions = [QUESTION, "How many pens?", QUESTION]
-    if RECIPES[family].reward:
+    if FORMATS[family].reward:
         found = [[reward] for reward in model.score(questions, SOLUTIONS)]
     else:
         found = model.step_scores(questions, SOLUTIONS)
@@ -133,7 +133,7 @@ def test_one_padded_batch_gives_what_the_card_gives_one_by_one(folders, family, 
 
 
 def encode(family, question=QUESTION, steps=("9 - 3 = 6",), tokenizer=None):
-    return RECIPES[family].encode(tokenizer or qwen_tokenizer(), question, list(steps))
+    return FORMATS[family].encode(tokenizer or qwen_tokenizer(), question, list(steps))
 
 
 def test_a_tag_that_splits_is_refused():

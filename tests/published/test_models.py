@@ -11,21 +11,20 @@ from tokenizers import processors
 from transformers import AutoModel, LlamaConfig, Qwen2Config, Qwen3Config
 
 from minrm import ProcessRewardModel, shipped
-from minrm.cli import files
 from minrm.errors import InputError
 from minrm.published import load_published, sizes
-from minrm.published.formats import MODELS, RECIPES
+from minrm.published.formats import FORMATS
 from minrm.published.models import T4_WEIGHTS
-from minrm.published.tiny import stand_in
+from minrm.published.tiny import write_tiny_checkpoint
 
 QUESTION = "Tom has 9 pens. That is 3 more than Mia has. Mia buys 5 pens. How many pens does Mia have now?"
 SOLUTION = "Step: 1: Mia has 3 fewer: 9 - 3 = 6.\nStep: 2: 6 + 5 = 11\n\n# Answer\n\n11"
-PROCESS = [family for family, recipe in RECIPES.items() if not recipe.reward]
+PROCESS = [family for family, form in FORMATS.items() if not form.reward]
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    return {family: stand_in(family, tmp_path_factory.mktemp(family)) for family in RECIPES}
+    return {family: write_tiny_checkpoint(family, tmp_path_factory.mktemp(family)) for family in FORMATS}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +32,7 @@ def models(folders):
     return {family: load_published(folder, like=family, device="cpu") for family, folder in folders.items()}
 
 
-@pytest.mark.parametrize("family", RECIPES)
+@pytest.mark.parametrize("family", FORMATS)
 def test_neighbours_order_and_padding_do_not_change_a_score(models, family):
     solutions = [SOLUTION, "9 + 5 = 14", "A\nB\nC\nD", SOLUTION.replace("11", "12") * 2, "9"]
     questions = [QUESTION, "How many?", QUESTION, "9?", QUESTION]
@@ -47,7 +46,7 @@ def test_neighbours_order_and_padding_do_not_change_a_score(models, family):
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-@pytest.mark.parametrize("family", RECIPES)
+@pytest.mark.parametrize("family", FORMATS)
 def test_half_precision_keeps_a_score_to_its_own_precision(folders, models, family, dtype):
     model = load_published(folders[family], like=family, dtype=dtype, device="cpu")
     assert model.model.dtype == getattr(torch, dtype)
@@ -80,45 +79,36 @@ def test_ones_own_checkpoint_loads_as_what_it_is():
     assert isinstance(model, ProcessRewardModel)
 
 
-def test_files_are_scored_by_published_models_as_by_ours(folders, monkeypatch):
-    rows = [{"question": QUESTION, "steps": ["9 - 3 = 6.", "6 + 5 = 11"]}, {"question": QUESTION, "steps": ["14"]}]
-    monkeypatch.setitem(MODELS, str(folders["trl"]), ("trl", 0.0))
-    model = load_published(str(folders["trl"]), device="cpu")
-    scored = files.score(model, rows, "rows", "min", progress=False)
-    assert [len(row["step_scores"]) for row in scored] == [2, 1] and {row["scored_by"] for row in scored} == {"PRM"}
-    assert scored[0]["score"] == pytest.approx(model.score([QUESTION], [rows[0]["steps"]], "min")[0])
-    judge = load_published(folders["skywork-reward-v2"], like="skywork-reward-v2", device="cpu")
-    (row,) = files.score(judge, [{"prompt": "?", "chosen": "11", "rejected": "12"}], "rows", progress=False)
-    assert row["scored_by"] == "Bradley–Terry"
-    assert [row["chosen_score"], row["rejected_score"]] == pytest.approx(judge.score(["?"] * 2, ["11", "12"]))
-
-
-def test_an_unknown_name_or_family_lists_those_there_are(folders):
-    with pytest.raises(InputError, match="among the published models: peiyi9979/math-shepherd-mistral-7b-prm, "):
-        load_published("Qwen/Qwen2.5-Math-PRM-8B")
+def test_an_unknown_name_or_family_says_what_is_possible(folders, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    unreachable = r"^no-such/model is neither a folder nor a model within reach.*shipped\("
+    with pytest.raises(InputError, match=unreachable + r".*published\.sizes\(\) lists the published models$"):
+        load_published("no-such/model")
     with pytest.raises(InputError, match="no family 'qwen'; the families are math-shepherd, "):
         load_published(folders["trl"], like="qwen")
     with pytest.raises(InputError, match="needs like=, one of math-shepherd, "):
         load_published(folders["qwen-math-prm"])
+    with pytest.raises(InputError, match="is a language model without a step token.*needs like="):
+        load_published(folders["rlhflow"])
 
 
 @pytest.mark.parametrize(
-    ("family", "like", "told"),
+    ("family", "like", "message"),
     [
         ("math-shepherd", "trl", "holds no score"),
         ("trl", "skywork-o1-prm", "holds no v_head.summary"),
         ("skywork-o1-prm", "qwen-math-prm", "holds no score.0"),
         ("trl", "math-shepherd", "holds no lm_head"),
-        ("rlhflow", "qwen-math-prm", "wanted a Qwen 2 backbone"),
+        ("rlhflow", "qwen-math-prm", "needs a Qwen 2 backbone"),
     ],
 )
-def test_a_checkpoint_without_the_tensors_of_the_head_is_refused(folders, family, like, told):
-    with pytest.raises(InputError, match=f"{told}.*give another like="):
+def test_a_checkpoint_without_the_tensors_of_the_head_is_refused(folders, family, like, message):
+    with pytest.raises(InputError, match=f"{message}.*give another like="):
         load_published(folders[family], like=like)
 
 
 def test_a_single_missing_tensor_is_seen(folders, tmp_path):
-    folder = stand_in("qwen-math-prm", tmp_path)
+    folder = write_tiny_checkpoint("qwen-math-prm", tmp_path)
     tensors = load_file(folder / "model.safetensors")
     del tensors["score.2.bias"]
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
@@ -127,14 +117,14 @@ def test_a_single_missing_tensor_is_seen(folders, tmp_path):
 
 
 def test_a_head_of_another_width_is_refused(tmp_path):
-    folder = stand_in("trl", tmp_path)
+    folder = write_tiny_checkpoint("trl", tmp_path)
     with pytest.raises(InputError, match="holds no|labels, not 1"):
         load_published(folder, like="skywork-reward-v2")
 
 
 @pytest.mark.parametrize("family", ["qwen-math-prm", "skywork-o1-prm"])
 def test_code_beside_the_weights_is_never_run(tmp_path, family):
-    folder = stand_in(family, tmp_path / "model")
+    folder = write_tiny_checkpoint(family, tmp_path / "model")
     code = json.loads((folder / "config.json").read_text())["auto_map"]
     for name in {value.split(".")[0] for value in code.values()}:
         (folder / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nraise SystemExit\n")
@@ -147,7 +137,7 @@ def test_code_in_a_pickle_of_weights_is_never_run(tmp_path):
         def __reduce__(self):
             return open, (str(tmp_path / "ran"), "w")
 
-    folder = stand_in("skywork-o1-prm", tmp_path / "model")
+    folder = write_tiny_checkpoint("skywork-o1-prm", tmp_path / "model")
     torch.save({"model.embed_tokens.weight": Trap()}, folder / "pytorch_model.bin")
     with pytest.raises(UnpicklingError, match="Weights only load failed"):
         load_published(folder, like="skywork-o1-prm", device="cpu")
@@ -179,11 +169,19 @@ def test_a_mark_in_the_text_is_refused_with_its_row(models, family, mark):
 def test_lists_that_do_not_pair_up_are_refused(models):
     with pytest.raises(InputError, match="2 questions but 1 solutions"):
         models["trl"].score([QUESTION, QUESTION], [SOLUTION])
-    with pytest.raises(InputError, match="wanted two lists"):
+    with pytest.raises(InputError, match="lists of texts"):
         models["trl"].score([QUESTION], SOLUTION)
-    with pytest.raises(InputError, match="row 1: the solution is empty"):
-        models["trl"].step_scores([QUESTION], [[]])
     assert models["trl"].step_scores([], []) == []
+
+
+def test_an_empty_solution_has_the_worst_score_and_each_text_is_read_once(models, monkeypatch):
+    judge, prm = models["skywork-reward-v2"], models["trl"]
+    assert judge.score([QUESTION] * 3, ["11", " ", "11"])[1] == -np.inf
+    assert prm.score([QUESTION] * 2, [[], SOLUTION])[0] == 0 and len(prm.step_scores([QUESTION], [[]])[0]) == 0
+    read = []
+    monkeypatch.setattr(prm, "tokenize", lambda *row: read.append(row) or type(prm).tokenize(prm, *row))
+    first, second = prm.step_scores([QUESTION] * 2, [["a", "b"]] * 2)
+    assert len(read) == 1 and first.tolist() == second.tolist()
 
 
 def test_scores_that_are_not_finite_are_refused(folders):

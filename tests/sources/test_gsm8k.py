@@ -1,7 +1,5 @@
 """Public data in its publishers' own layouts: small files that the tests write, then every row of the real ones."""
 
-import gzip
-import json
 import os
 from collections import Counter
 
@@ -27,22 +25,16 @@ PAIR = {"chosen": f"{TALK} A friend.", "rejected": f"{TALK} A foe."}
 def test_gsm8k_gives_problems_and_on_request_their_worked_answers(written):
     path = written(PROBLEM)
     assert list(gsm8k(path)) == [{"question": "How many?", "answer": "1,005"}]
-    plain, marked = gsm8k(path, worked=True)[0], gsm8k(path, worked=True, annotations=True)[0]
-    assert plain["solution"] == "He has 2+3=5 pens.\n#### 1,005"
-    assert marked["solution"] == PROBLEM["answer"]
-    assert plain["correct"] is True
-    assert list(check_rows([plain], "outcome")) == [plain]
+    (row,) = gsm8k(path, worked=True)
+    assert row["solution"] == "He has 2+3=5 pens.\n#### 1,005" and row["correct"] is True
+    assert list(check_rows([row], "outcome")) == [row]
 
 
-def test_gsm8k_solutions_give_one_row_a_model_in_the_order_asked(written):
-    path = written(MODELS)
-    rows = list(gsm8k_solutions(path))
-    assert [(row["solution"], row["answer"], row["correct"]) for row in rows] == [
-        (f"{i}={i}\nA: {i}", "5", i % 2 == 0) for i in range(4)
+def test_gsm8k_solutions_give_one_row_a_model(written):
+    rows = list(gsm8k_solutions(written(MODELS)))
+    assert [(row["solution"], row["answer"], row["correct"], row["model"]) for row in rows] == [
+        (f"{i}={i}\nA: {i}", "5", i % 2 == 0, name) for i, name in enumerate(SOLVERS)
     ]
-    assert [row["solution"] for row in gsm8k_solutions(path, SOLVERS[2:0:-1], annotations=True)] == [
-        "2=<<2=2>>2\nA: 2", "1=<<1=1>>1\nA: 1"
-    ]  # fmt: skip
 
 
 def test_hh_rlhf_splits_the_dialogue_where_the_responses_begin(written):
@@ -56,21 +48,11 @@ def test_hh_rlhf_keeps_turns_that_differ_in_the_responses(written):
     assert row["prompt"] + " " + row["chosen"] == longer
 
 
-def test_hh_rlhf_drops_and_counts_pairs_that_say_nothing_or_refuses_them(written):
+def test_hh_rlhf_drops_and_counts_pairs_that_say_nothing(written):
     equal, empty = PAIR | {"rejected": PAIR["chosen"] + " "}, PAIR | {"rejected": TALK}
     data = hh_rlhf(written(PAIR, equal, empty))
     assert len(data) == 1
     assert data.info.description.endswith("; 1 dropped: an empty response; 1 dropped: chosen equals rejected")
-    with pytest.raises(InputError, match="row 2: chosen and rejected are equal"):
-        hh_rlhf(written(PAIR, equal), equal="error")
-    with pytest.raises(InputError, match=r'equal=\'keep\'; it is "drop" or "error"'):
-        hh_rlhf(written(PAIR), equal="keep")
-
-
-def test_gzipped_files_are_read(tmp_path):
-    path = tmp_path / "train.jsonl.gz"
-    path.write_bytes(gzip.compress((json.dumps(PAIR) + "\n").encode()))
-    assert len(hh_rlhf(path)) == 1
 
 
 @pytest.mark.parametrize(
@@ -82,20 +64,17 @@ def test_gzipped_files_are_read(tmp_path):
         (gsm8k, {"question": "q", "answer": 5}, r"the field 'answer' is a int, not a str"),
         (gsm8k_solutions, PROBLEM, r"the field 'ground_truth' is missing"),
         (gsm8k_solutions, MODELS | {"ground_truth": "5"}, r"ground_truth has no line 'A: …'"),
-        (gsm8k_solutions, MODELS | {SOLVERS[1]: {"solution": "A: 1"}}, r"6b_verification: correct is None"),
-        (gsm8k_solutions, MODELS | {SOLVERS[1]: {"solution": "", "is_correct": True}}, r"6b_verif.*solution is empty"),
+        (
+            gsm8k_solutions,
+            MODELS | {SOLVERS[1]: {"solution": "A: 1"}},
+            r"6b_verification: the field 'is_correct' is missing",
+        ),
         (hh_rlhf, {"chosen": "Hi", "rejected": "Ho"}, r"no '\\n\\nAssistant:' in common"),
     ],
 )
 def test_a_row_of_another_layout_is_refused_with_its_place(written, function, row, message):
     with pytest.raises(InputError, match=rf"rows\.jsonl, row 1[:,] .*{message}|rows\.jsonl, row 1: {message}"):
         function(written(row))
-
-
-def test_unknown_models_are_refused(written):
-    with pytest.raises(InputError, match=r"models \['7b'\]; choose some of 6b_finetuning, 6b_verification"):
-        gsm8k_solutions(written(MODELS), models=["7b"])
-    assert len(gsm8k_solutions(written(MODELS), models="175b_finetuning,6b_finetuning")) == 2
 
 
 @pytest.mark.parametrize(("name", "count"), [("gsm8k_train.jsonl", 2000), ("gsm8k_test.jsonl", 1319)])

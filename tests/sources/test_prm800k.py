@@ -1,9 +1,16 @@
-"""PRM800K's records, field by field, on records that the tests write in the publisher's layout."""
+"""PRM800K's records, field by field, on records that the tests write in the publisher's layout, then on real ones."""
+
+import json
+import logging
+from collections import Counter
 
 import pytest
+from real import raw, real
 
 from minrm.errors import InputError
-from minrm.sources.prm800k import check_neutral, trajectory
+from minrm.sources import prm800k
+from minrm.sources.prm800k import trajectory
+from minrm.text import final_answer, join_steps, split_steps
 
 
 def completion(text, rating, flagged=None):
@@ -97,31 +104,104 @@ def test_records_without_use_are_dropped_with_their_cause(made, cause):
     assert trajectory(made, "file, row 1") == ([], cause)
 
 
-def test_ordinary_records_say_that_they_are_no_quality_control():
-    made = record(step(GOOD), finish="give_up", is_quality_control_question=False, is_initial_screening_question=False)
-    assert path_of(made) == [("two", 1)]
-
-
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        ({"question": {"problem": "q"}}, r"the field 'label' is missing; is this a file in PRM800K's layout\?"),
-        (record("two"), r"step 1: a str; each step is an object"),
-        (record(step(GOOD, chosen=1)), r"step 1: chosen_completion is 1, but there are 1 completions"),
-        (record(step(GOOD), step(completion("x", 2))), r"step 2, completion 0: rating is 2; it should be 1"),
-        (record(step(completion("x", "good"))), r"step 1, completion 0: the field 'rating' is 'good'"),
-        (record(step(completion(None, 1))), r"step 1, completion 0: the field 'text' is None"),
-        (record(step("x")), r"step 1, completion 0: a str; it should be an object with text and rating"),
-        (record(step(BAD, chosen=None, human="mine")), r"step 1, human_completion: a str"),
-        (record(step(GOOD), finish="done"), r"finish_reason is 'done'; known are"),
-        (record({"completions": [GOOD], "human_completion": None}), r"'chosen_completion' is missing"),
+        ({"question": {"problem": "q"}}, "the field 'label' is missing"),
+        (record("two"), "step 1: a str; it should be an object"),
+        (record(step(GOOD, chosen=1)), "step 1: chosen_completion is 1, but there are 1 completions"),
+        (record(step(GOOD), step(completion("x", 2))), "step 2, completion 0: rating is 2; it should be 1"),
+        (record(step(completion(None, 1))), "step 1, completion 0: the field 'text' is a NoneType"),
+        (record(step(BAD, chosen=None, human="mine")), "step 1, human_completion: a str"),
+        (record({"completions": [GOOD], "human_completion": None}), "step 1: the field 'chosen_completion' is missing"),
     ],
 )
 def test_a_record_of_another_shape_is_refused_with_its_place(made, message):
-    with pytest.raises(InputError, match=rf"^file, row 1(, |: ).*{message}|^file, row 1(, |: ){message}"):
+    with pytest.raises(InputError, match=rf"^file, row 1(, |: ){message}"):
         trajectory(made, "file, row 1")
 
 
 def test_unknown_ways_to_count_neutral_are_refused():
     with pytest.raises(InputError, match="neutral='maybe'; it is one of 'good', 'bad', 'none'"):
-        check_neutral("maybe")
+        prm800k("file.jsonl", neutral="maybe")
+
+
+PHASE_1 = {
+    "labeler": "e90a38f3", "timestamp": "2022-07-17T17:11:06.421", "generation": None,
+    "is_quality_control_question": False, "is_initial_screening_question": False,
+    "question": {"problem": "How many?", "ground_truth_answer": "5"},
+    "label": {"steps": [
+        {"completions": [{"text": "Two and two.", "rating": 1, "flagged": False},
+                         {"text": "Two and three.", "rating": 0, "flagged": False}],
+         "human_completion": None, "chosen_completion": 1},
+        {"completions": [{"text": "So 6.", "rating": -1, "flagged": False}],
+         "human_completion": {"text": "So 5.", "rating": None, "source": "human", "flagged": False,
+                              "corrected_rating": None},
+         "chosen_completion": None},
+    ], "total_time": 1000, "finish_reason": "solution"},
+}  # fmt: skip
+PHASE_2 = {
+    "labeler": "340d89bc", "timestamp": "2023-01-22T04:34:27.052924", "generation": 9,
+    "is_quality_control_question": False, "is_initial_screening_question": False,
+    "question": {"problem": "How many?", "ground_truth_solution": "5", "ground_truth_answer": "5",
+                 "pre_generated_steps": ["Two and three.", "So 6."], "pre_generated_answer": "6",
+                 "pre_generated_verifier_score": 0.01},
+    "label": {"steps": [
+        {"completions": [{"text": "Two and three.", "rating": 0, "flagged": None}],
+         "human_completion": None, "chosen_completion": 0},
+        {"completions": [{"text": "So 6.", "rating": -1, "flagged": None},
+                         {"text": "So it is 5.", "rating": 1, "flagged": False}],
+         "human_completion": None, "chosen_completion": None},
+    ], "total_time": 2000, "finish_reason": "found_error"},
+}  # fmt: skip
+
+
+def test_both_phases_of_prm800k_are_read_with_every_kind_of_completion(written):
+    path = written(PHASE_1, PHASE_2)
+    assert [(row["steps"], row["labels"]) for row in prm800k(path)] == [
+        (["Two and three.", "So 5."], [1, 1]),  # chosen, then written by the person
+        (["Two and three.", "So 6."], [1, 0]),  # chosen, then neither: the error that ended it
+    ]
+    assert [row["labels"] for row in prm800k(path, neutral="bad")] == [[0, 1], [0, 0]]
+    alone = [(row["steps"][-1], row["labels"]) for row in prm800k(path, neutral="none", alternatives=True)]
+    assert alone == [
+        ("So 5.", [None, 1]), ("Two and two.", [1]), ("So 6.", [None, 0]),
+        ("So 6.", [None, 0]), ("So it is 5.", [None, 1]),
+    ]  # fmt: skip
+
+
+def test_every_cause_for_which_a_record_is_dropped_is_counted_and_logged(written, caplog):
+    def changed(**label):
+        return PHASE_2 | {"label": PHASE_2["label"] | label}
+
+    blank = [{"completions": [{"text": " ", "rating": 1}], "human_completion": None, "chosen_completion": 0}]
+    control, screening = {"is_quality_control_question": True}, {"is_initial_screening_question": True}
+    broken = [changed(finish_reason="bad_problem"), changed(steps=[]), changed(steps=blank)]
+    with caplog.at_level(logging.INFO, logger="minrm"):
+        data = prm800k(written(PHASE_1, PHASE_1 | control, PHASE_2 | screening, *broken))
+    causes = ["a step without text", "initial screening", "no step carries a label", "problem reported as broken"]
+    counts = "".join(f"; 1 dropped: {cause}" for cause in [*causes, "quality control"])
+    assert data.info.description == f"PRM800K: 1 of 6 rows used, 1 process rows{counts}"
+    assert data.info.description in caplog.text
+    with pytest.raises(InputError, match="PRM800K: none of 1 rows can be used; 1 dropped: initial screening"):
+        prm800k(written(PHASE_2 | screening))
+
+
+def test_a_step_token_in_public_text_is_refused(written):
+    row = json.loads(json.dumps(PHASE_2).replace("So 6.", "<|prm_label|>"))
+    with pytest.raises(InputError, match=r"row 1: the step 2 holds the step token"):
+        prm800k(written(row))
+
+
+def test_every_real_prm800k_row_keeps_its_steps_and_ratings():
+    path = real("prm800k_slice.jsonl")
+    data = prm800k(path)
+    assert data.info.description == "PRM800K: 1000 of 1000 rows used, 1000 process rows"
+    for row, published in zip(data, raw(path), strict=True):
+        rated = [step["completions"][0] for step in published["label"]["steps"]]  # this slice has one a step
+        assert row["steps"] == [completion["text"] for completion in rated]
+        assert row["labels"] == [int(completion["rating"] >= 0) for completion in rated]
+        assert split_steps(join_steps(row["steps"])) == row["steps"]
+        assert (final_answer(join_steps(row["steps"])) is None) == ("# Answer" not in row["steps"][-1])
+    flat = Counter(label for row in prm800k(path, neutral="none") for label in row["labels"])
+    assert flat == {1: 4831, None: 336, 0: 853}

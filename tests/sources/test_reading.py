@@ -1,6 +1,8 @@
 """What all sources share: where records come from, how they are counted, streamed, and refused."""
 
 import logging
+import subprocess
+import sys
 
 import pytest
 
@@ -12,12 +14,16 @@ TALK = "\n\nHuman: Hello\n\nAssistant:"
 PAIR = {"chosen": f"{TALK} A friend.", "rejected": f"{TALK} A foe."}
 
 
-def test_a_missing_file_says_what_lies_beside_it(written):
-    path = written(PROBLEM)
-    with pytest.raises(InputError, match=r"no such file; in .* there is rows\.jsonl"):
-        gsm8k(path.with_name("row.jsonl"))
-    with pytest.raises(InputError, match="no such file"):
-        gsm8k("data/train.jsonl")  # looks like a hub name, but ends like a file
+def test_a_function_is_never_hidden_by_the_module_of_its_name():
+    code = "import minrm.sources.gsm8k, minrm.sources.prm800k; from minrm.sources import gsm8k, prm800k; gsm8k.__name__"
+    check = "import minrm.sources as s; assert all(callable(getattr(s, name)) for name in s.__all__)"
+    subprocess.run([sys.executable, "-c", f"{code}; {check}"], check=True)
+
+
+@pytest.mark.parametrize("name", ["row.jsonl", "data/train.jsonl"])  # the second looks like a hub name
+def test_a_missing_file_is_told_from_a_hub_name(name):
+    with pytest.raises(InputError, match=f"{name}: no such file"):
+        gsm8k(name)
 
 
 @pytest.mark.parametrize(("function", "name"), [(gsm8k, "openai/gsm8k"), (hh_rlhf, "Anthropic/hh-rlhf")])
@@ -32,7 +38,7 @@ def test_an_unreachable_hub_says_how_to_go_on_without_it(monkeypatch, function, 
 
 
 def test_data_without_a_publishers_hub_name_are_asked_for_as_a_file():
-    with pytest.raises(InputError, match=r"openai/prm800k: no such file, and prm800k has no data set on the hub"):
+    with pytest.raises(InputError, match=r"openai/prm800k: no such file, and PRM800K has no data set on the hub"):
         prm800k("openai/prm800k")
 
 
@@ -59,7 +65,7 @@ def test_every_source_is_in_the_table_and_streams(written):
 
     for name in sources.__all__:
         assert f"\n    {name} " in sources.__doc__
-        with pytest.raises(InputError, match="no such file; in"):  # when it is read, not before
+        with pytest.raises(InputError, match="no such file"):  # when it is read, not before
             next(getattr(sources, name)("nowhere.jsonl", streaming=True))
 
 
@@ -81,5 +87,5 @@ def test_a_connection_that_breaks_is_an_error_like_one_that_is_not_there(monkeyp
     monkeypatch.setattr("datasets.load_dataset", load)
     stream = gsm8k(streaming=True)
     assert next(stream)["answer"] == "1,005"
-    with pytest.raises(InputError, match="openai/gsm8k: not to be had from the hub .*gone"):
+    with pytest.raises(InputError, match="openai/gsm8k: not within reach on the hub .*gone"):
         next(stream)

@@ -34,9 +34,9 @@ def test_known_problems_say_where_the_question_ends(written):
 
 def test_without_a_sign_where_the_solution_begins_the_row_is_dropped_and_counted(written):
     path = written(MISTRAL, DEEPSEEK)
-    told = "; 1 dropped: no 'Step 1:' says where the solution begins"
-    assert rlhflow(path).info.description.endswith(told + " (give problems=…)")
-    assert rlhflow(path, problems=[{"question": "Another?"}]).info.description.endswith(told)
+    cause = "; 1 dropped: no 'Step 1:' says where the solution begins"
+    assert rlhflow(path).info.description.endswith(cause + " (give problems=…)")
+    assert rlhflow(path, problems=[{"question": "Another?"}]).info.description.endswith(cause)
 
 
 def test_a_last_turn_without_a_label_is_a_step_without_one(written):
@@ -70,7 +70,7 @@ def test_outcomes_without_step_numbers_need_the_problems(written):
         (talk(f"{QUESTION} Step 1: a", "good"), r"row 2, turn 2: the assistant says 'good'; it should be \+ or -"),
         (talk(f"{QUESTION} Step 1: a", ""), r"row 2, turn 2: the assistant says ''; it should be \+ or -"),
         ({"conversations": [{"role": "system", "content": "?"}]}, "row 2, turn 1: by 'system', not by 'user'"),
-        ({"conversations": ["?"]}, r"row 2, turn 1: by '\?', not by 'user'"),
+        ({"conversations": ["?"]}, "row 2, turn 1: a str; it should be an object with a field 'role'"),
         ({"conversations": [{"role": "user"}]}, "row 2, turn 1: the field 'content' is missing"),
         ({"messages": []}, "row 2: the field 'conversations' is missing; there is messages"),
     ],
