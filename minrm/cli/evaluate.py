@@ -83,7 +83,9 @@ def _choices(rows: list[Row]) -> tuple[list[Row], list[str]]:
     correct = np.array([[row["correct"] for row in group] for group in used], dtype=bool)
     answers = [[final_answer(row["solution"]) for row in group] for group in used]
     # an unknown answer is one that no solution gave: a vote is then wrong, as it should be
-    truth = [next((row["answer"] for row in group if row["answer"] is not None), "") for group in groups.values()]
+    truth = [
+        next((row["answer"] for row in group if row["answer"] is not None), "(unknown)") for group in groups.values()
+    ]
     counts = [2**k for k in range(size.bit_length()) if 2**k <= size]
     kind = rows[0]["scored_by"]
     ways = {

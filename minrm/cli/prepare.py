@@ -15,8 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from minrm.cli.sample import read_fields
-from minrm.cli.train import new_model, schema_of
+from minrm.cli.inputs import new_model, read_fields, schema_of
 from minrm.errors import InputError
 
 Row = dict[str, Any]

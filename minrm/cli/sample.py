@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from minrm.cli.train import find_model
+from minrm.cli.inputs import find_model, read_fields
 from minrm.errors import InputError
 
 
@@ -63,19 +62,10 @@ def sample(
         fields = _fields(field or [])
         rows = sample_from(endpoint, model or "", texts, n, chat=chat, concurrent=concurrent, fields=fields, **given)
     else:
-        from minrm.sampling import sample as draw
+        import minrm
 
-        rows = draw(find_model(model or "policy"), texts, n, dtype=dtype, **given)
+        rows = minrm.sample(find_model(model or "policy"), texts, n, dtype=dtype, **given)
     print(f"{out}: {len(rows)} solutions of {len(texts)} problems")
-
-
-def read_fields(path: Path, *names: str) -> Iterator[dict[str, Any]]:
-    """The rows of a file that have a text in each of these fields. Raises InputError for a row that has not."""
-    from minrm.rows import check_fields, read_rows
-
-    for number, row in enumerate(read_rows(path), start=1):
-        check_fields(row, dict.fromkeys(names, "text"), f"{path}, row {number}")
-        yield row
 
 
 def _fields(given: list[str]) -> dict[str, Any]:

@@ -46,7 +46,8 @@ def score(
     check_to_score(dataset, rows)
     precision = loading.as_dtype(dtype or loading.compute_dtype(loading.pick_device(None)))
     settings = {
-        "model": model, "weights_sha256": weights_digest(model), "aggregate": aggregate, "dtype": str(precision).removeprefix("torch."),
+        "model": model, "weights_sha256": weights_digest(model), "aggregate": aggregate,
+        "dtype": str(precision).removeprefix("torch."),
         "rows_sha256": hashlib.sha256(json.dumps(dataset, default=str).encode()).hexdigest(),
     }  # fmt: skip
     beside = out.with_name(out.name.split(".jsonl")[0].removesuffix(".parquet") + ".settings.json")

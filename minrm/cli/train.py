@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from minrm.errors import InputError
+from minrm.cli.inputs import find_model, new_model, read_training_rows
 
 
 def train(
@@ -43,8 +43,8 @@ def train(
       minrm train process.jsonl -o prm --base Qwen/Qwen2.5-1.5B --lora 16 --gradient-checkpointing
       accelerate launch --num_processes 2 -m minrm.cli train process.jsonl -o prm
     """
+    import minrm
     from minrm import loading
-    from minrm.training import train as run
 
     dataset, kind = read_training_rows(rows, schema)
     eval_dataset = read_training_rows(evaluation, kind)[0] if evaluation else None
@@ -59,51 +59,9 @@ def train(
         learning_rate = 1e-3  # the shipped policy has a million parameters; other models start from train's default
     if learning_rate is not None:
         given["learning_rate"] = learning_rate
-    result = run(model, dataset, out, **given)
+    result = minrm.train(model, dataset, out, **given)
     if os.environ.get("RANK", "0") == "0":  # of several processes, the first reports
         last = {name: value for entry in result.history for name, value in entry.items()}
         losses = ", ".join(f"{name} {value:.3f}" for name, value in last.items() if "loss" in name or "acc" in name)
         used = f"{len(dataset) - result.dropped} rows ({result.dropped} dropped)"
         print(f"{out}: {type(model).__name__} of {used}: {losses}")
-
-
-def find_model(name: str) -> str:
-    """The folder of the shipped language model for `policy`, unless a folder of that name lies here; else `name`."""
-    from minrm.world import shipped
-
-    return str(shipped(name)) if name == "policy" and not Path(name).exists() else name
-
-
-def read_training_rows(path: Path, schema: str | None = None) -> tuple[list[dict[str, Any]], str]:
-    """The rows of a file, each checked, and their schema (see `schema_of`). Raises InputError."""
-    from minrm.rows import check_rows, read_rows
-
-    rows = list(read_rows(path))
-    schema = schema_of(rows[0] if rows else {}, path, schema)
-    return list(check_rows(rows, schema, path)), schema
-
-
-def schema_of(row: dict[str, Any], path: str | Path, schema: str | None = None) -> str:
-    """The schema by which to read a file: `schema`, or the only one that its first row fits. Raises InputError."""
-    from minrm.rows import SCHEMAS, schemas_of
-
-    fitting = [schema] if schema else schemas_of(row)
-    if not fitting and SCHEMAS["problem"].keys() <= row.keys():
-        fitting = ["problem"]
-    if len(fitting) > 1:
-        raise InputError(f"{path}: its rows fit {' and '.join(fitting)}; choose one, --schema {fitting[0]}")
-    if not fitting:
-        known = "; ".join(f"{name}: {', '.join(fields)}" for name, fields in SCHEMAS.items())
-        raise InputError(f"{path}, row 1: fields {', '.join(row) or 'none'} fit no schema ({known}); see minrm prepare")
-    return fitting[0]
-
-
-def new_model(schema: str, base: str, **options: Any) -> Any:
-    """The untrained reward model that learns from rows of `schema`. Raises InputError."""
-    import minrm
-
-    orm, prm, pair = minrm.OutcomeRewardModel, minrm.ProcessRewardModel, minrm.BradleyTerryRewardModel
-    models: dict[str, Any] = {"outcome": orm, "process": prm, "pair": pair}
-    if schema not in models:
-        raise InputError(f"no reward model learns from {schema} rows; the schemas to train on are {', '.join(models)}")
-    return models[schema].from_base(find_model(base), **options)

@@ -135,7 +135,7 @@ def test_a_source_takes_its_own_options(written):
     assert row == {"question": "How many?", "steps": ["Two."], "labels": [1]}
     with pytest.raises(InputError, match="p.jsonl, row 1: missing field 'question'"):
         rows("rlhflow", written(TALK), problems=written(TALK, name="p.jsonl"))
-    with pytest.raises(InputError, match="no-such-set/at-all: not to be had from the hub"):
+    with pytest.raises(InputError, match="no-such-set/at-all: not (to be had from|within reach on) the hub"):
         rows("hh_rlhf", "no-such-set/at-all", split="test", data_dir="helpful-base")
 
 

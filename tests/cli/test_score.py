@@ -6,8 +6,8 @@ import json
 import pytest
 
 from minrm.cli import score as command
+from minrm.cli.inputs import new_model
 from minrm.cli.score import check_to_score, score, scores_of
-from minrm.cli.train import new_model
 from minrm.errors import InputError
 from minrm.rows import read_rows, write_rows
 from minrm.world import generate

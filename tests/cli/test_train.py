@@ -4,9 +4,11 @@ import sys
 import pytest
 import torch
 
+import minrm
 from minrm import loading
 from minrm.cli import train as command
-from minrm.cli.train import find_model, train
+from minrm.cli.inputs import find_model
+from minrm.cli.train import train
 
 PAIRS = [{"prompt": "1 + 1", "chosen": f"Yes, {k}", "rejected": f"No, {k}"} for k in range(12)]
 
@@ -24,7 +26,7 @@ def test_only_the_shipped_policy_learns_at_its_own_rate(options, passed, written
     """For any other model train's own default counts, unless the user gives one."""
     seen = {}
     monkeypatch.setattr(command, "new_model", lambda *args, **options: None)
-    monkeypatch.setattr("minrm.training.train", lambda *args, **options: seen.update(options) or sys.exit(0))
+    monkeypatch.setattr(minrm, "train", lambda *args, **options: seen.update(options) or sys.exit(0))
     with pytest.raises(SystemExit):
         train(written(*PAIRS), tmp_path / "m", **options)
     assert {name: value for name, value in seen.items() if name == "learning_rate"} == passed
