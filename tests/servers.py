@@ -8,7 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Quiet(ThreadingHTTPServer):
-    """Says nothing of a client that hung up: one that waits no longer than told does, and another test reads stderr."""
+    """A server that prints nothing about a client that hung up, since another test reads stderr."""
+
+    daemon_threads = True
 
     def handle_error(self, request, client_address):
         if not isinstance(sys.exc_info()[1], ConnectionError):
@@ -16,10 +18,10 @@ class Quiet(ThreadingHTTPServer):
 
 
 class FakeServer:
-    """`with FakeServer(answer) as fake`: fake.url, and fake.seen, a list of what was asked (path, body, headers, at).
+    """`with FakeServer(answer) as fake`: fake.url, and fake.seen, a list of requests (path, body, headers, at).
 
     answer(ask, number) gives (status, JSON or text, headers) for the request of that number, from 0; None for what
-    `complete` says; "drop" hangs up. models: what /v1/models lists; listing: what it says instead, like an answer.
+    `complete` says; "drop" hangs up. models: what /v1/models lists; listing: its whole answer instead.
     """
 
     def __init__(self, answer=lambda ask, number: None, models=("m",), listing=None):
@@ -39,19 +41,19 @@ class FakeServer:
                 with fake.lock:
                     number = len(fake.seen)
                     fake.seen.append(ask)
-                found = fake.answer(ask, number)
-                if found == "drop":
+                answer = fake.answer(ask, number)
+                if answer == "drop":
                     self.connection.close()
                 else:
-                    self.reply(*(found or complete(ask)))
+                    self.reply(*(answer or complete(ask)))
 
             def reply(self, status, content, headers):
                 text = isinstance(content, str)
                 data = (content if text else json.dumps(content)).encode()
+                headers = {"Content-Type": "text/html" if text else "application/json", **headers}
                 self.send_response(status)
-                for name, value in {"Content-Type": "text/html" if text else "application/json", **headers}.items():
+                for name, value in (headers | {"Content-Length": str(len(data))}).items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
 
@@ -59,7 +61,6 @@ class FakeServer:
                 pass
 
         self.server = Quiet(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
         return self
@@ -69,26 +70,25 @@ class FakeServer:
         self.server.server_close()
 
 
-def complete(ask, n=None, logprobs=True):
-    """An answer as an engine gives it: each text tells the seed it came from; two tokens, of -0.25 and -0.5 nats."""
+def complete(ask, n=None, **changes):
+    """An answer as an engine gives it: each text has the seed in it; two tokens, of -0.25 and -0.5 nats.
+
+    changes: of every choice, such as finish_reason.
+    """
     body, chat = ask["body"], ask["path"].endswith("/chat/completions")
-    told = body["messages"][-1]["content"] if chat else body["prompt"]
+    prompt = body["messages"][-1]["content"] if chat else body["prompt"]
     choices = []
     for index in range(n or body.get("n", 1)):
-        text = f"Step: 1: {len(told)}\n\n# Answer\n\n{body.get('seed', 0) + index}"
-        values = [-0.25, -0.5]
+        text = f"Step: 1: {len(prompt)}\n\n# Answer\n\n{body.get('seed', 0) + index}"
         choice = {"index": index, "finish_reason": "stop", "logprobs": None}
         choice |= {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
-        if logprobs and body.get("logprobs"):
-            listed = {"content": [{"token": "x", "logprob": value} for value in values]}
-            choice["logprobs"] = listed if chat else {"tokens": ["x", "y"], "token_logprobs": values}
-        choices.append(choice)
+        if body.get("logprobs"):
+            listed = {"content": [{"token": "x", "logprob": value} for value in (-0.25, -0.5)]}
+            choice["logprobs"] = listed if chat else {"tokens": ["x", "y"], "token_logprobs": [-0.25, -0.5]}
+        choices.append(choice | changes)
     return 200, {"id": "1", "object": "x", "created": 0, "choices": choices, "usage": {"completion_tokens": 7}}, {}
 
 
 def refuse(status, message, **headers):
-    return (
-        status,
-        {"error": {"message": message, "type": "error"}},
-        {k.replace("_", "-"): v for k, v in headers.items()},
-    )
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    return status, {"error": {"message": message, "type": "error"}}, headers

@@ -1,70 +1,167 @@
-"""The command `minrm prepare`: its arguments and what it prints. `minrm.cli.preparing` does the work."""
+"""`minrm prepare`: training rows from public data, from samples or from rows to be checked, and one as a model sees it.
+
+Rows are converted one at a time, and written so as .jsonl: a set may be larger than memory.
+"""
 
 from __future__ import annotations
 
+import inspect
 import json
+import logging
+from collections.abc import Iterator
+from itertools import chain, islice
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any
 
 import typer
 
+from minrm.cli.inputs import new_model, read_fields, schema_of
+from minrm.errors import InputError
+
+Row = dict[str, Any]
+log = logging.getLogger("minrm")
+EMPTY = "(empty)"  # stands for an empty solution, which no model can be trained on: it has no answer, so it is wrong
+
 
 def prepare(
-    path: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Argument(help="A file, or a name on the hub.  [default: where the source's publisher has it]"),
-    ] = None,
-    source: Annotated[
-        str, typer.Option(help="rows (to be checked), samples (of minrm sample), or a data set: see below.")
-    ] = "rows",
-    out: Annotated[Optional[Path], typer.Option("--out", "-o", help="The file to write.")] = None,  # noqa: UP045
+    path: Annotated[str | None, typer.Argument(help="A file or hub name.  [default: the publisher's]")] = None,
+    source: Annotated[str, typer.Option(help="rows (to be checked), samples, or a data set: see below.")] = "rows",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The file (jsonl, parquet) to write.")] = None,
     preview: Annotated[int, typer.Option(help="Show so many rows and the counts, and write nothing.")] = 0,
-    schema: Annotated[Optional[str], typer.Option(help="Of samples: outcome or process.")] = None,  # noqa: UP045
-    problems: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(help="Questions and answers: they judge samples, and split rlhflow's texts."),
-    ] = None,
-    option: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option("--set", help="An argument of the data set: neutral=bad, split=test, annotations=true."),
-    ] = None,
+    schema: Annotated[str | None, typer.Option(help="Of samples or rows: outcome, process or pair.")] = None,
+    problems: Annotated[Path | None, typer.Option(help="Answers to judge samples; questions to split rlhflow.")] = None,
+    split: Annotated[str | None, typer.Option(help="Of a set on the hub, such as test.")] = None,
+    data_dir: Annotated[str | None, typer.Option(help="Of hh_rlhf: helpful-base, harmless-base, …")] = None,
+    neutral: Annotated[str | None, typer.Option(help="Of prm800k: neutral steps are good, bad or none.")] = None,
     first_error: Annotated[bool, typer.Option("--until-first-error", help="Labels stop at the first error.")] = False,
-    tokenizer: Annotated[str, typer.Option(help="Whose tokens the shown row is in.")] = "policy",
+    base: Annotated[str, typer.Option(help="The model that the shown row is for, as in minrm train.")] = "policy",
 ) -> None:
     """Turn data into training rows, and show the first with what a model learns from in ⟦brackets⟧.
 
-    Data sets: gsm8k, gsm8k_solutions, rlhflow_outcomes (outcomes); prm800k, math_shepherd, rlhflow, processbench,
-    trl_stepwise (steps); hh_rlhf (pairs). Rows are written as they are read: a set may be larger than memory.
+    Data sets: gsm8k (problems); gsm8k_solutions, rlhflow_outcomes (outcomes); prm800k, math_shepherd, rlhflow,
+    processbench, trl_stepwise (steps); hh_rlhf (pairs). Written as .jsonl, a set may be larger than memory.
 
     \b
       minrm prepare my_rows.jsonl --preview 3
-      minrm prepare phase2_train.jsonl --source prm800k --set neutral=bad -o process.jsonl
-      minrm prepare --source hh_rlhf --set data_dir=helpful-base -o pairs.parquet
+      minrm prepare phase2_train.jsonl --source prm800k --neutral bad -o process.jsonl
+      minrm prepare --source hh_rlhf --data-dir helpful-base -o pairs.parquet
       minrm prepare samples.jsonl --source samples --schema process -o process.jsonl
     """
-    from itertools import chain, islice
-
-    from minrm.cli import preparing
-    from minrm.cli.files import schema_of
-    from minrm.errors import InputError
     from minrm.rows import write_rows
+    from minrm.text import labels_until_first_error
 
     if not out and not preview:
         raise InputError("name a file to write, -o rows.jsonl, or look first: --preview 3")
-    rows = preparing.prepare(source, path, schema, problems, preparing.read_options(option or []))
+    given = {"split": split, "data_dir": data_dir, "neutral": neutral, "problems": problems, "schema": schema}
+    rows = rows_from(source, path, **{name: value for name, value in given.items() if value is not None})
     head = list(islice(rows, max(preview, 1)))
     if not head:
         raise InputError(f"{path}: no row is left; the counts above say why")
-    kind = schema_of(head, path or source)
+    kind = schema_of(head[0], path or source, schema)
     rows = chain(head, rows)
-    rows = preparing.until_first_error(rows) if first_error and kind == "process" else rows
+    if first_error and kind == "process":
+        rows = (row | {"labels": labels_until_first_error(row["labels"])} for row in rows)
     if preview:
-        for row in islice(rows, len(head)):
-            print(json.dumps(row, ensure_ascii=False))
-        print()
+        print("".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in islice(rows, len(head))))
     if kind != "problem":
-        print(preparing.preview(head[0], kind, tokenizer) + "\n")
+        print(shown(head[0], kind, base) + "\n")
     if preview:
         print(f"{len(head) + sum(1 for _ in rows)} {kind} rows, none written")
     elif out:
         print(f"{out}: {write_rows(rows, out)} {kind} rows")
+
+
+def rows_from(source: str, path: str | Path | None = None, **options: Any) -> Iterator[Row]:
+    """Rows of one schema, one at a time; options: arguments of the source. Raises InputError, for a row in its turn."""
+    from minrm import sources
+
+    ours = {"rows": checked, "samples": judged}
+    if source not in (*ours, *sources.__all__):
+        raise InputError(f"no source {source!r}; the sources are {', '.join((*ours, *sources.__all__))}")
+    function: Any = ours.get(source) or getattr(sources, source)
+    arguments = [] if path is None else [path]
+    if source not in ours:
+        options["streaming"] = True
+        if "problems" in options:
+            options["problems"] = read_fields(options["problems"], "question")
+    try:
+        inspect.signature(function).bind(*arguments, **options)
+    except TypeError as error:
+        raise InputError(f"{source}: {error}; see minrm prepare --help") from error
+    return function(*arguments, **options)
+
+
+def checked(path: Path, schema: str | None = None) -> Iterator[Row]:
+    """The rows of a file, each checked against `schema`, or the schema of the first. Raises InputError."""
+    from minrm.rows import check_rows, read_rows
+
+    rows = read_rows(path)
+    for first in islice(rows, 1):
+        yield from check_rows(chain([first], rows), schema_of(first, path, schema), path)
+
+
+def judged(path: Path, schema: str = "outcome", problems: Path | None = None) -> Iterator[Row]:
+    """Sampled solutions as *outcome* or *process* rows, judged by a file of answers or by the embedded world's checker.
+
+    An empty sample is a wrong one among the N of its problem: the outcome row has the text EMPTY. Process rows leave
+    out a sample without steps, or with a step without text. A warning counts both. problems: rows with question and
+    answer; they tell outcomes only. Raises InputError.
+    """
+    from minrm.rows import check_fields, check_row, read_rows
+    from minrm.text import final_answer, same_answer, split_steps
+    from minrm.world import read_problem
+
+    if schema not in ("outcome", "process") or (schema == "process" and problems):
+        raise InputError(f"samples cannot become {schema} rows here, but outcome or, without --problems, process rows")
+    truth = {row["question"]: row["answer"] for row in read_fields(problems, "question", "answer")} if problems else {}
+    unfit = count = 0
+    for count, sample in enumerate(read_rows(path), start=1):  # noqa: B007
+        where = f"{path}, row {count}"
+        check_fields(sample, {"question": "text", "solution": "any text"}, where, "samples have question and solution")
+        question, solution = sample["question"], sample["solution"]
+        if problems and question not in truth:
+            raise InputError(f"{where}: its question is not in {problems}; give the file it comes from")
+        steps = split_steps(solution)
+        row: Row = {"question": question}
+        if schema == "outcome":
+            unfit += not steps
+            answer = truth[question] if problems else read_problem(question).answer
+            correct = bool(same_answer(final_answer(solution) or "", answer))
+            row |= {"solution": solution if steps else EMPTY, "answer": answer, "correct": correct}
+        elif steps and all(step.strip() for step in steps):
+            row |= {"steps": steps, "labels": [int(good) for good in read_problem(question).check_steps(solution)]}
+        else:
+            unfit += 1
+            continue
+        check_row(row, schema, where)
+        yield row
+    if unfit:
+        empty = f"empty: counted as wrong, as {EMPTY}"
+        fate = empty if schema == "outcome" else "left out: empty, or with a step without text"
+        log.warning("%s: %d of %d solutions %s", path, unfit, count, fate)
+
+
+def shown(row: Row, schema: str, base: str) -> str:
+    """The text that a model reads of one row, with what it learns from in ⟦brackets⟧."""
+    model = new_model(schema, base)
+    (features,) = model.prepare([row])
+    if features is None:
+        return "no model learns from this row: it has no label, or responses that are equal"
+    if schema == "pair":  # the reward is read at the last token
+        texts = [(ids, [False] * (len(ids) - 1) + [True]) for ids in (features["chosen"], features["rejected"])]
+    else:
+        texts = [(features["input_ids"], features["steps" if schema == "process" else "solution_mask"])]
+    return "\n\n".join(
+        f"{_bracketed(model.tokenizer, ids, mask)}\n({int(sum(mask))} of {len(ids)} tokens are supervised)"
+        for ids, mask in texts
+    )
+
+
+def _bracketed(tokenizer: Any, ids: Any, mask: Any) -> str:
+    """The decoded text, runs of supervised tokens in brackets."""
+    text, start = "", 0
+    for end in range(1, len(ids) + 1):
+        if end == len(ids) or mask[end] != mask[start]:
+            piece = tokenizer.decode(ids[start:end])
+            text, start = text + (f"⟦{piece}⟧" if mask[start] else piece), end
+    return text

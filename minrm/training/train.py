@@ -1,39 +1,37 @@
-"""Train any of the three reward models on `transformers.Trainer`, so that a run can be killed and taken up again.
+"""Train any of the three reward models on `transformers.Trainer`.
 
-In come a model and rows of its schema; out go the trained model, saved in one folder, and what was measured on the way.
-The loss of an update is a sum over all that is supervised in it (tokens, steps or pairs), divided by their count over
-all accumulated batches and all processes, so neither `accumulate` nor the number of processes changes the gradient.
+The loss of an update is a sum over all supervised terms in it (tokens, steps or pairs), divided by their count over all
+accumulated batches and all processes, so neither `accumulate` nor the number of processes changes the gradient.
 """
 
 from __future__ import annotations
 
+import logging
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from accelerate.utils import extract_model_from_parallel
 from torch import Tensor
-from transformers.trainer_callback import PrinterCallback
 
 from minrm import loading
 from minrm.errors import InputError
-from minrm.orm import every_token
+from minrm.orm import OutcomeRewardModel, every_token
+from minrm.reward_model import length_limit
 from minrm.training import lora as adapt
 from minrm.training.card import write_card
-from minrm.training.checkpoints import (
-    close_record,
-    last_checkpoint,
-    load_weights,
-    open_record,
-    patient_interrupt,
-    run_settings,
-)
-from minrm.training.rows import Prepared, check_supervision, collator, prepared
-from minrm.training.trainer import RewardTrainer, Watch, training_arguments
+from minrm.training.checkpoints import digest, finish_run, first_process, load_weights, start_run
+from minrm.training.trainer import Collate, RewardTrainer, training_arguments
+
+log = logging.getLogger("minrm")
+KEPT = ("step", "epoch", "loss", "learning_rate", "eval_loss", "eval_accuracy")
+Row = dict[str, Any]
 
 
 @dataclass
@@ -45,161 +43,187 @@ class TrainingResult:
     dropped: int
 
 
+class Prepared(NamedTuple):
+    """rows: as the model prepares them; questions: of these rows, or prompts; dropped: how many rows were not usable."""
+
+    rows: list[Row]
+    questions: list[str]
+    dropped: int
+
+
 def train(
-    model: Any,
-    dataset: Iterable[dict[str, Any]],
-    output_dir: str | Path,
-    *,
-    eval_dataset: Iterable[dict[str, Any]] | None = None,
-    epochs: float = 1,
-    batch_size: int = 32,
-    learning_rate: float = 1e-4,
-    accumulate: int = 1,
-    seed: int = 0,
-    resume: bool = True,
-    supervised: Callable[[Tensor], Tensor] = every_token,
-    max_length: int | None = None,
-    lora: int = 0,
-    gradient_checkpointing: bool = False,
-    dtype: Any = None,
-    save_steps: int | None = None,
-    eval_steps: int | None = None,
-    log_steps: int | None = None,
-    progress: bool = True,
-) -> TrainingResult:
-    """Train `model` in place on rows of its schema (a list of dicts or a `datasets.Dataset`) and save it to output_dir.
+    model: Any, dataset: Iterable[Row], output_dir: str | Path, *, eval_dataset: Iterable[Row] | None = None,
+    epochs: float = 1, batch_size: int = 32, learning_rate: float = 1e-4, accumulate: int = 1, seed: int = 0,
+    resume: bool = True, supervised: Callable[[Tensor], Tensor] = every_token, max_length: int | None = None,
+    lora: int = 0, gradient_checkpointing: bool = False, dtype: Any = None, save_steps: int | None = None,
+    eval_steps: int | None = None, log_steps: int | None = None, progress: bool = True,
+) -> TrainingResult:  # fmt: skip
+    """The history of a run that trains `model` in place and saves it, with a model card, to `output_dir`.
 
-    batch_size: rows in one forward pass on one device; accumulate: passes before an update. learning_rate: its peak,
-    after a warm-up over 5 % of the updates, then a cosine down to 0; 1e-3 suits a model of a million parameters, 1e-5
-    one of billions. supervised: which tokens an outcome reward model learns from. max_length: in tokens, by default the
-    model's own limit; a row that it would spoil is dropped and counted. Weights are float32. dtype: what is computed
-    in, by default bfloat16 on a GPU that has it, float16 on others, float32 on a CPU; "float32" helps where a base
-    overflows in float16, and costs memory and several times the time.
+    Calling `train` again resumes from the last checkpoint, or returns the finished run. Raises InputError for rows and
+    settings that do not fit, and for a folder that holds anything else, before it writes.
 
-    lora: the rank of adapters (see `minrm.training.lora`), 0 to train all weights; a frozen base in half precision stays so
-    while a GPU trains, and afterwards in `model`; for the folder all is merged in float32, on the CPU.
-    gradient_checkpointing: keep no activations inside a layer and compute them again for the gradient, which saves
-    memory and costs a third more time, with adapters half as much again.
-
-    Every save_steps updates (a tenth of the run, at least 50) the state is saved. The same call takes an interrupted
-    run up where it was saved last, and returns at once after a finished one; resume=False clears the folder's state
-    and starts over. Every eval_steps updates (an epoch) loss and accuracy are measured on eval_dataset; every log_steps
-    (a hundredth of the run) the training loss is noted. Raises InputError for rows or settings that do not fit;
-    Ctrl-C stops after the update at hand with its state saved. The folder also gets a model card (`cards.py`).
+    - dataset: rows of the model's schema: a list of dicts or a `datasets.Dataset`.
+    - eval_dataset: rows on which loss and accuracy are measured every `eval_steps` updates (by default, every epoch).
+    - epochs, batch_size: passes over the rows; rows in one forward pass on one device.
+    - accumulate: forward passes in one update.
+    - learning_rate: its peak, after a warm-up over 5 % of the updates, then a cosine down to 0. 1e-3 suits a model of a
+      million parameters, 1e-5 one of billions.
+    - seed: of the rows' order and the adapters.
+    - resume: False removes the checkpoints of the folder's run and starts over.
+    - supervised: which tokens an outcome reward model learns from.
+    - max_length: in tokens, by default the model's own limit. A row that a cut would spoil is dropped and counted.
+    - lora: rank of adapters (see `minrm.training.lora`); 0 trains all weights, in float32. A frozen half-precision base
+      keeps its precision; the saved checkpoint is merged in float32 on the CPU.
+    - gradient_checkpointing: computes activations again for the gradient: less memory for a third more time (with
+      adapters, half as much again).
+    - dtype: precision of the computation, by default bfloat16 on a GPU that has it, float16 on others, float32 on a CPU.
+      "float32" helps where a base overflows in float16, and costs memory and several times the time.
+    - save_steps, log_steps: updates between checkpoints (a tenth of the run, at least 50) and between noted training
+      losses (a hundredth of the run).
+    - progress: shows a bar.
     """
-    output_dir = Path(output_dir)
-    collate = collator(model, supervised)
-    adapt.check(lora)
-    device = model.model.device
-    precision = _precision(dtype, device)
-    settings = run_settings(
+    folder, stock = Path(output_dir), model.model
+    device, precision = stock.device, _precision(dtype, stock.device)
+    collate = _collate(model, supervised)
+    settings = _settings(
         model, supervised, epochs=epochs, batch_size=batch_size, accumulate=accumulate, learning_rate=learning_rate,
         seed=seed, max_length=max_length, lora=lora, dtype=dtype and str(precision).removeprefix("torch."),
     )  # fmt: skip
-    rows, dropped, _ = used = prepared(model, dataset, max_length, "dataset")
-    nothing = Prepared([], 0, [])
-    held_out = nothing if eval_dataset is None else prepared(model, eval_dataset, max_length, "eval_dataset")
-    eval_rows = held_out.rows
-    check_supervision(collate, rows, eval_rows, batch_size)
-    finished = open_record(output_dir, settings, rows, resume)
+    _check_positive(epochs=epochs, batch_size=batch_size, accumulate=accumulate, max_length=max_length,
+                    save_steps=save_steps, eval_steps=eval_steps, log_steps=log_steps)  # fmt: skip
+    adapt.check(lora)
+    if gradient_checkpointing and not stock.supports_gradient_checkpointing:
+        remedy = "train without gradient_checkpointing, in smaller batches"
+        raise InputError(f"{type(stock).__name__} does not support gradient checkpointing; {remedy}")
+    used = _prepare(model, collate, dataset, max_length, "dataset")
+    held_out = Prepared([], [], 0)
+    if eval_dataset is not None:
+        held_out = _prepare(model, collate, eval_dataset, max_length, "eval_dataset")
+    record = start_run(folder, settings | {"data": digest(used.rows)}, resume)
     if not lora or precision == torch.float32:
-        model.float()  # master weights: small updates vanish in half precision; a frozen base may be in it
-    kept_in = model.model.dtype
-    if finished:
-        load_weights(model, output_dir)
-        return TrainingResult(output_dir, finished["history"], finished["dropped"])
+        model.float()  # small updates vanish in half precision; a frozen base may stay in it
+    if record["finished"]:
+        load_weights(model, folder)
+        return TrainingResult(folder, record["history"], record["dropped"])
 
-    steps = _steps(settings, len(rows), save_steps, eval_steps, log_steps)
-    steps["eval_strategy"] = "steps" if eval_rows else "no"
-    with loading.quiet(), _prepared(model, lora, seed, gradient_checkpointing) as adapters:
-        arguments = training_arguments(device, precision, str(output_dir), settings, steps)
-        trainer = RewardTrainer(model, arguments, collate, rows, eval_rows, adapters)
-        trainer.remove_callback(PrinterCallback)
-        trainer.add_callback(watch := Watch(progress))
-        trainer.accelerator.wait_for_everyone()  # until the first process has opened the folder
-        with patient_interrupt(lambda: setattr(watch, "stopped", True)):
-            trainer.train(resume_from_checkpoint=last_checkpoint(output_dir))
-        state = trainer.state
-        if watch.stopped and state.global_step < state.max_steps:
-            done = f"stopped after update {state.global_step} of {state.max_steps}, saved in {output_dir}"
-            raise KeyboardInterrupt(f"{done}; the same call of train goes on from there")
+    steps = _steps(settings, len(used.rows), save_steps, eval_steps if held_out.rows else 0, log_steps)
+    base_dtype = stock.dtype
+    with loading.quiet(), adapters_and_checkpointing(model, lora, seed, gradient_checkpointing) as adapters:
+        arguments = training_arguments(device, precision, str(folder), settings, steps)
+        trainer = RewardTrainer(model, arguments, collate, used.rows, held_out.rows, adapters, progress)
+        trainer.run()
     trainer.adapters = None  # merged
-    logged = [entry for entry in state.log_history if "loss" in entry or "eval_loss" in entry]
-    history = [{key: entry[key] for key in _KEPT if key in entry} for entry in logged]
+    logged = [entry for entry in trainer.state.log_history if "loss" in entry or "eval_loss" in entry]
+    history = [{key: entry[key] for key in KEPT if key in entry} for entry in logged]
     try:
-        _check_learnt(history)
-        trainer.save_model(str(output_dir))  # every process: where weights are sharded, each gives its part
+        _check_learnt(model, history)
+        trainer.save_model(str(folder))  # in every process: the Trainer may have to gather weights
     finally:
         if lora:
-            adapt.give_back(model, device, kept_in)
-    if state.is_world_process_zero:
-        write_card(output_dir, model, settings, history, used, held_out)
-        close_record(output_dir, history=history, dropped=dropped)  # last: after it the same call returns at once
+            adapt.restore(model, device, base_dtype)
+    if first_process():
+        write_card(folder, model, settings, history, used, held_out)
+        finish_run(folder, record, history=history, dropped=used.dropped)  # last: now a call returns at once
     trainer.accelerator.wait_for_everyone()
-    return TrainingResult(output_dir, history, dropped)
+    return TrainingResult(folder, history, used.dropped)
 
 
-def _precision(asked_for: Any, device: torch.device) -> torch.dtype:
-    precision = loading.as_dtype(asked_for or loading.compute_dtype(device))
-    if asked_for and precision == torch.float16 and device.type == "cpu":
+def _settings(model: Any, supervised: Callable[[Tensor], Tensor], **options: Any) -> dict[str, Any]:
+    """What tells one run from another, beside its rows. Weights do not: an interrupted run may go on from its own."""
+    stock = model.model
+    origin = getattr(stock, "origin", None) or {"base": stock.name_or_path or type(stock).__name__}
+    size, name = sum(weight.numel() for weight in model.parameters()), type(model).__name__
+    options["supervised"] = getattr(supervised, "__qualname__", type(supervised).__name__)
+    return {"model": name, "parameters": size, **origin, "processes": int(os.environ.get("WORLD_SIZE", 1)), **options}
+
+
+def _check_positive(**options: Any) -> None:
+    for name, value in options.items():
+        if value is not None and not value > 0:
+            raise InputError(f"{name} is {value}; it must be above 0")
+
+
+def _precision(dtype: Any, device: torch.device) -> torch.dtype:
+    precision = loading.as_dtype(dtype or loading.compute_dtype(device))
+    if dtype and precision == torch.float16 and device.type == "cpu":
         raise InputError("dtype float16 needs a GPU, whose gradient scaler keeps it from underflow: take float32 here")
     return precision
 
 
-def _check_learnt(history: list[dict[str, float]]) -> None:
-    losses = [entry["loss"] for entry in history if "loss" in entry]
-    if losses and not math.isfinite(losses[-1]):  # float16's scaler passes over such updates, to the end if need be
-        remedy = "where a GPU has no bfloat16, the base may overflow in float16: then train with dtype='float32'"
-        raise InputError(f"the loss is {losses[-1]}, nothing was learnt; lower the learning rate ({remedy})")
+def _collate(model: Any, supervised: Callable[[Tensor], Tensor]) -> Collate:
+    """The model's `collate`; only an outcome reward model has a choice of supervised tokens."""
+    if isinstance(model, OutcomeRewardModel):
+        return partial(model.collate, supervised=supervised)
+    if supervised is not every_token:
+        raise InputError(f"supervised is for an outcome reward model; {type(model).__name__} has no such choice")
+    return model.collate
 
 
-def _steps(settings: dict, rows: int, save: int | None, evaluate: int | None, note: int | None) -> dict[str, Any]:
-    """When to do what, counted in updates, in the words of transformers."""
+def _prepare(model: Any, collate: Collate, dataset: Any, max_length: int | None, name: str) -> Prepared:
+    """The rows that the model can use, all others dropped and logged. Raises InputError if no row teaches anything."""
+    if isinstance(dataset, str | Path) or hasattr(dataset, "iloc"):
+        raise InputError(f"{name} is a {type(dataset).__name__}; pass its rows: a list of dicts or a datasets.Dataset")
+    rows, limit = list(dataset), max_length or length_limit(model.model)  # it may be read only once
+    if not rows:
+        raise InputError(f"{name} is empty; training needs at least one row")
+    features = model.prepare(rows, limit, name)
+    used = [(row, feature) for row, feature in zip(rows, features, strict=True) if feature is not None]
+    dropped = [str(number) for number, feature in enumerate(features, start=1) if feature is None]
+    reason = f"longer than {limit} tokens, and spoilt if cut there, or without any label"
+    if not used:
+        raise InputError(f"{name}: none of its {len(rows)} rows can be used ({reason}); check max_length and labels")
+    if dropped and first_process():
+        numbers = ", ".join(dropped[:8]) + (", …" if len(dropped) > 8 else "")
+        log.warning("%s: dropped %d of %d rows, %s (rows %s)", name, len(dropped), len(rows), reason, numbers)
+    if not any(collate([feature])["count"] for _, feature in used):  # stops at the first row that has one
+        raise InputError(f"{name}: supervised is false on every token; make it true on those to learn from")
+    questions = [row.get("question") or row["prompt"] for row, _ in used]
+    return Prepared([feature for _, feature in used], questions, len(dropped))
+
+
+def _steps(settings: Row, rows: int, save: int | None, evaluate: int | None, log_every: int | None) -> Row:
+    """When to do what, counted in updates, in the words of transformers. evaluate: 0 for never."""
     updates_per_epoch = -(-rows // (settings["batch_size"] * settings["accumulate"] * settings["processes"]))
     updates = max(1, round(settings["epochs"] * updates_per_epoch))
     return {
         "warmup_steps": round(0.05 * updates),
         "save_steps": save or max(50, updates // 10),
-        "logging_steps": note or max(1, updates // 100),
+        "logging_steps": min(log_every or max(1, updates // 100), updates),  # one loss at least, to be checked
         "eval_steps": evaluate or min(updates_per_epoch, updates),
+        "eval_strategy": "no" if evaluate == 0 else "steps",
     }
 
 
-_KEPT = ("step", "epoch", "loss", "learning_rate", "eval_loss", "eval_accuracy")
+def _check_learnt(model: Any, history: list[dict[str, float]]) -> None:
+    """float16's scaler passes over updates that are not finite, to the end if need be: so the loss tells, too."""
+    losses = [entry["loss"] for entry in history if "loss" in entry]
+    if not (math.isfinite(losses[-1]) and all(weight.isfinite().all() for weight in model.parameters())):
+        remedy = "where a GPU has no bfloat16, the base may overflow in float16: then train with dtype='float32'"
+        raise InputError(f"the loss is {losses[-1]}, nothing was learnt; lower the learning rate ({remedy})")
 
 
 @contextmanager
-def _prepared(model: Any, rank: int, seed: int, gradient_checkpointing: bool) -> Iterator[Any]:
-    """Ready the model for the optimizer; gives its adapters, or None. They are merged in the end, or taken off."""
-    stock = model.model
-    adapters = adapt.attach(model, rank, seed) if rank else None
+def adapters_and_checkpointing(model: Any, rank: int, seed: int, checkpointing: bool) -> Iterator[Any]:
+    """The model's adapters, or None: merged in the end, or taken off after an error. checkpointing: of activations."""
+    stock = model.model  # transformers 5.23 has a new name for it
+    new = hasattr(stock, "activation_checkpointing_enable")
+    name = "activation_checkpointing" if new else "gradient_checkpointing"
+    adapters = adapt.add_adapters(model, rank, seed) if rank else None
     try:
-        with _checkpointing(stock) if gradient_checkpointing else nullcontext():
-            yield adapters
+        if checkpointing:  # the other kind needs inputs with a gradient, which a frozen base lacks
+            getattr(stock, f"{name}_enable")({"use_reentrant": False})
+        yield adapters
     except BaseException:
         if rank:
-            adapt.remove(model, adapters)
+            adapt.drop_adapters(model, adapters)
         raise
     else:
         if rank:
             adapt.merge(model, adapters)
     finally:
+        if checkpointing:
+            getattr(stock, f"{name}_disable")()
         extract_model_from_parallel(model, keep_fp32_wrapper=False)  # takes off autocast: scores as after a reload
         model.__dict__.pop("_is_accelerate_prepared", None)  # by which the next run would get no autocast
         model.eval()
-
-
-@contextmanager
-def _checkpointing(stock: Any) -> Iterator[None]:
-    """Compute activations again for the gradient, under the name that this transformers has for it."""
-    enable = getattr(stock, "activation_checkpointing_enable", None) or stock.gradient_checkpointing_enable
-    disable = getattr(stock, "activation_checkpointing_disable", None) or stock.gradient_checkpointing_disable
-    try:
-        enable({"use_reentrant": False})  # the other kind needs inputs with a gradient, which a frozen base lacks
-    except ValueError as error:
-        remedy = "train without gradient_checkpointing, in smaller batches"
-        raise InputError(f"{type(stock).__name__} does not support gradient checkpointing; {remedy}") from error
-    try:
-        yield
-    finally:
-        disable()

@@ -1,11 +1,12 @@
-"""Our `transformers.Trainer`: the loss of an update is a sum over all that is supervised in it, divided by their count.
+"""Our `transformers.Trainer`: the loss of an update is a sum over all supervised terms in it, divided by their count.
 
-`training.py` gives it a model and prepared rows. It counts over all accumulated batches and all processes, repeats the
-order of a run that is taken up again, and writes stock checkpoints.
+The count goes over all accumulated batches and all processes. The order of the rows depends on seed and epoch alone, so
+that a resumed run repeats it, and checkpoints are stock models or adapters.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils.data import Sampler
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import Trainer, TrainingArguments
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from minrm import loading, reward_model
 from minrm.training import lora
-from minrm.training.checkpoints import ByLength, load_weights, seal
+from minrm.training.checkpoints import load_weights, whole_checkpoints
 
 Collate = Callable[[list], dict[str, Any]]
 
@@ -25,55 +27,54 @@ Collate = Callable[[list], dict[str, Any]]
 def training_arguments(
     device: torch.device, precision: torch.dtype, folder: str, settings: dict[str, Any], steps: dict[str, Any]
 ) -> TrainingArguments:
-    """What `transformers` is told: what to compute in, one process a GPU, nothing printed or reported."""
+    """The Trainer's arguments: its precision, one process for each GPU, nothing printed or reported."""
     arguments = TrainingArguments(
         output_dir=folder, num_train_epochs=settings["epochs"], learning_rate=settings["learning_rate"],
         per_device_train_batch_size=settings["batch_size"], gradient_accumulation_steps=settings["accumulate"],
-        lr_scheduler_type="cosine", seed=settings["seed"], save_total_limit=2, **steps,
+        lr_scheduler_type="cosine", seed=settings["seed"], **steps,
         bf16=precision == torch.bfloat16, fp16=precision == torch.float16, use_cpu=device.type == "cpu",
         dataloader_pin_memory=device.type == "cuda", ddp_find_unused_parameters=False, remove_unused_columns=False,
         report_to="none", disable_tqdm=True, log_level="error", logging_nan_inf_filter=False,
     )  # fmt: skip
-    arguments._n_gpu = min(arguments.n_gpu, 1)  # several GPUs work as processes (torchrun), not as threads of one
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # several GPUs work as processes (accelerate launch), not as threads
     return arguments
 
 
-def with_gaps(collate: Collate, stand_in: dict[str, Any]) -> Collate:
-    """Let a batch have rows that are None, even all of them: then it is of a stand-in row, with a count of 0.
-
-    Several processes work in step, so each needs a batch where one of them has one: at the end of an epoch there may be
-    too few rows. (Accelerate would repeat rows from its start, which then count twice.)
-    """
-
-    def collated(rows: list) -> dict[str, Any]:
-        there = [row for row in rows if row is not None]
-        return collate(there) if there else collate([stand_in]) | {"count": 0}
-
-    return collated
-
-
 class RewardTrainer(Trainer):
-    """Trainer with our loss, our count, an order of batches that a resumed run repeats, and our checkpoints.
+    """Trainer with our loss, our count, our order of rows and our checkpoints.
 
-    model: a reward model. collate, rows, eval_rows: as it collates and prepares them. adapters: what `lora.attach` put
-    into it; checkpoints then hold these alone.
+    model: a reward model. collate, rows, eval_rows: its batches and prepared rows. adapters: of `lora.add_adapters`;
+    checkpoints then hold the adapters alone. progress: shows the Trainer's bar.
     """
 
     model: Any
-    train_dataset: Any
     eval_dataset: Any
     loss_is_scaled_for_ga = True  # by our count, over the whole accumulated batch
 
     def __init__(
-        self, model: Any, args: TrainingArguments, collate: Collate, rows: list, eval_rows: list, adapters: Any = None
-    ) -> None:
+        self, model: Any, args: TrainingArguments, collate: Collate, rows: list, eval_rows: list, adapters: Any = None,
+        progress: bool = False,
+    ) -> None:  # fmt: skip
         gaps = -len(rows) % (args.per_device_train_batch_size * args.world_size) if args.world_size > 1 else 0
-        padded: Any = rows + [None] * gaps
-        collator: Any = with_gaps(collate, rows[0])
-        model.tie_weights = model.model.tie_weights  # by this name accelerate ties shared weights again under FSDP
-        super().__init__(model, args, data_collator=collator, train_dataset=padded, eval_dataset=eval_rows)  # type: ignore[arg-type]
-        self.adapters = adapters
+        options: dict[str, Any] = {"train_dataset": rows + [None] * gaps, "eval_dataset": eval_rows}
+        super().__init__(model, args, data_collator=with_gaps(collate, rows[0]), **options)
+        self.rows, self.adapters = rows, adapters
         self.model_accepts_loss_kwargs = True  # older releases ask this instead
+        self.remove_callback(PrinterCallback)
+        if progress:
+            self.add_callback(Bar())
+
+    def run(self) -> None:
+        """Train, from the last checkpoint if there is one."""
+        self.accelerator.wait_for_everyone()  # until the first process has opened the folder
+        folder = Path(str(self.args.output_dir))
+        try:
+            saved = whole_checkpoints(folder)
+            self.train(resume_from_checkpoint=str(saved[-1]) if saved else None)
+        except KeyboardInterrupt:
+            saved = whole_checkpoints(folder)
+            last = f"the last checkpoint is {saved[-1]}" if saved else "there was no checkpoint yet"
+            raise KeyboardInterrupt(f"stopped; {last}; the same call of train goes on from there") from None
 
     def get_batch_samples(self, epoch_iterator: Iterator, num_batches: int, device: Any = None) -> tuple[list, Any]:
         """The batches of one update, and how many terms their losses sum, over all processes."""
@@ -82,38 +83,36 @@ class RewardTrainer(Trainer):
         return batches, self.accelerator.reduce(count, "sum").clamp(min=1)
 
     def compute_loss(self, model: Any, inputs: dict, return_outputs: bool = False, num_items_in_batch: Any = 1) -> Any:
-        outputs = model(**inputs["inputs"])
-        loss = self.model.loss_sum(outputs, inputs["targets"]) / num_items_in_batch
-        loss = loss * (inputs["count"] > 0)  # a stand-in for rows that are not there teaches nothing
+        """This batch's share of the update's loss: its sum, divided by the count of the update."""
+        loss = self.model.loss_sum(model(**inputs["inputs"]), inputs["targets"]) / num_items_in_batch
+        loss = loss * (inputs["count"] > 0)  # a dummy row teaches nothing
         return loss * self.accelerator.num_processes  # gradients are averaged over processes; ours is a sum
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Loss per term and accuracy over eval_dataset, each row once, whatever the number of processes."""
         rows, size = sorted(self.eval_dataset, key=_length), self.args.train_batch_size
         here, processes = self.args.process_index, self.args.world_size
-        sums = torch.zeros(4, device=self.args.device)  # loss, terms, hits, judged
+        sums = torch.zeros(4, device=self.args.device)  # loss, terms, correct, judged
         with reward_model.evaluating(self.model):
             for start in range(here * size, len(rows), processes * size):
-                batch: Any = self._prepare_inputs(self.data_collator(rows[start : start + size]))
+                batch: Any = self._prepare_inputs(self.data_collator(rows[start : start + size]))  # type: ignore[arg-type]
                 outputs = self.model(**batch["inputs"])
-                hits = self.model.hits(outputs, batch["targets"])
+                correct = self.model.is_correct(outputs, batch["targets"])
                 loss = self.model.loss_sum(outputs, batch["targets"])
-                sums += torch.tensor([loss, batch["count"], hits.sum(), hits.numel()], device=sums.device)
-        loss, terms, hits, judged = self.accelerator.reduce(sums, "sum").tolist()
-        metrics = {"eval_loss": loss / max(terms, 1), "eval_accuracy": hits / max(judged, 1)}
+                sums += torch.tensor([loss, batch["count"], correct.sum(), correct.numel()], device=sums.device)
+        loss, terms, correct, judged = self.accelerator.reduce(sums, "sum").tolist()
+        metrics = {"eval_loss": loss / max(terms, 1), "eval_accuracy": correct / max(judged, 1)}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler:
-        lengths = [_length(row) for row in self.train_dataset if row is not None]
         group = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
-        return ByLength(
-            lengths, group, self.args.seed, epoch=lambda: int(self.state.epoch or 0), size=len(self.train_dataset)
-        )
+        size = len(self.train_dataset)  # type: ignore[arg-type]
+        return ByLength(list(map(_length, self.rows)), group, self.args.seed, lambda: int(self.state.epoch or 0), size)
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        """state_dict: of the reward model, where sharded weights (FSDP) have been gathered for it."""
+        """state_dict: the weights where the Trainer gathered them from several processes (FSDP)."""
         if self.args.should_save and self.adapters is not None:
             lora.save(self.adapters, str(output_dir))
         elif self.args.should_save:
@@ -129,36 +128,63 @@ class RewardTrainer(Trainer):
             load_weights(self.model, resume_from_checkpoint)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Keep the last two. The Trainer's own limit would remove any folder whose name begins with checkpoint-."""
         super()._save_checkpoint(model, trial)
-        self.accelerator.wait_for_everyone()
         if self.args.should_save:
-            seal(Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}")
+            for old in whole_checkpoints(Path(str(self.args.output_dir)))[:-2]:
+                shutil.rmtree(old)
 
 
-class Watch(TrainerCallback):
-    """The progress bar, and the end of a run after Ctrl-C."""
-
-    stopped = False
-
-    def __init__(self, progress: bool) -> None:
-        self.progress = progress
-        self.shown: dict[str, str] = {}
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        shown = self.progress and state.is_world_process_zero
-        self.bar = loading.progress_bar(state.max_steps, "training", " updates", shown, start=state.global_step)
+class Bar(ProgressCallback):
+    """The Trainer's progress bar, with the last loss beside it in place of a line for each."""
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict | None = None, **kwargs: Any) -> None:
-        self.shown |= {k: f"{v:.3f}" for k, v in (logs or {}).items() if k in ("loss", "eval_loss", "eval_accuracy")}
-        self.bar.set_postfix(self.shown, refresh=False)
+        if self.training_bar is not None:
+            self.training_bar.set_postfix({k: f"{v:.3f}" for k, v in (logs or {}).items() if "loss" in k})
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.bar.update()
-        if self.stopped:
-            control.should_save = control.should_training_stop = True
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.bar.close()
+class ByLength(Sampler[int]):
+    """Row numbers of an epoch: shuffled, grouped so that an update sees rows of like length, groups in random order.
+
+    lengths: of the rows; group: rows in an update; epoch: tells which one begins; size: of the data set, if gaps follow
+    its rows: their numbers come last. The order depends on seed and epoch alone. The sampler behind
+    `train_sampling_strategy="group_by_length"` draws from the global random state, which a run resumed in its second
+    epoch does not have, and goes from long to short through fifty batches at a time.
+    """
+
+    def __init__(self, lengths: list[int], group: int, seed: int, epoch: Callable[[], int], size: int = 0) -> None:
+        self.lengths, self.group, self.seed, self.epoch = lengths, group, seed, epoch
+        self.size = max(size, len(lengths))
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed + 1_000_003 * self.epoch())
+        rows = torch.randperm(len(self.lengths), generator=generator).tolist()
+        for start in range(0, len(rows), 50 * self.group):
+            window = slice(start, start + 50 * self.group)
+            rows[window] = sorted(rows[window], key=self.lengths.__getitem__)
+        groups = [rows[start : start + self.group] for start in range(0, len(rows), self.group)]
+        last = groups.pop() if len(groups[-1]) < self.group else []  # in the middle it would shift the others
+        for index in torch.randperm(len(groups), generator=generator).tolist():
+            yield from groups[index]
+        yield from last
+        yield from range(len(self.lengths), self.size)
+
+
+def with_gaps(collate: Collate, dummy: dict[str, Any]) -> Collate:
+    """A collate function for several processes: drops rows that are None; a batch without rows gets a dummy of count 0.
+
+    Processes work in step, so each needs a batch where one of them has one. (Accelerate would repeat rows of the epoch's
+    beginning, which then count twice.)
+    """
+
+    def collated(batch: list) -> dict[str, Any]:
+        rows = [row for row in batch if row is not None]
+        return collate(rows) if rows else collate([dummy]) | {"count": 0}
+
+    return collated
 
 
 def _length(row: dict[str, Any]) -> int:

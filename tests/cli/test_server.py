@@ -1,270 +1,350 @@
-"""What a server may refuse, how often it is asked again, and what a user is told when it does not work."""
+"""Solutions from a server: the rows in order, a stopped run, what a server may refuse, what a user reads then."""
 
+import json
+import os
+import socket
+import subprocess
 import sys
 import time
+import urllib.request
 
 import pytest
 from servers import FakeServer, complete, refuse
 
-from minrm.cli.server import Server
+from minrm import shipped
+from minrm.cli.server import sample_from
 from minrm.errors import InputError
+from minrm.rows import read_rows
+from minrm.text import final_answer
+from minrm.world import generate
 
+QUESTIONS = [problem.question for problem in generate(5, seed=1)]
 JSON = {"Content-Type": "application/json"}
-CUT_OFF = 200, '{"choices": [', JSON
+SECRET = "sk-very-secret-9"
 
 
-def server(fake, model="m", chat=False, retries=3, timeout=20, **asked):
-    return Server(fake.url, model, chat, {"temperature": 1, **asked}, {}, retries, timeout)
+@pytest.fixture
+def draw(tmp_path):
+    """draw(fake, n=5, **options): the rows of five questions, or of `questions`, in s.jsonl, which stays."""
+
+    def run(fake, n=5, model="m", questions=QUESTIONS, **options):
+        options = {"batch_size": 2, "progress": False, "retries": 3, "path": tmp_path / "s.jsonl"} | options
+        return sample_from(fake if isinstance(fake, str) else fake.url, model, questions, n, **options)
+
+    return run
 
 
-def solve(fake, count=3, **options):
-    return server(fake, **options).solutions("?", count, seed=10)
+def test_rows_come_in_order_although_answers_do_not(draw, tmp_path):
+    def slower_at_first(ask, number):
+        time.sleep(max(0, 8 - number) * 0.03)
+
+    with FakeServer(slower_at_first) as fake:
+        rows = draw(fake, concurrent=6)
+        assert len(fake.seen) == 15 and {ask["body"].get("n", 1) for ask in fake.seen} == {1, 2}
+    assert [(row["problem"], row["sample"]) for row in rows] == [(p, s) for p in range(5) for s in range(5)]
+    assert all(row["question"] == QUESTIONS[row["problem"]] for row in rows)
+    assert all(f"Step: 1: {len(row['question']) + 1}\n" in row["solution"] for row in rows)  # its own question's answer
+    assert len({row["solution"] for row in rows}) == 25  # each request has a seed of its own
+    assert list(read_rows(tmp_path / "s.jsonl")) == rows
+
+
+def test_requests_are_under_way_at_the_same_time_and_no_more_than_asked_for(draw):
+    under_way, most = [], []
+
+    def count(ask, number):
+        under_way.append(number)
+        most.append(len(under_way))
+        time.sleep(0.05)
+        under_way.remove(number)
+
+    with FakeServer(count) as fake:
+        draw(fake, concurrent=3)
+    assert max(most) == 3
 
 
 @pytest.mark.parametrize("chat", [False, True])
-def test_several_solutions_come_in_one_request_with_their_likelihoods(chat):
+def test_the_prompt_goes_raw_to_completions_and_as_a_turn_to_chat(chat, draw):
     with FakeServer() as fake:
-        found = solve(fake, chat=chat)
-    assert len(fake.seen) == 1 and fake.seen[0]["body"]["n"] == 3
-    assert [text[-2:] for text, _, _ in found] == ["10", "11", "12"]
-    assert all(value == pytest.approx(-0.75) and tokens == 2 for _, value, tokens in found)
+        rows = draw(fake, 3, chat=chat, batch_size=3, prompt="{x} Q: {question}\nA:", temperature=0.3, max_new_tokens=9)
+        ask = fake.seen[0]
+    text = "{x} Q: " + QUESTIONS[0] + "\nA:"
+    assert ask["path"] == ("/v1/chat/completions" if chat else "/v1/completions")
+    assert ask["body"].get("messages", ask["body"].get("prompt")) == (
+        [{"role": "user", "content": text}] if chat else text
+    )
+    assert {"temperature": 0.3, "max_tokens": 9, "top_p": 1, "model": "m", "n": 3}.items() <= ask["body"].items()
+    assert {(row["log_likelihood"], row["tokens"]) for row in rows} == {(-0.75, 2)} and len(fake.seen) == 5
+
+
+def test_fields_are_added_to_each_request_or_take_the_place_of_ours(draw, tmp_path):
+    with FakeServer() as fake:
+        draw(fake, 1, fields={"top_k": -1, "max_tokens": None, "top_p": 0.9})
+    assert all(ask["body"]["top_k"] == -1 and ask["body"]["top_p"] == 0.9 for ask in fake.seen)
+    assert not any("max_tokens" in ask["body"] for ask in fake.seen)
+    assert json.loads((tmp_path / "s.settings.json").read_text())["fields"]["top_k"] == -1
+
+
+@pytest.mark.parametrize("answered", [0, 1, 4, 7, 13])
+def test_an_interrupted_run_goes_on_and_ends_in_the_same_file(answered, draw, tmp_path):
+    with FakeServer() as fake:
+        whole = draw(fake, path=tmp_path / "whole.jsonl")
+
+    def fail(ask, number):
+        return refuse(404, "out of order") if number >= answered else None
+
+    with FakeServer(fail) as fake, pytest.raises(InputError, match="out of order"):
+        draw(fake, concurrent=1)
+    rows = list(read_rows(tmp_path / "s.jsonl"))
+    assert rows == whole[: len(rows)] and bool(rows) == bool(answered)
+    with open(tmp_path / "s.jsonl", "a") as file:  # and a kill in the middle of a write
+        file.write(json.dumps(whole[len(rows)], ensure_ascii=False) + "\n" + '{"problem": ')
+    with FakeServer() as fake:
+        assert draw(fake) == whole
+        assert len(fake.seen) == 15 - answered  # nothing is asked twice
+        assert draw("http://127.0.0.1:9") == whole  # a whole file needs no server
+        with pytest.raises(InputError, match="holds another run: its model is 'm', asked for was 'other'"):
+            draw(fake, model="other")
+    assert (tmp_path / "s.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+def test_a_question_that_is_refused_is_named_and_few_answers_are_lost_by_it(draw, tmp_path):
+    def slow_then_refused(ask, number):
+        if "is 12?" in ask["body"]["prompt"]:
+            time.sleep(0.5)
+            return refuse(400, "prompt too long")
+
+    questions = [f"How many is {k}?" for k in range(60)]
+    with (
+        FakeServer(slow_then_refused) as fake,
+        pytest.raises(InputError, match=r"refuses question 13 \(400 prompt too"),
+    ):
+        draw(fake, 1, questions=questions, concurrent=4)
+    assert len(list(read_rows(tmp_path / "s.jsonl"))) == 12
+    others = [ask["body"] for ask in fake.seen if "is 12?" not in ask["body"]["prompt"]]
+    assert len(others) <= 12 + 8  # asked for ahead: twice as many as are under way
+    assert all("logprobs" in body for body in others)  # what the refused question lost, the others keep
+
+
+def test_a_server_that_decodes_greedily_is_told_of(draw, caplog, tmp_path):
+    def same(ask, number):
+        return complete(ask | {"body": ask["body"] | {"seed": 1}}, n=1)
+
+    with FakeServer(same) as fake:
+        draw(fake)
+        assert "all samples of each problem are equal at temperature 0.7" in caplog.text
+        caplog.clear()
+        draw(fake, temperature=0, path=tmp_path / "greedy.jsonl")
+        draw(fake, 1, path=tmp_path / "one.jsonl")
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize(
+    "chat, changes",
+    [
+        (True, {"message": {"role": "assistant", "content": None}}),
+        (False, {"text": "", "finish_reason": "content_filter"}),
+    ],
+)
+def test_a_solution_that_the_server_withholds_is_counted(chat, changes, draw, caplog):
+    with FakeServer(lambda ask, number: complete(ask, **changes) if number == 1 else None) as fake:
+        rows = draw(fake, 2, chat=chat, concurrent=1)
+    assert [row["solution"] == "" for row in rows] == [False] * 2 + [True] * 2 + [False] * 6
+    assert "the server withheld 2 of 10 solutions: filtered, or all tokens went into hidden reasoning" in caplog.text
 
 
 @pytest.mark.parametrize("how", ["named", "greedy", "unnamed", "ignored", "as a failure"])
-def test_where_n_is_refused_there_is_one_request_a_sample(how):
+def test_where_n_is_refused_there_is_one_request_a_sample(how, draw):
     """Named in the message (vLLM: `n must be 1 when using greedy sampling`), in none, passed over, or with a 500."""
     messages = {"named": "Unsupported parameter: 'n'", "greedy": "n must be 1 when using greedy sampling, got 3."}
 
     def answer(ask, number):
         if how == "ignored":
             return complete(ask, n=1)
-        if how == "as a failure":  # as llama.cpp does
-            return refuse(500, "Only one completion choice is allowed") if ask["body"].get("n", 1) > 1 else None
-        return refuse(400, messages.get(how, "\n no, \\n not so")) if ask["body"].get("n", 1) > 1 else None
+        status = 500 if how == "as a failure" else 400
+        return refuse(status, messages.get(how, "\n no, \\n not so")) if ask["body"].get("n", 1) > 1 else None
 
     with FakeServer(answer) as fake:
-        asking = server(fake)
-        found = asking.solutions("?", 3, seed=10)
-        texts = [text for text, _, _ in found]
-        assert [text.split()[-1] for text in texts] == ["10", "11", "12"]  # each with a seed of its own
-        before = len(fake.seen)
-        assert len(asking.solutions("?", 2, seed=20)) == 2 and len(fake.seen) == before + 2  # not tried again
-        assert all("n" not in ask["body"] for ask in fake.seen[before:])
-        assert ("logprobs" in fake.seen[-1]["body"]) == (how != "unnamed")  # tried first where it is not said
+        rows = draw(fake, 3, batch_size=3, questions=["?", "!"], retries=0)
+    assert [row["solution"].split()[-1] for row in rows] == list("012345")  # each with a seed of its own
+    assert all("n" not in ask["body"] for ask in fake.seen[-3:])  # not tried again
+    assert ("logprobs" in fake.seen[-1]["body"]) == (how != "unnamed")  # left out first where the server names none
 
 
 @pytest.mark.parametrize("status, message", [(400, "logprobs is not supported"), (422, "sorry")])
-def test_where_likelihoods_are_refused_they_are_none(status, message):
+def test_where_likelihoods_are_refused_they_are_none(status, message, draw):
     with FakeServer(lambda ask, number: refuse(status, message) if "logprobs" in ask["body"] else None) as fake:
-        found = solve(fake)
-    assert [value for _, value, _ in found] == [None] * 3 and len(fake.seen) == 2
-    assert [tokens for _, _, tokens in found] == [None] * 3  # usage counts all three together
-    assert fake.seen[1]["body"]["n"] == 3 and fake.seen[1]["body"]["seed"] == 10  # only what was refused is left out
+        rows = draw(fake, 3, batch_size=3, questions=["?"])
+    assert [(row["log_likelihood"], row["tokens"]) for row in rows] == [(None, None)] * 3  # usage counts all together
+    assert fake.seen[1]["body"]["n"] == 3 and len(fake.seen) == 2  # only what was refused is left out
 
 
-@pytest.mark.parametrize("status", [400, 500])
-def test_a_question_that_is_refused_takes_nothing_from_the_others(status):
-    """Its refusal names no field, so it is asked again with fewer; another is asked meanwhile and later."""
-    asked = []
-
-    def answer(ask, number):
-        if ask["body"]["prompt"] == "long":
-            if not asked and "logprobs" not in ask["body"] or status == 500:
-                asked.append(asking.solutions("?", 3, seed=10))  # while the long one is half stripped
-            return refuse(status, "maximum context length is 8 tokens")
-
-    with FakeServer(answer) as fake:
-        asking = server(fake, retries=0)
-        with pytest.raises(InputError, match="maximum context length"):
-            asking.solutions("long", 3, seed=0)
-        asked.append(asking.solutions("?", 3, seed=10))
-        others = [ask["body"] for ask in fake.seen if ask["body"]["prompt"] == "?"]
-    assert len(others) == len(asked) >= 2 and all({"n", "seed", "logprobs"} <= body.keys() for body in others)
-    assert all(value == pytest.approx(-0.75) for found in asked for _, value, _ in found)
+@pytest.mark.parametrize("logprobs, expected", [
+    ({"token_logprobs": [None, -0.5]}, (None, 7)), (None, (None, 7)), ({"token_logprobs": [-0.25, -0.5]}, (-0.75, 2)),
+])  # fmt: skip
+def test_a_likelihood_with_a_gap_is_none_and_one_choice_takes_its_length_from_usage(logprobs, expected, draw):
+    with FakeServer(lambda ask, number: complete(ask, text="a\ud83d", logprobs=logprobs)) as fake:
+        (row,) = draw(fake, 1, questions=["?"])
+    assert (row["log_likelihood"], row["tokens"]) == expected and row["solution"] == "a?"  # half a character
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503, "drop"])
-def test_a_busy_server_is_asked_again_later_and_later(status):
+def test_a_busy_server_is_asked_again_later_and_later(status, draw):
     def answer(ask, number):
         return (status if status == "drop" else refuse(status, "busy")) if number < 2 else None
 
     with FakeServer(answer) as fake:
-        assert len(solve(fake)) == 3
+        assert len(draw(fake, 3, batch_size=3, questions=["?"])) == 3
     first, second, third = (ask["at"] for ask in fake.seen)
     assert 0.3 < second - first < 0.9 and 0.7 < third - second < 1.6  # 0.5 s and 1 s, less up to a quarter of jitter
+    assert fake.seen[2]["body"]["n"] == 3
 
 
-def test_a_server_that_is_busy_for_long_keeps_its_n():
-    with FakeServer(lambda ask, number: refuse(503, "loading") if number < 4 else None) as fake:
-        assert len(solve(fake)) == 3
-    assert [ask["body"]["n"] for ask in fake.seen] == [3] * 5
-
-
-def test_retry_after_is_honoured():
+def test_retry_after_is_honoured(draw):
     with FakeServer(lambda ask, number: refuse(429, "slow down", Retry_After="2") if number == 0 else None) as fake:
-        assert len(solve(fake)) == 3
+        draw(fake, 1, questions=["?"])
     assert 2 <= fake.seen[1]["at"] - fake.seen[0]["at"] < 3
 
 
-class Clock:
-    """In place of `time`: only sleep moves it, and what was slept is kept."""
-
-    def __init__(self):
-        self.now, self.slept = 4e9, []  # in October 2096
-
-    def time(self):
-        return self.now
-
-    monotonic = time
-
-    def sleep(self, seconds):
-        self.slept.append(seconds)
-        self.now += seconds
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    found = Clock()
-    monkeypatch.setattr("minrm.cli.server.time", found)
-    monkeypatch.setattr("minrm.cli.replies.time", found)
-    return found
-
-
-@pytest.mark.parametrize("status", [429, 503])
-@pytest.mark.parametrize("asked", ["200", "Tue, 02 Oct 2096 07:10:00 GMT"])  # the clock stands at 07:06:40
-def test_a_longer_pause_than_the_client_makes_is_made_here_and_told(asked, status, clock, caplog):
-    def answer(ask, number):
-        return None if clock.slept else refuse(status, "slow down", Retry_After=asked)
-
-    with FakeServer(answer) as fake:
-        assert len(solve(fake, retries=1)) == 3
-    assert clock.slept == [200] and {ask["body"]["n"] for ask in fake.seen} == {3}
-    told = f"{fake.url}/v1: {status}: slow down; it asks for a pause of 200 seconds, then it goes on"
-    assert caplog.messages == [told]
-
-
-def test_a_pause_is_told_once_and_not_by_each_thread(clock, caplog):
-    def answer(ask, number):
-        return None if len(clock.slept) == 2 else refuse(429, "slow down", Retry_After="200")
-
-    with FakeServer(answer) as fake:
-        asking = server(fake, retries=1)
-        asking.quiet_until = clock.now + 100  # another thread has told of its own pause
-        asking.solutions("?", 3, seed=10)
-    assert clock.slept == [200, 200] and len(caplog.messages) == 1
-
-
-@pytest.mark.parametrize("asked, retries, slept", [(7200, 1, []), (1500, 1, [1500, 1500]), (200, 0, []), (61, 0, [])])
-def test_a_pause_that_is_not_made_is_said(asked, retries, slept, clock):
-    """It ends more than an hour after the first request, or nothing is to be asked again."""
-    refusal = refuse(429, "slow down", Retry_After=str(asked))
-    told = f"429: slow down; it asks for a pause of {asked} seconds; call again after that, it goes on"
-    with FakeServer(lambda ask, number: refusal) as fake, pytest.raises(InputError, match=told):
-        solve(fake, retries=retries)
-    assert clock.slept == slept
-
-
-def test_the_key_travels_in_the_header_and_appears_in_no_message(monkeypatch):
-    key = "sk-very-secret-9"
+@pytest.mark.parametrize("secret, key, user", [(SECRET, f" {SECRET}\r\n", ""), ("pass-9", "", "somebody:pass-9@")])
+def test_key_and_password_travel_but_appear_in_no_message_and_no_file(secret, key, user, draw, monkeypatch, tmp_path):
     monkeypatch.setenv("OPENAI_API_KEY", key)
-    with FakeServer(lambda ask, number: refuse(401, f"bad key {key}")) as fake:
-        with pytest.raises(InputError, match="the key in OPENAI_API_KEY is refused; set the right one") as error:
-            solve(fake)
-        assert fake.seen[0]["headers"]["Authorization"] == f"Bearer {key}"
-    assert key not in str(error.value)
-    odd, unknown = refuse(400, f"odd request of {key}"), refuse(401, "who are you?")
-    with FakeServer(lambda ask, number: odd) as fake, pytest.raises(InputError, match="odd request of …"):
-        solve(fake)
-    monkeypatch.delenv("OPENAI_API_KEY")
-    wanted = "a key is wanted; set the environment variable OPENAI_API_KEY"
-    with FakeServer(lambda ask, number: unknown) as fake, pytest.raises(InputError, match=wanted):
-        solve(fake)
-
-
-def test_a_key_travels_without_the_newline_of_its_file(monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", " sk-very-secret-9\r\n")
+    for status, message in ((401, "set OPENAI_API_KEY to a key that this server knows"), (400, "mend the question")):
+        refusal, expected = refuse(status, f"no {secret} here"), rf"{status} no … here.*{message}"
+        with FakeServer(lambda *_, it=refusal: it) as fake, pytest.raises(InputError, match=expected) as error:
+            draw(fake.url.replace("//", f"//{user}"))
+        assert secret not in str(error.value) and "somebody" not in str(error.value)
+    if key:
+        assert fake.seen[0]["headers"]["Authorization"] == f"Bearer {secret}"
     with FakeServer() as fake:
-        assert len(solve(fake)) == 3
-        assert fake.seen[0]["headers"]["Authorization"] == "Bearer sk-very-secret-9"
+        draw(fake.url.replace("//", f"//{user}"))
+    assert not [file for file in tmp_path.iterdir() if secret in file.read_text()]
 
 
-@pytest.mark.parametrize("key", ["sk-very-secret-é", "sk-very-secret\nsk-other", "sk-very-secret\x1b"])
-def test_a_key_that_no_header_can_carry_is_refused_but_not_quoted(key, monkeypatch):
+@pytest.mark.parametrize("key", [SECRET + "é", f"{SECRET}\nsk-other", f"{SECRET}\x1b"])
+def test_a_key_that_no_header_can_carry_is_refused_but_not_quoted(key, draw, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", key)
-    told = "the key in OPENAI_API_KEY has characters that no key has"
-    with FakeServer() as fake, pytest.raises(InputError, match=told) as error:
-        solve(fake)
+    with FakeServer() as fake, pytest.raises(InputError, match="has characters that no key has") as error:
+        draw(fake)
     assert "secret" not in str(error.value) and not fake.seen
 
 
 @pytest.mark.parametrize(
-    "answer, options, told",
+    "answer, options, message",
     [
-        (refuse(404, "no such model"), {"model": "x"}, r"no model 'x' there; it offers m \(404: no such model\)"),
-        (refuse(500, "cannot load"), {"model": "x"}, r"no model 'x' there; it offers m \(500: cannot load\)"),
-        (None, {"model": ""}, "name a model; it offers m"),
-        (refuse(404, "Not Found"), {}, r"nothing at /completions \(404: Not Found\); .* asked with chat \(--chat\)"),
-        (refuse(404, "Not Found"), {"chat": True}, "nothing at /chat/completions .*does the address end in /v1"),
-        (refuse(400, "prompt too long"), {}, r"refuses the request \(400: prompt too long\); mend the question"),
-        (refuse(429, "busy"), {"retries": 0}, "429: busy, also when asked again; call again with fewer requests at a"),
-        (refuse(503, "down"), {"retries": 0}, "503: down, also when asked again; see the server's own log"),
-        ((200, {"answer": 42}, {}), {}, "an answer without choices that .*42.*; is this an OpenAI-compatible server"),
-        ((200, "<html>Welcome</html>", {}), {}, "an answer without choices that can be read, .*Welcome"),
-        ((200, {"choices": []}, {}), {}, "an answer without choices that can be read, "),
-        ((200, {"choices": ["a"]}, {}), {}, "an answer without choices that can be read, .*'a'"),
-        ((200, {"choices": "abc"}, {}), {}, "an answer without choices that can be read, .*abc"),
-        ((200, {"choices": [{"text": 5}]}, {}), {}, "an answer without choices that can be read, .*5"),
-        ((200, {"choices": [{"text": "a", "logprobs": {"token_logprobs": ["b"]}}]}, {}), {}, "that can be read"),
-        (CUT_OFF, {}, r"an answer that is cut off, or no JSON \(.*\); see the server's log, then call again"),
-        ((200, "\xff", JSON), {}, "an answer that is cut off, or no JSON"),
+        (refuse(404, "no such model"), {"model": "x"}, r"no model 'x' there, but m \(404 no such model\)"),
+        (refuse(400, "cannot load"), {"model": "x"}, r"no model 'x' there, but m \(400 cannot load\)"),
+        (refuse(404, "Not Found"), {}, "404 Not Found; does the address end in /v1.* asked with --chat"),
+        (refuse(401, "who are you?"), {}, "401 who are you.; set OPENAI_API_KEY to a key that this server knows"),
+        (refuse(403, "not to you"), {}, "403 not to you; set OPENAI_API_KEY"),
+        (refuse(400, "prompt too long"), {}, r"refuses question 1 \(400 prompt too long\); mend the question"),
+        (refuse(429, "busy"), {"retries": 0}, "429 busy, also when asked again; .*lower --concurrent, then call again"),
+        (refuse(429, "busy", Retry_After="7200"), {"retries": 0}, "429 busy, also when asked again"),
+        (refuse(503, "down"), {"retries": 0}, "503 down, also when asked again; see its log"),
+        ((200, {"answer": 42}, {}), {}, "no readable choices in .*42.*; does it speak OpenAI's API"),
+        ((200, {"choices": []}, {}), {}, "no readable choices"),
+        ((200, {"choices": "abc"}, {}), {}, "no readable choices in .*abc"),
+        ((200, {"choices": [{"text": "a", "logprobs": {"token_logprobs": ["b"]}}]}, {}), {}, "no readable choices"),
+        ((200, "<html>Welcome</html>", {}), {}, "no JSON but .*Welcome.*; does it speak OpenAI's API"),
+        ((200, '{"choices": [', JSON), {}, "no JSON but "),
+        ((200, "\xff", JSON), {}, "no JSON but "),
     ],
 )
-def test_what_went_wrong_is_one_line_with_the_address(answer, options, told):
-    with FakeServer(lambda ask, number: answer) as fake, pytest.raises(InputError, match=told) as error:
-        solve(fake, **options)
+def test_what_went_wrong_is_one_line_with_the_address(answer, options, message, draw):
+    with FakeServer(lambda ask, number: answer) as fake, pytest.raises(InputError, match=message) as error:
+        draw(fake, **options)
     assert str(error.value).startswith(f"{fake.url}/v1: ") and "\n" not in str(error.value)
 
 
-def test_where_nothing_answers_it_is_said_at_once():
+def test_where_nothing_answers_it_is_said_at_once(draw):
     with FakeServer() as fake:
         pass  # the port is free again
     with pytest.raises(InputError, match=r"/v1: nothing answers \(.*refused.*\); start the server there, or mend"):
-        solve(fake, retries=50)
+        draw(fake, retries=50)
 
 
-@pytest.mark.parametrize("listing", [refuse(403, "not to you"), refuse(404, "no list"), CUT_OFF, (200, [], {})])
-def test_a_list_of_models_that_cannot_be_had_stops_nothing(listing):
+def test_an_answer_that_does_not_come_in_time_is_said(draw):
+    with (
+        FakeServer(lambda ask, number: time.sleep(1)) as fake,
+        pytest.raises(InputError, match="no answer in time; ask"),
+    ):
+        draw(fake, timeout=0.2, retries=0)
+
+
+@pytest.mark.parametrize("listing", [refuse(403, "no"), refuse(404, "no list"), (200, '{"da', JSON), (200, [], {})])
+def test_a_list_of_models_that_cannot_be_had_stops_nothing(listing, draw):
     with FakeServer(listing=listing) as fake:
-        assert len(solve(fake)) == 3
-        with pytest.raises(InputError, match="name a model; it does not say what it offers"):
-            server(fake, model="")
-    told, refusal = "a key is wanted; set the environment variable OPENAI_API_KEY", refuse(403, "no")
-    with FakeServer(lambda ask, number: refusal, listing=listing) as fake, pytest.raises(InputError, match=told):
-        solve(fake)
+        assert len(draw(fake)) == 25
 
 
-def test_an_answer_that_does_not_come_in_time_is_said():
-    told = "no answer within 0.2 seconds; ask for fewer or shorter"
-    with FakeServer(lambda ask, number: time.sleep(1)) as fake, pytest.raises(InputError, match=told):
-        solve(fake, timeout=0.2, retries=0)
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://x/v1", "", "http://", "somebody:pass-9@x"])
+def test_an_address_without_a_scheme_is_refused(url, draw):
+    with pytest.raises(InputError, match="the endpoint is no address; it begins with http:// or https://") as error:
+        draw(url)
+    assert "pass-9" not in str(error.value)
 
 
-@pytest.mark.parametrize("url", ["localhost:8000", "ftp://x/v1", "", "http://"])
-def test_an_address_without_a_scheme_is_refused(url):
-    fake = type("Fake", (), {"url": url})
-    with pytest.raises(InputError, match="is no address; it begins with http:// or https://"):
-        solve(fake)
-
-
-def test_an_address_may_end_in_v1_or_not():
+def test_an_address_may_end_in_v1_or_not(draw, tmp_path):
     with FakeServer() as fake:
-        for ending in ("", "/", "/v1", "/v1/"):
-            asking = Server(fake.url + ending, "m", False, {}, {}, 0, 5)
-            assert len(asking.solutions("?", 1, 0)) == 1
+        for number, ending in enumerate(("", "/", "/v1", "/v1/")):
+            draw(fake.url + ending, 1, path=tmp_path / f"{number}.jsonl")
     assert {ask["path"] for ask in fake.seen} == {"/v1/completions"}
 
 
-def test_without_the_client_its_name_is_said(monkeypatch):
+def test_without_the_client_its_name_is_said(draw, monkeypatch):
     monkeypatch.setitem(sys.modules, "openai", None)
-    with FakeServer() as fake, pytest.raises(InputError, match="takes the package openai: pip install openai"):
-        solve(fake)
+    with FakeServer() as fake, pytest.raises(InputError, match="with the package openai: pip install openai"):
+        draw(fake)
+
+
+@pytest.fixture(scope="module")
+def serve():
+    """The address of `transformers serve` with the shipped policy, on a free port of loopback."""
+    for package in ("fastapi", "uvicorn", "openai"):
+        pytest.importorskip(package, reason=f"transformers serve needs {package}")
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", str(shipped("policy"))]
+    process = subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    url, deadline = f"http://127.0.0.1:{port}", time.time() + 120
+    try:
+        while True:
+            try:
+                with urllib.request.urlopen(f"{url}/health", timeout=5):
+                    break
+            except OSError:
+                assert process.poll() is None, "transformers serve ended"
+                assert time.time() < deadline, "transformers serve does not answer"
+                time.sleep(0.2)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def test_a_real_transformers_serve_solves_problems_of_the_world(serve, draw, tmp_path):
+    """It ignores n and logprobs, and samples only if told so beside the temperature. Greedy, it writes what we do."""
+    from minrm import sample
+
+    problems, policy = generate(6, seed=3, split="evaluation"), str(shipped("policy"))
+    options = {"model": policy, "questions": [problem.question for problem in problems], "max_new_tokens": 100}
+    sampling = json.dumps({"eos_token_id": 0, "pad_token_id": 0, "do_sample": True, "top_k": 0})
+    rows = draw(serve, 4, temperature=1, fields={"generation_config": sampling}, concurrent=4, **options)
+    assert [(row["problem"], row["sample"]) for row in rows] == [(p, s) for p in range(6) for s in range(4)]
+    assert all(row["log_likelihood"] is None and 0 < row["tokens"] <= 100 for row in rows)
+    assert len({row["solution"] for row in rows}) > 6  # they differ within a problem
+    right = [final_answer(row["solution"]) == problems[row["problem"]].answer for row in rows]
+    assert sum(right) >= 6  # of 24, of which the policy gets about 14; by chance it would be one
+    greedy = draw(serve, 1, temperature=0, path=tmp_path / "greedy.jsonl", **options)
+    ours = sample(policy, options["questions"], 1, max_new_tokens=100, temperature=0, progress=False)
+    assert [row["solution"] for row in greedy] == [row["solution"] for row in ours]
+
+
+def test_a_real_server_names_what_it_refuses(serve, draw):
+    with pytest.raises(InputError, match=r"\(400 Server is pinned to '.*'; requested 'nobody'"):
+        draw(serve, model="nobody")
+    with pytest.raises(InputError, match=r"Unexpected fields in the request: \{'top_k'\}"):
+        draw(serve, model=str(shipped("policy")), fields={"top_k": 1})

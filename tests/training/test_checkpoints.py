@@ -1,4 +1,4 @@
-"""A run that is killed, interrupted or half-written ends where the uninterrupted one ends."""
+"""A run that is killed or interrupted ends where the uninterrupted one ends; a folder keeps what is not the run's."""
 
 import json
 import os
@@ -9,42 +9,41 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from learners import OUTCOMES, orm
 
 from minrm.errors import InputError
 from minrm.orm import every_token
 from minrm.training import train
-from minrm.training.checkpoints import MANIFEST, ByLength, last_checkpoint, open_record, run_settings
+from minrm.training.checkpoints import start_run, whole_checkpoints
 
 HERE = Path(__file__).parent
 OPTIONS = {"epochs": 2, "batch_size": 4, "accumulate": 2, "learning_rate": 1e-2, "save_steps": 3, "progress": False}
 calls = 0
 
 
-def run(folder, supervised=every_token, **changes):
+def run(folder, supervised=every_token, rows=OUTCOMES, **changes):
     model = orm()
-    result = train(model, OUTCOMES, folder, supervised=supervised, **OPTIONS | changes)
+    result = train(model, rows, folder, supervised=supervised, **OPTIONS | changes)
     return model.model.state_dict(), result
 
 
 def after(count, action):
-    """Supervision that does `action` when it is asked for the `count`-th batch: where the tests reach into a run.
-
-    The first is looked at before the run begins.
-    """
+    """Supervision that does `action` at its `count`-th batch; the first is a look at one row before the run begins."""
 
     def watched(mask):
         global calls
-        calls += len(mask) <= OPTIONS["batch_size"]  # the run's settings ask with a larger mask what it does
+        calls += 1
         if calls == count:
             action()
         return every_token(mask)
 
     globals()["calls"] = 0
-    watched.__qualname__ = "every_token"  # to the record it is the same supervision
+    watched.__qualname__ = "every_token"  # by which the record knows it
     return watched
+
+
+def power_cut():
+    raise RuntimeError("power cut")
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +60,7 @@ t.run({str(tmp_path / "run")!r}, t.after(17, lambda: os.kill(os.getpid(), 9)))
 """
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == -signal.SIGKILL
-    assert last_checkpoint(tmp_path / "run").endswith("checkpoint-6")
+    assert [path.name for path in whole_checkpoints(tmp_path / "run")] == ["checkpoint-3", "checkpoint-6"]
     half = tmp_path / "run" / "checkpoint-9"  # as if it had died while it wrote the next one
     half.mkdir()
     (half / "model.safetensors").write_bytes(b"half")
@@ -72,26 +71,23 @@ t.run({str(tmp_path / "run")!r}, t.after(17, lambda: os.kill(os.getpid(), 9)))
     assert not list((tmp_path / "run").glob("checkpoint-*"))
 
 
-@pytest.mark.parametrize("damage", ["manifest", "weights", "optimizer.pt", "trainer_state.json"])
-def test_a_damaged_checkpoint_is_passed_over(tmp_path, whole, damage, caplog):
-    with pytest.raises(RuntimeError, match="power"):
-        run(tmp_path, after(20, lambda: (_ for _ in ()).throw(RuntimeError("power cut"))), save_steps=2)
-    newest = Path(last_checkpoint(tmp_path))
-    file = newest / {"manifest": MANIFEST, "weights": "model.safetensors"}.get(damage, damage)
-    file.unlink() if damage == "manifest" else file.write_bytes(file.read_bytes()[:-1])
-    older = last_checkpoint(tmp_path)
-    assert older is not None
-    assert older != str(newest)
-    assert not newest.exists()
-    assert "not written to its end" in caplog.text
+def test_the_last_two_checkpoints_stay_and_a_finished_run_removes_its_own_and_nothing_else(tmp_path, whole):
+    others = "checkpoint-best", "checkpoint-3-copy", "checkpoints", "checkpoint-"
+    for name in others:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "trainer_state.json").write_text("{}")
+    with pytest.raises(RuntimeError, match="power cut"):
+        run(tmp_path, after(20, power_cut), save_steps=2)
+    assert [path.name for path in whole_checkpoints(tmp_path)] == ["checkpoint-6", "checkpoint-8"]
     weights, _ = run(tmp_path, save_steps=2)
     torch.testing.assert_close(weights, whole[0], rtol=0, atol=1e-5)
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == set(others)
 
 
-def test_ctrl_c_waits_for_the_update_saves_and_says_how_to_go_on(tmp_path, whole):
-    with pytest.raises(KeyboardInterrupt, match=r"stopped after update 2 of \d+, saved in .*the same call"):
-        run(tmp_path, after(5, lambda: signal.raise_signal(signal.SIGINT)))
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+@pytest.mark.parametrize(("batch", "told"), [(5, "there was no checkpoint yet"), (10, "the last .*checkpoint-3")])
+def test_ctrl_c_leaves_the_last_checkpoint_and_says_how_to_go_on(batch, told, tmp_path, whole):
+    with pytest.raises(KeyboardInterrupt, match=f"^stopped; {told}; the same call of train goes on from there$"):
+        run(tmp_path, after(batch, lambda: signal.raise_signal(signal.SIGINT)))
     weights, _ = run(tmp_path)
     torch.testing.assert_close(weights, whole[0], rtol=0, atol=1e-5)
 
@@ -103,66 +99,43 @@ def test_a_finished_run_returns_at_once_with_its_weights(tmp_path, whole):
     assert result.history == whole[1].history
 
 
-def test_another_run_or_a_foreign_model_in_the_folder_is_refused(tmp_path):
-    open_record(tmp_path / "run", {"epochs": 1}, [], resume=True)
-    with pytest.raises(InputError, match="epochs 1 there, 2 here.*resume=False"):
-        open_record(tmp_path / "run", {"epochs": 2}, [], resume=True)
-    assert open_record(tmp_path / "run", {"epochs": 2}, [], resume=False) is None
-    assert json.loads((tmp_path / "run" / "training.json").read_text())["settings"]["epochs"] == 2
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"epochs": 3}, "epochs 2 there, 3 here"),
+        ({"accumulate": 1, "seed": 5}, "accumulate 2 there, 1 here; seed 0 there, 5 here"),
+        ({"supervised": lambda mask: mask}, "supervised 'every_token' there, '<lambda>' here"),
+        ({"rows": [*OUTCOMES[:-1], OUTCOMES[0]]}, "data '.{16}' there, '.{16}' here"),
+    ],
+)
+def test_a_run_with_other_settings_or_rows_is_refused_and_replaced_where_asked(changes, told, tmp_path):
+    with pytest.raises(RuntimeError, match="power cut"):
+        run(tmp_path, after(15, power_cut))
+    before = contents(tmp_path)
+    with pytest.raises(InputError, match=rf"holds a run with other settings \({told}\): name .* resume=False"):
+        run(tmp_path, **changes)
+    assert contents(tmp_path) == before and whole_checkpoints(tmp_path)
+    _, result = run(tmp_path, resume=False, **changes)
+    assert result.history[0]["step"] == 1
+
+
+def test_a_model_that_no_run_wrote_is_refused_and_foreign_checkpoints_are_never_removed(tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text("{}")
-    with pytest.raises(InputError, match="no run wrote"):
-        open_record(tmp_path / "model", {}, [], resume=True)
-
-
-def version(supervised):
-    return run_settings(orm(), supervised, epochs=1, batch_size=1, accumulate=1)["supervised"]
-
-
-def test_a_supervision_is_told_by_what_it_does():
-    def final(mask):
-        return mask & (mask.cumsum(dim=1) == mask.sum(dim=1, keepdim=True))
-
-    def column(mask):  # right only where the padding is on the left
-        return mask & (torch.arange(mask.shape[1]) == mask.shape[1] - 1)
-
-    def cleared(mask):  # works on the mask that it is given
-        mask[:, :5] = False
-        return mask
-
-    def broken(mask):
-        raise IndexError("off by one")
-
-    functions = [lambda mask: mask, final, column, cleared, lambda mask: torch.zeros_like(mask)]
-    for function in functions:
-        function.__qualname__ = "same"
-    versions = [version(function) for function in functions]
-    assert versions == [version(function) for function in functions]
-    assert len(set(versions)) == len(functions)
-    assert version(broken).endswith("broken, raises IndexError")
-    assert version(lambda mask: None).split(", ")[1].startswith("raises")
-    assert version(lambda mask: mask & (torch.rand(mask.shape) < 0.5)).endswith("by chance")
-
-
-@given(
-    lengths=st.lists(st.integers(1, 30), min_size=1, max_size=80),
-    group=st.integers(1, 9),
-    seed=st.integers(0, 5),
-)
-def test_an_epoch_holds_every_row_once_grouped_by_length_and_repeats(lengths, group, seed):
-    def order(epoch):
-        return list(ByLength(lengths, group, seed, lambda: epoch))
-
-    first = order(0)
-    assert sorted(first) == list(range(len(lengths)))
-    assert first == order(0)
-    by_length = sorted(lengths)
-    full = [first[i : i + group] for i in range(0, len(first) - group + 1, group)]
-    tail = first[len(full) * group :]
-    runs = sorted((sorted(lengths[row] for row in rows) for rows in full), key=lambda run: (run[0], run[-1]))
-    assert [length for run in runs for length in run] + sorted(lengths[row] for row in tail) == by_length
-
-
-def test_epochs_and_seeds_differ():
-    orders = {tuple(ByLength([1] * 30, 4, seed, lambda e=epoch: e)) for seed in (0, 1) for epoch in (0, 1)}
-    assert len(orders) == 4
+    with pytest.raises(InputError, match="no run wrote.*another folder, or pass resume=False"):
+        start_run(tmp_path / "model", {}, resume=True)
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["config.json"]
+    assert start_run(tmp_path / "model", {}, resume=False) == {"settings": {}, "finished": False}
+    (tmp_path / "other" / "checkpoint-500").mkdir(parents=True)
+    for resume in True, False:
+        with pytest.raises(InputError, match="checkpoints that no run of minrm wrote: name another folder"):
+            start_run(tmp_path / "other", {}, resume=resume)
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "training.json").write_text('{"lr": 1}')
+    with pytest.raises(InputError, match="other settings .seed None there, 0 here"):
+        start_run(tmp_path / "foreign", {"seed": 0}, resume=True)
+    assert json.loads((tmp_path / "foreign" / "training.json").read_text()) == {"lr": 1}

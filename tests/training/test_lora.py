@@ -1,6 +1,5 @@
 """LoRA: what moves and what does not, small checkpoints, resuming, precision, and a folder that is stock in the end."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -140,25 +139,10 @@ def test_adapters_are_not_put_onto_another_base_nor_a_run_taken_up_with_another_
             run(new("pair"), "pair", tmp_path, lora=other)
 
 
-def test_a_record_from_before_lora_is_one_that_trained_all_weights(tmp_path):
-    run(new("pair"), "pair", tmp_path, lora=0)
-    path = tmp_path / "training.json"
-    record = json.loads(path.read_text())
-    assert record["settings"].pop("lora") == 0
-    path.write_text(json.dumps(record))
-    assert run(new("pair"), "pair", tmp_path, lora=0).history == record["history"]
-    with pytest.raises(InputError, match="lora 0 there, 4 here"):
-        run(new("pair"), "pair", tmp_path)
-
-
 def test_a_rank_that_cannot_be_or_a_missing_peft_is_told_before_anything_happens(tmp_path, monkeypatch):
     for rank in (-1, 2.5):
         with pytest.raises(InputError, match=f"lora is {rank}; it is the rank"):
             run(new("pair"), "pair", tmp_path / "run", lora=rank)
-    with monkeypatch.context() as sharded:
-        sharded.setenv("ACCELERATE_USE_FSDP", "true")
-        with pytest.raises(InputError, match="lora and FSDP do not go together"):
-            run(new("pair"), "pair", tmp_path / "run")
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(InputError, match=r'lora needs peft, .*: pip install "peft'):
         run(new("pair"), "pair", tmp_path / "run")
@@ -169,7 +153,7 @@ def test_the_seed_draws_the_adapters_and_leaves_the_random_state_alone():
     drawn = []
     for seed in (0, 0, 1):
         state = torch.random.get_rng_state()
-        adapters = lora.attach(new("pair"), RANK, seed)
+        adapters = lora.add_adapters(new("pair"), RANK, seed)
         assert torch.equal(state, torch.random.get_rng_state())
         drawn.append(torch.cat([w.flatten() for name, w in adapters.named_parameters() if "lora_A" in name]))
     assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
@@ -245,7 +229,7 @@ def test_the_merge_is_on_the_cpu_and_a_gpu_never_holds_the_base_at_twice_its_siz
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_gradient_scaler_of_float16_takes_what_is_trained(kind):
     model = new(kind, ("qwen2", 1), dtype=torch.float16)
-    lora.attach(model, RANK)
+    lora.add_adapters(model, RANK)
     model.train()
     batch = model.collate(model.prepare(rows(kind, 8)))
     step_with_scaler(model, batch)

@@ -37,7 +37,7 @@ def test_evaluation_is_the_mean_over_all_terms_whatever_the_batches(kind, tmp_pa
     expected = model.loss_sum(outputs, batch["targets"]).item() / batch["count"]
     measured = [entry for entry in result.history if "eval_loss" in entry][-1]
     assert measured["eval_loss"] == pytest.approx(expected, rel=1e-4)
-    assert measured["eval_accuracy"] == pytest.approx(model.hits(outputs, batch["targets"]).float().mean().item())
+    assert measured["eval_accuracy"] == pytest.approx(model.is_correct(outputs, batch["targets"]).float().mean().item())
 
 
 def last_gradients(kind, folder, count=8, **options):
@@ -185,7 +185,7 @@ train(t.orm(), t.OUTCOMES[:35], {str(tmp_path / "two")!r}, supervised=every_toke
 
 
 def test_a_part_of_a_batch_may_be_missing_and_a_missing_batch_counts_nothing():
-    collate = with_gaps(lambda batch: {"rows": batch, "count": 5 * len(batch)}, stand_in="first")
+    collate = with_gaps(lambda batch: {"rows": batch, "count": 5 * len(batch)}, dummy="first")
     assert collate(["a", None, "b"]) == {"rows": ["a", "b"], "count": 10}
     assert collate([None, None]) == {"rows": ["first"], "count": 0}
 

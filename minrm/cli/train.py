@@ -1,0 +1,67 @@
+"""`minrm train`: the reward model that fits the rows, trained from a language model."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from minrm.cli.inputs import find_model, new_model, read_training_rows
+
+
+def train(
+    rows: Annotated[Path, typer.Argument(help="Outcome rows train an ORM, process rows a PRM, pairs a Bradley-Terry.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")],
+    schema: Annotated[str | None, typer.Option(help="Where rows fit several: outcome, process or pair.")] = None,
+    base: Annotated[str, typer.Option(help="The language model to start from: a folder or hub name.")] = "policy",
+    evaluation: Annotated[Path | None, typer.Option("--eval", help="Rows to measure on while training.")] = None,
+    epochs: Annotated[float, typer.Option()] = 1,
+    batch_size: Annotated[int, typer.Option(help="Rows in one pass.")] = 32,
+    accumulate: Annotated[int, typer.Option(help="Passes in one update.")] = 1,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="At its peak; 1e-5 suits billions.  [default: 1e-3 from policy, else 1e-4]")
+    ] = None,
+    max_length: Annotated[
+        int | None, typer.Option(help="In tokens. Longer rows are dropped and counted; of pairs, both texts are cut.")
+    ] = None,
+    lora: Annotated[int, typer.Option(help="Rank of adapters (16, say) beside a frozen base; 0: train all.")] = 0,
+    dtype: Annotated[str | None, typer.Option(help="float32 if a GPU overflows.  [default: the device's best]")] = None,
+    gradient_checkpointing: Annotated[
+        bool, typer.Option("--gradient-checkpointing", help="Less memory for a third (LoRA: a half) more time.")
+    ] = False,
+    save_steps: Annotated[int | None, typer.Option(help="Updates between saved states.")] = None,
+    seed: Annotated[int, typer.Option()] = 0,
+    progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
+) -> None:
+    """Train the reward model that fits the rows. Stopped (Ctrl-C) and called again, it goes on from its last save.
+
+    \b
+      minrm train outcome.jsonl -o orm --epochs 2
+      minrm train process.jsonl -o prm --base Qwen/Qwen2.5-0.5B --learning-rate 1e-5
+      minrm train process.jsonl -o prm --base Qwen/Qwen2.5-1.5B --lora 16 --gradient-checkpointing
+      accelerate launch --num_processes 2 -m minrm.cli train process.jsonl -o prm
+    """
+    import minrm
+    from minrm import loading
+
+    dataset, kind = read_training_rows(rows, schema)
+    eval_dataset = read_training_rows(evaluation, kind)[0] if evaluation else None
+    frozen = {"dtype": dtype or loading.compute_dtype(loading.pick_device(None))} if lora else {}
+    model = new_model(kind, base, seed=seed, **frozen)
+    given: dict[str, Any] = {
+        "eval_dataset": eval_dataset, "epochs": epochs, "batch_size": batch_size, "accumulate": accumulate,
+        "lora": lora, "gradient_checkpointing": gradient_checkpointing, "dtype": dtype, "max_length": max_length,
+        "save_steps": save_steps, "seed": seed, "progress": progress,
+    }  # fmt: skip
+    if learning_rate is None and find_model(base) != base:
+        learning_rate = 1e-3  # the shipped policy has a million parameters; other models start from train's default
+    if learning_rate is not None:
+        given["learning_rate"] = learning_rate
+    result = minrm.train(model, dataset, out, **given)
+    if os.environ.get("RANK", "0") == "0":  # of several processes, the first reports
+        last = {name: value for entry in result.history for name, value in entry.items()}
+        losses = ", ".join(f"{name} {value:.3f}" for name, value in last.items() if "loss" in name or "acc" in name)
+        used = f"{len(dataset) - result.dropped} rows ({result.dropped} dropped)"
+        print(f"{out}: {type(model).__name__} of {used}: {losses}")
