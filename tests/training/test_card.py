@@ -11,7 +11,7 @@ from tiny import causal, word_level
 from minrm.metrics import Estimate
 from minrm.training import train
 from minrm.training.card import interval, write_card
-from minrm.training.train import Prepared, _settings
+from minrm.training.train import Prepared
 
 SETTINGS = {"epochs": 2, "batch_size": 4, "accumulate": 1, "learning_rate": 1e-3, "seed": 0, "max_length": None}
 HELD_OUT = {"step": 6, "epoch": 2.0, "eval_loss": 0.51234, "eval_accuracy": 0.75}
