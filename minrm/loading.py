@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -167,15 +166,10 @@ def _explain(source: Any) -> Iterator[None]:
         ) from error
 
 
-@dataclass(frozen=True)
-class Machine:
-    """profile: "gpu" or "smoke" (tiny models); as text, one line about the machine."""
+class Machine(str):
+    """One line about a machine; profile: "gpu" or, for tiny models, "smoke"."""
 
     profile: str
-    line: str
-
-    def __str__(self) -> str:
-        return self.line
 
 
 def machine() -> Machine:
@@ -190,9 +184,10 @@ def machine() -> Machine:
     precision = str(compute_dtype(device)).removeprefix("torch.")
     others = [f"{name} {installed(name) or 'not installed'}" for name in ("transformers", "peft")]
     versions = ", ".join([f"torch {torch.__version__}", *others])
-    profile = "gpu" if device.type == "cuda" else "smoke"
-    note = "" if device.type == "cuda" else ": tiny models"
-    return Machine(profile, f"{hardware} · computes in {precision} · {versions} · profile {profile}{note}")
+    profile = "gpu" if device.type == "cuda" else "smoke: tiny models"
+    here = Machine(f"{hardware} · computes in {precision} · {versions} · profile {profile}")
+    here.profile = profile.split(":")[0]
+    return here
 
 
 def installed(package: str) -> str | None:

@@ -105,19 +105,13 @@ class ProcessRewardModel(RewardModel):
 
         return self.score_each(questions, solutions, read, np.empty(0), batch_tokens, progress)
 
-    def score(
-        self,
-        questions: Texts,
-        solutions: Texts,
-        aggregate: str = "product",
-        *,
-        batch_tokens: int = 16384,
-        progress: bool = False,
-    ) -> np.ndarray:
-        """One number a solution, float64 [N]: the product (Lightman et al. 2023), min, last or mean of its steps."""
+    def score(self, questions: Texts, solutions: Texts, aggregate: str = "product", **options: Any) -> np.ndarray:
+        """One number a solution, float64 [N]: the product (Lightman et al. 2023), min, last or mean of its steps.
+
+        options: batch_tokens and progress, as in `step_scores`.
+        """
         aggregate_steps([], aggregate)  # refuses an unknown one before the work
-        steps = self.step_scores(questions, solutions, batch_tokens=batch_tokens, progress=progress)
-        return aggregate_steps(steps, aggregate)
+        return aggregate_steps(self.step_scores(questions, solutions, **options), aggregate)
 
     # Training
 
@@ -142,7 +136,7 @@ class ProcessRewardModel(RewardModel):
     def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         """Features as one padded batch; count: the labelled steps, which alone are read."""
         inputs = reward_model.pad([row["input_ids"] for row in rows], self.tokenizer)
-        inputs["steps"] = reward_model.pad_as([row["steps"] for row in rows], False, self.tokenizer)
+        inputs["steps"] = reward_model.pad_as([row["steps"] for row in rows], False, self.tokenizer.padding_side)
         labels = torch.cat([row["labels"] for row in rows])
         return {"inputs": inputs, "targets": {"labels": labels}, "count": len(labels)}
 

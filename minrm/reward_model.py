@@ -161,17 +161,15 @@ def start_ids(tokenizer: Any) -> list[int]:
     return [bos] if bos is not None and tokenizer("a")["input_ids"][:1] == [bos] else []
 
 
-def pad(rows: Sequence[Sequence[int] | Tensor], tokenizer: Any, side: str | None = None) -> dict[str, Tensor]:
+def pad(rows: Sequence[Sequence[int] | Tensor], tokenizer: Any, side: str = "") -> dict[str, Tensor]:
     """input_ids and attention_mask [B, T] int64 of ids of different lengths; side: by default the tokenizer's."""
-    ids = [torch.as_tensor(row) for row in rows]
-    ones = [torch.ones_like(row) for row in ids]
-    padded = pad_as(ids, tokenizer.pad_token_id, tokenizer, side)
-    return {"input_ids": padded, "attention_mask": pad_as(ones, 0, tokenizer, side)}
+    ids, side = [torch.as_tensor(row) for row in rows], side or tokenizer.padding_side
+    mask = pad_as([torch.ones_like(row) for row in ids], 0, side)
+    return {"input_ids": pad_as(ids, tokenizer.pad_token_id, side), "attention_mask": mask}
 
 
-def pad_as(rows: list[Tensor], value: float, tokenizer: Any, side: str | None = None) -> Tensor:
-    """1-d tensors stacked into [B, T], filled with `value` on one side, by default the tokenizer's."""
-    side = side or tokenizer.padding_side
+def pad_as(rows: list[Tensor], value: float, side: str) -> Tensor:
+    """1-d tensors stacked into [B, T], filled with `value` on the "left" or "right"."""
     return pad_sequence(rows, batch_first=True, padding_value=value, padding_side=side)
 
 
@@ -197,20 +195,19 @@ def evaluating(module: nn.Module) -> Iterator[None]:
         module.train(training)
 
 
-def token_batches(lengths: Sequence[int], budget: int, window: int = 8192) -> Iterator[list[int]]:
+def token_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
     """Row indices in batches whose padded size (rows × longest) stays within `budget` tokens; a longer row goes alone.
 
-    Rows are sorted by length within a window, longest first, so that little is padding and memory peaks at the start.
-    Each index comes exactly once: writing results to `out[batch]` restores the caller's order.
+    The longest rows come first, so that little is padding and memory peaks at the start. Each index comes exactly once:
+    writing results to `out[batch]` restores the caller's order.
     """
-    for start in range(0, len(lengths), window):
-        rows = range(start, min(start + window, len(lengths)))
-        batch: list[int] = []
-        for row in sorted(rows, key=lambda row: -lengths[row]):
-            if batch and lengths[batch[0]] * (len(batch) + 1) > budget:
-                yield batch
-                batch = []
-            batch.append(row)
+    batch: list[int] = []
+    for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):
+        if batch and lengths[batch[0]] * (len(batch) + 1) > budget:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
         yield batch
 
 

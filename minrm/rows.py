@@ -55,10 +55,9 @@ def check_row(row: Row, schema: str, where: str) -> None:
     hint = f" (this row fits the {fitting[0]} schema)" if fitting else ""
     check_fields(row, SCHEMAS[schema], where, f"the {schema} schema has {', '.join(SCHEMAS[schema])}{hint}")
     if schema == "process":
-        counts = f"{len(row['steps'])} steps but {len(row['labels'])} labels"
-        if len(row["steps"]) != len(row["labels"]):
-            raise InputError(f"{where}: {counts}; each step needs one label (1, 0, or null for none)")
         check_headers(row["steps"], where)
+        if (steps := len(row["steps"])) != (labels := len(row["labels"])):
+            raise InputError(f"{where}: {steps} steps but {labels} labels; each needs one (1, 0, or null for none)")
     if schema == "pair" and row["chosen"] == row["rejected"]:
         raise InputError(f"{where}: chosen and rejected are equal, so there is nothing to prefer; leave the row out")
 
@@ -175,14 +174,13 @@ def write_rows(rows: Iterable[Row], path: str | Path) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         part = Path(folder, path.name)
-        count = _write_parquet(rows, part, path) if path.suffix == ".parquet" else _write_jsonl(rows, part)
+        if path.suffix == ".parquet":
+            count = _write_parquet(rows, part)
+        else:
+            with (gzip.open if path.suffix == ".gz" else open)(part, "wt", encoding="utf-8") as file:
+                count = sum(1 for row in rows if file.write(_dumps(row)))
         part.replace(path)
     return count
-
-
-def _write_jsonl(rows: Iterable[Row], path: Path) -> int:
-    with (gzip.open if path.suffix == ".gz" else open)(path, "wt", encoding="utf-8") as file:
-        return sum(1 for row in rows if file.write(_dumps(row)))
 
 
 def _dumps(row: Row) -> str:
@@ -196,7 +194,7 @@ def _as_json(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
-def _write_parquet(rows: Iterable[Row], part: Path, path: Path) -> int:
+def _write_parquet(rows: Iterable[Row], path: Path) -> int:
     """Chunks become tables, which are compact, and these are joined: only the last row says which columns there are."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -207,10 +205,10 @@ def _write_parquet(rows: Iterable[Row], part: Path, path: Path) -> int:
             names = dict.fromkeys(name for row in chunk for name in row)
             tables.append(pa.Table.from_pylist([{name: row.get(name) for name in names} for row in chunk]))
         table = pa.concat_tables(tables, promote_options="permissive")
-        pq.write_table(table, part, compression="zstd")
+        pq.write_table(table, path, compression="zstd")
     except (pa.ArrowException, OverflowError) as error:
         remedy = "make the values of each column of one kind, or write .jsonl"
-        raise InputError(f"{path}: the rows make no table ({str(error).splitlines()[0]}); {remedy}") from error
+        raise InputError(f"{path.name}: the rows make no table ({str(error).splitlines()[0]}); {remedy}") from error
     return len(table)
 
 
@@ -231,22 +229,20 @@ class RunFile:
         settings = json.loads(json.dumps(settings, default=_as_json))
         self.path.touch()  # a folder that cannot be written to shows now, not after the first chunk
         if content := self.path.read_bytes():
-            self._check_settings(beside, settings)
+            remedy = "name another file, or remove this one"
+            if not beside.exists():
+                raise InputError(f"{path}: not the file of a run, since no {beside.name} lies beside it; {remedy}")
+            there = _loads(beside.read_text(encoding="utf-8"), str(beside))
+            if changed := [name for name in [*settings, *there] if there.get(name) != settings.get(name)]:
+                difference = (
+                    f"its {changed[0]} is {there.get(changed[0])!r}, asked for was {settings.get(changed[0])!r}"
+                )
+                raise InputError(f"{path} holds another run: {difference}; {remedy}")
             with open(self.path, "r+b") as file:  # bytes: a kill may cut inside a character
                 file.truncate(content.rfind(b"\n") + 1)
         else:
             beside.write_text(json.dumps(settings, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         self.rows = list(read_rows(self.path))
-
-    def _check_settings(self, beside: Path, settings: Row) -> None:
-        remedy = "name another file, or remove this one"
-        if not beside.exists():
-            raise InputError(f"{self.path}: not the file of a run, since no {beside.name} lies beside it; {remedy}")
-        there = _loads(beside.read_text(encoding="utf-8"), str(beside))
-        for name in [*settings, *there]:
-            if there.get(name) != settings.get(name):
-                difference = f"its {name} is {there.get(name)!r}, asked for was {settings.get(name)!r}"
-                raise InputError(f"{self.path} holds another run: {difference}; {remedy}")
 
     def keep(self, count: int) -> None:
         """Cut the file to its first `count` rows, such as whole chunks."""

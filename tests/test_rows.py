@@ -147,7 +147,7 @@ def test_a_row_may_have_more_fields_and_so_fit_several_schemas():
         ("outcome", {"solution": " "}, r"the solution is empty; give its text, or leave the row out"),
         ("outcome", {"solution": 5}, r"solution is 5; it should be a text"),
         ("outcome", {"solution": f"2{STEP_TOKEN}"}, r"the solution holds the step token .* at character 2"),
-        ("process", {"steps": ["one"]}, r"1 steps but 2 labels; each step needs one label \(1, 0, or null for none\)"),
+        ("process", {"steps": ["one"]}, r"1 steps but 2 labels; each needs one \(1, 0, or null for none\)"),
         ("process", {"steps": []}, r"steps is \[\]; it should be a list of at least one step"),
         ("process", {"steps": ["one", ""]}, r"the step 2 is empty"),
         ("process", {"steps": ["one", f"{STEP_TOKEN}"]}, r"the step 2 holds the step token"),
