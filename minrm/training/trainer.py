@@ -21,17 +21,26 @@ from minrm import loading, reward_model
 from minrm.training import lora
 from minrm.training.checkpoints import load_weights, whole_checkpoints
 
-Collate = Callable[[list], dict[str, Any]]
+Row = dict[str, Any]
+Collate = Callable[[list], Row]
 
 
 def training_arguments(
-    device: torch.device, precision: torch.dtype, folder: str, settings: dict[str, Any], steps: dict[str, Any]
+    folder: Path, device: torch.device, precision: torch.dtype, settings: Row, steps: Row, rows: int, evaluates: bool
 ) -> TrainingArguments:
-    """The Trainer's arguments: its precision, one process for each GPU, nothing printed or reported."""
+    """The Trainer's arguments: a warm-up over 5 % of the updates, one process for each GPU, nothing printed.
+
+    steps: updates between saving, evaluating and logging; None for what suits the length of the run.
+    """
+    updates_per_epoch = -(-rows // (settings["batch_size"] * settings["accumulate"] * settings["processes"]))
+    updates = max(1, round(settings["epochs"] * updates_per_epoch))
     arguments = TrainingArguments(
-        output_dir=folder, num_train_epochs=settings["epochs"], learning_rate=settings["learning_rate"],
+        output_dir=str(folder), num_train_epochs=settings["epochs"], learning_rate=settings["learning_rate"],
         per_device_train_batch_size=settings["batch_size"], gradient_accumulation_steps=settings["accumulate"],
-        lr_scheduler_type="cosine", seed=settings["seed"], **steps,
+        lr_scheduler_type="cosine", warmup_steps=round(0.05 * updates), seed=settings["seed"],
+        save_steps=steps["save_steps"] or max(50, updates // 10), eval_strategy="steps" if evaluates else "no",
+        eval_steps=steps["eval_steps"] or min(updates_per_epoch, updates),
+        logging_steps=min(steps["log_steps"] or max(1, updates // 100), updates),  # one loss at least, to be checked
         bf16=precision == torch.bfloat16, fp16=precision == torch.float16, use_cpu=device.type == "cpu",
         dataloader_pin_memory=device.type == "cuda", ddp_find_unused_parameters=False, remove_unused_columns=False,
         report_to="none", disable_tqdm=True, log_level="error", logging_nan_inf_filter=False,
@@ -65,16 +74,15 @@ class RewardTrainer(Trainer):
             self.add_callback(Bar())
 
     def run(self) -> None:
-        """Train, from the last checkpoint if there is one."""
-        self.accelerator.wait_for_everyone()  # until the first process has opened the folder
+        """Train, from the last whole checkpoint if there is one."""
         folder = Path(str(self.args.output_dir))
+        self.accelerator.wait_for_everyone()  # until the first process has opened the folder
         try:
-            saved = whole_checkpoints(folder)
-            self.train(resume_from_checkpoint=str(saved[-1]) if saved else None)
+            self.train(resume_from_checkpoint=next(map(str, reversed(whole_checkpoints(folder))), None))
         except KeyboardInterrupt:
-            saved = whole_checkpoints(folder)
-            last = f"the last checkpoint is {saved[-1]}" if saved else "there was no checkpoint yet"
-            raise KeyboardInterrupt(f"stopped; {last}; the same call of train goes on from there") from None
+            last = next(map(str, reversed(whole_checkpoints(folder))), "none yet")
+            told = f"stopped; last checkpoint: {last}; the same call of train goes on from there"
+            raise KeyboardInterrupt(told) from None
 
     def get_batch_samples(self, epoch_iterator: Iterator, num_batches: int, device: Any = None) -> tuple[list, Any]:
         """The batches of one update, and how many terms their losses sum, over all processes."""
@@ -174,10 +182,10 @@ class ByLength(Sampler[int]):
 
 
 def with_gaps(collate: Collate, dummy: dict[str, Any]) -> Collate:
-    """A collate function for several processes: drops rows that are None; a batch without rows gets a dummy of count 0.
+    """A collate function for several processes: drops rows that are None; without rows the dummy is read, with count 0.
 
-    Processes work in step, so each needs a batch where one of them has one. (Accelerate would repeat rows of the epoch's
-    beginning, which then count twice.)
+    Processes work in step, so each needs a batch where one of them has one. (Accelerate would repeat an epoch's first
+    rows, which then count twice.)
     """
 
     def collated(batch: list) -> dict[str, Any]:

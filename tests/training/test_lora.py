@@ -311,10 +311,14 @@ def test_a_torchao_that_is_too_old_for_peft_is_passed_over(tmp_path, monkeypatch
     getattr(is_torchao_available, "cache_clear", lambda: None)()
 
 
-def test_a_run_whose_loss_is_no_number_is_not_finished(tmp_path):
+@pytest.mark.parametrize("log_steps", [None, 4])
+def test_a_run_that_ends_without_a_number_is_not_finished(log_steps, tmp_path):
+    """In every update, or in the last one, after the last loss that is noted."""
     for _ in range(2):
         model = new("outcome")
-        model.loss_sum = lambda *given, loss_sum=model.loss_sum: loss_sum(*given) * float("nan")
-        with pytest.raises(InputError, match="the loss is nan, nothing was learnt; lower the learning rate"):
-            run(model, "outcome", tmp_path, epochs=1)
+        calls, loss_sum = iter(range(4 if log_steps else 0)), model.loss_sum
+        factor = lambda calls=calls: 1.0 if next(calls, None) is not None else float("nan")  # noqa: E731
+        model.loss_sum = lambda *batch, loss_sum=loss_sum, factor=factor: loss_sum(*batch) * factor()
+        with pytest.raises(InputError, match="nothing was learnt; lower the learning rate"):
+            run(model, "outcome", tmp_path, epochs=1, lora=0 if log_steps else RANK, log_steps=log_steps)
     assert not (tmp_path / "model.safetensors").exists()
