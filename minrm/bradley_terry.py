@@ -8,19 +8,17 @@ with one label.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
-from minrm import loading, reward_model
-from minrm.errors import InputError
-from minrm.reward_model import batches, read_out
+from minrm import reward_model
+from minrm.reward_model import RewardModel, Texts, finite_float64
 from minrm.rows import check_rows
 
 
@@ -45,41 +43,11 @@ def bradley_terry_loss(
     return losses.mean() if reduction == "mean" else losses.sum()
 
 
-class BradleyTerryRewardModel(nn.Module):
-    """A stock sequence classifier with one label, and its tokenizer. `.model` is the transformers module."""
+class BradleyTerryRewardModel(RewardModel):
+    """A stock sequence classifier with one label, the reward."""
 
-    def __init__(self, model: Any, tokenizer: Any) -> None:
-        super().__init__()
-        self.model, self.tokenizer = model, tokenizer
-
-    @classmethod
-    def from_base(
-        cls, base: Any, *, tokenizer: Any = None, device: Any = None, dtype: Any = torch.float32, seed: int = 0
-    ) -> BradleyTerryRewardModel:
-        """A language model (folder, hub name, or built model with its tokenizer) with a new head, drawn with `seed`."""
-        options = {"tokenizer": tokenizer, "device": device, "dtype": dtype, "seed": seed}
-        head: dict[str, Any] = {"num_labels": 1, "classifier_dropout": 0.0}
-        return cls(*loading.load(AutoModelForSequenceClassification, base, **options, **head))
-
-    @classmethod
-    def from_pretrained(
-        cls, path: Any, *, tokenizer: Any = None, device: Any = None, dtype: Any = None
-    ) -> BradleyTerryRewardModel:
-        """A trained checkpoint: folder or hub name. dtype: by default what the device computes best in."""
-        config = loading.check_kind(AutoModelForSequenceClassification, path, "a Bradley–Terry reward model")
-        if config.num_labels != 1:
-            raise InputError(f"{path} has {config.num_labels} labels; a Bradley–Terry reward model has one, the reward")
-        dtype = dtype or loading.compute_dtype(loading.pick_device(device))
-        options = {"tokenizer": tokenizer, "device": device, "dtype": dtype}
-        return cls(*loading.load(AutoModelForSequenceClassification, path, **options))
-
-    def save_pretrained(self, path: str | Path) -> None:
-        """Write a folder that `from_pretrained` and stock transformers load."""
-        loading.save(self.model, self.tokenizer, path)
-
-    def tokenize(self, prompt: str, response: str) -> tuple[list[int], list[bool]]:
-        """Input ids, and a mask that is true on the response's tokens."""
-        return reward_model.encode(self.tokenizer, [prompt], [response])[0]
+    kind, auto_class = "a Bradley–Terry reward model", AutoModelForSequenceClassification
+    head: ClassVar = {"num_labels": 1, "classifier_dropout": 0.0}
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """[B, T] ids and mask → rewards [B], read at the last real token.
@@ -87,24 +55,22 @@ class BradleyTerryRewardModel(nn.Module):
         The stock module finds that token by the pad id. We find it by the mask, which stays right where a text itself
         holds the pad token; where it does not, both read the same token.
         """
-        where = {"attention_mask": attention_mask, "position_ids": reward_model.positions(attention_mask)}
-        states = self.model.base_model(input_ids, **where, use_cache=False)
+        context = {"attention_mask": attention_mask, "position_ids": reward_model.positions(attention_mask)}
+        states = self.model.base_model(input_ids, **context, use_cache=False)
         rows = torch.arange(len(input_ids), device=input_ids.device)
         return self.model.score(states.last_hidden_state[rows, reward_model.last_token(attention_mask)]).squeeze(-1)
 
     # Scoring
 
     def score(
-        self, prompts: Sequence[str], responses: Sequence[str], *, batch_tokens: int = 16384, progress: bool = False
+        self, prompts: Texts, responses: Texts, *, batch_tokens: int = 16384, progress: bool = False
     ) -> np.ndarray:
         """The raw reward of each response: float64 [N], in the order given."""
-        rows = [ids for ids, _ in reward_model.encode(self.tokenizer, prompts, responses)]
-        rewards = np.empty(len(rows))
-        name = "scoring" if progress else ""
-        with reward_model.evaluating(self):
-            for batch, inputs in batches(rows, self.tokenizer, self.model, batch_tokens, name):
-                rewards[batch] = read_out(self(**inputs), self.model).numpy()
-        return rewards
+
+        def read(inputs: dict[str, Tensor]) -> np.ndarray:
+            return finite_float64(self(**inputs), self.model).numpy()
+
+        return np.array(self.score_each(prompts, responses, read, -np.inf, batch_tokens, progress), dtype=np.float64)
 
     def preference(self, prompt: str, a: str, b: str) -> float:
         """P(a ≻ b): the probability that `a` is preferred, the logistic function of the difference of rewards."""
@@ -114,12 +80,12 @@ class BradleyTerryRewardModel(nn.Module):
     # Training
 
     def prepare(
-        self, rows: Iterable[dict[str, Any]], max_length: int | None = None, place: str = "dataset"
+        self, rows: Iterable[dict[str, Any]], max_length: int | None = None, where: str = "dataset"
     ) -> list[dict[str, Any] | None]:
-        """Check and tokenise *pair* rows, cut after max_length tokens; None where that leaves nothing to tell apart."""
-        rows = list(check_rows(rows, "pair", place))
+        """Features of *pair* rows, cut after max_length tokens; None where the cut leaves nothing to tell apart."""
+        rows = list(check_rows(rows, "pair", where))
         sides = [
-            [ids[:max_length] for ids, _ in reward_model.encode(self.tokenizer, [row["prompt"] for row in rows], texts)]
+            [ids[:max_length] for ids, _ in self.encode([row["prompt"] for row in rows], texts)]
             for texts in ([row["chosen"] for row in rows], [row["rejected"] for row in rows])
         ]
         return [
@@ -128,7 +94,7 @@ class BradleyTerryRewardModel(nn.Module):
         ]
 
     def collate(self, rows: list[dict[str, Tensor]]) -> dict[str, Any]:
-        """Prepared pairs → one padded batch for one forward pass: first all chosen, then all rejected [2B, T]."""
+        """Features as one padded batch [2B, T], for one forward pass: first all chosen, then all rejected."""
         texts = [row["chosen"] for row in rows] + [row["rejected"] for row in rows]
         return {"inputs": reward_model.pad(texts, self.tokenizer), "targets": {}, "count": len(rows)}
 
@@ -137,7 +103,7 @@ class BradleyTerryRewardModel(nn.Module):
         chosen, rejected = rewards.chunk(2)
         return bradley_terry_loss(chosen, rejected, reduction="sum")
 
-    def hits(self, rewards: Tensor, targets: dict[str, Tensor]) -> Tensor:
+    def is_correct(self, rewards: Tensor, targets: dict[str, Tensor]) -> Tensor:
         """[B] bool: is the chosen response rewarded more?"""
         chosen, rejected = rewards.chunk(2)
         return chosen > rejected

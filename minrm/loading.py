@@ -1,7 +1,4 @@
-"""Models and tokenizers in and out: loading, saving, the device and the precision, and what is printed on the way.
-
-A model comes in as a folder, a hub name or a built transformers object; the stock module and its tokenizer go out.
-"""
+"""Stock models and their tokenizers, loaded and saved; the device and precision to compute in; what is printed."""
 
 from __future__ import annotations
 
@@ -25,8 +22,7 @@ from transformers.utils import logging as transformers_logging
 
 from minrm.errors import InputError
 
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt")
-GIB = 2**30  # the unit of PyTorch's own messages; a "16 GB" T4 has 14.7 of them
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt")
 
 
 @contextmanager
@@ -49,7 +45,7 @@ def progress_bar(total: int, name: str, unit: str, shown: bool, start: int = 0, 
 
 
 def pick_device(device: str | torch.device | None) -> torch.device:
-    """The device asked for; without one the GPU, each of several processes its own, and where there is none the CPU."""
+    """`device`; by default the GPU, each of several processes its own, and without a GPU the CPU."""
     if device is None and torch.cuda.is_available() and not parse_flag_from_env("ACCELERATE_USE_CPU"):
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)) % torch.cuda.device_count())
     return torch.device(device or "cpu")
@@ -67,21 +63,21 @@ def compute_dtype(device: torch.device) -> torch.dtype:
 
 def as_dtype(dtype: Any) -> torch.dtype:
     """A precision, or its name such as "float32". Raises InputError."""
-    found = getattr(torch, dtype, dtype) if isinstance(dtype, str) else dtype
-    if not (isinstance(found, torch.dtype) and found.is_floating_point):
-        raise InputError(f"dtype is {found!r}; it can be float32, bfloat16 or float16")
-    return found
+    precision = getattr(torch, dtype, dtype) if isinstance(dtype, str) else dtype
+    if not isinstance(precision, torch.dtype) or not precision.is_floating_point:
+        raise InputError(f"dtype is {precision!r}; it can be float32, bfloat16 or float16")
+    return precision
 
 
 def load(
     auto_class: Any, source: Any, *, tokenizer: Any, device: Any, dtype: Any, seed: int = 0, **changes: Any
 ) -> tuple[PreTrainedModel, Any]:
-    """Load `source` as the stock class `auto_class`; returns (model in eval mode on its device, tokenizer).
+    """The stock model of class `auto_class`, in eval mode on its device, and its tokenizer.
 
-    source: a folder, a hub name, or a built transformers model, which is copied. tokenizer: likewise; by default what
-    lies beside the model. dtype is always explicit, since transformers 5 would take the checkpoint's. changes: fields
-    set in the config. A head that the checkpoint does not hold is drawn with `seed`; `model.missing` names its
-    tensors. Code that lies beside the weights is never run. Raises InputError.
+    source: a folder, a hub name, or a built transformers model, which is copied. tokenizer: likewise; by default the
+    one beside the model. dtype is always explicit, since transformers 5 would take the checkpoint's. changes: fields
+    of the config. A head that the checkpoint lacks is drawn with `seed`; `model.missing` names its tensors. Code that
+    lies beside the weights is never run. Raises InputError.
     """
     dtype = as_dtype(dtype)
     tokenizer = load_tokenizer(source if tokenizer is None else tokenizer)
@@ -92,47 +88,42 @@ def load(
         for name, value in {"pad_token_id": tokenizer.pad_token_id, **changes}.items():
             setattr(config, name, value)
         if built:
-            model = auto_class.from_config(config, dtype=dtype)
+            model, report = auto_class.from_config(config, dtype=dtype), {"missing_keys": ()}
             model.base_model.load_state_dict(source.base_model.state_dict())
             if type(model) is type(source):
                 model.load_state_dict(source.state_dict())
-            missing: set[str] = set()
         else:
             options = {"config": config, "dtype": dtype, "trust_remote_code": False, "output_loading_info": True}
-            model, told = auto_class.from_pretrained(source, **options)
-            missing = told["missing_keys"]
+            model, report = auto_class.from_pretrained(source, **options)
     name = (source.name_or_path or type(source).__name__) if built else str(source)
     model.origin = {"base": name, "head_seed": seed}  # what tells one run from another, beside its settings
-    model.missing = sorted(missing)
+    model.missing = sorted(report["missing_keys"])
     return model.to(pick_device(device)).eval(), tokenizer
 
 
 def check_kind(auto_class: Any, source: str | Path, kind: str) -> Any:
-    """Read the config of a checkpoint and make sure that it holds the head of `auto_class`; returns the config.
+    """The config of a checkpoint that holds the head of `auto_class`. Raises InputError for another checkpoint.
 
     Without this check transformers would load the backbone of any checkpoint and draw a new head at random.
     """
     with quiet(), _explain(source):
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-    wanted = auto_class._model_mapping.get(type(config), None)
-    found = (getattr(config, "architectures", None) or ["an unknown class"])[0]
-    if wanted is None or found != wanted.__name__:
-        raise InputError(f"{source} is not {kind}: it holds {found}; from_base starts a new one from it")
+    expected = auto_class._model_mapping.get(type(config), None)
+    name = (getattr(config, "architectures", None) or ["an unknown class"])[0]
+    if expected is None or name != expected.__name__:
+        raise InputError(f"{source} is not {kind}: it holds {name}; from_base starts a new one from it")
     return config
 
 
 def save(model: PreTrainedModel, tokenizer: Any, path: str | Path, weights: dict[str, Tensor] | None = None) -> None:
-    """Write the model (safetensors) and its tokenizer into one folder that stock Auto classes load.
-
-    weights: to be written in place of the model's own.
-    """
+    """Write the model (with `weights` in place of its own) and its tokenizer into one folder for stock Auto classes."""
     with quiet():
         model.save_pretrained(path, state_dict=weights)
         tokenizer.save_pretrained(path)
 
 
 def load_tokenizer(source: Any) -> Any:
-    """A tokenizer of our own (a copy if one was given) that has a pad token; without one, its end token serves."""
+    """A tokenizer, from a folder or hub name or as a copy, with a pad token: its end token where it has none."""
     if isinstance(source, PreTrainedModel):
         raise InputError("a model that is already built needs its tokenizer: pass tokenizer=…")
     if isinstance(source, str | Path):
@@ -152,7 +143,7 @@ def tokenizer_class(folder: Path) -> Any:
 
     For some architectures (Qwen 2) transformers 5 would put rules of its own in place of what that file says.
     """
-    if folder.is_dir() and not any((folder / name).exists() for name in TOKENIZER_FILES):
+    if folder.is_dir() and not any((folder / name).exists() for name in _TOKENIZER_FILES):
         raise InputError(f"{folder} holds no tokenizer; save it there (tokenizer.save_pretrained) or pass tokenizer=…")
     config = folder / "tokenizer_config.json"
     named = json.loads(config.read_text(encoding="utf-8")).get("tokenizer_class") if config.exists() else None
@@ -161,7 +152,7 @@ def tokenizer_class(folder: Path) -> Any:
 
 @contextmanager
 def _explain(source: Any) -> Iterator[None]:
-    """Turn what transformers raises for a model that cannot be had into one line with a remedy."""
+    """Turn the errors of transformers for a model that cannot be loaded into one line with a remedy."""
     try:
         yield
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
@@ -178,46 +169,30 @@ def _explain(source: Any) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Machine:
-    """device: its name, "CPU" without a GPU; count: how many GPUs. memory, free: of the first GPU, GiB; None without.
+    """profile: "gpu" or "smoke" (tiny models); as text, one line about the machine."""
 
-    precision: what the models compute in, such as "float16". versions: by package, None for one that is not installed.
-    profile: "gpu" or "smoke".
-    """
-
-    device: str
-    count: int
-    cores: int
-    memory: float | None
-    free: float | None
-    precision: str
-    versions: dict[str, str | None]
     profile: str
+    line: str
 
     def __str__(self) -> str:
-        if self.memory is None:
-            device, profile = f"no GPU, {self.cores} CPU cores", "smoke: tiny models"
-        else:
-            several = f"{self.count} × " if self.count > 1 else ""
-            device, profile = f"{several}{self.device}, {self.memory:.1f} GiB, {self.free:.1f} free", self.profile
-        versions = ", ".join(f"{name} {found or 'not installed'}" for name, found in self.versions.items())
-        return f"{device} · computes in {self.precision} · {versions} · profile {profile}"
+        return self.line
 
 
 def machine() -> Machine:
-    """Look at the machine as it is now; memory that other programs hold is not free."""
+    """This machine as it is now: its first GPU with the memory that is free, precision, versions and profile."""
     device = pick_device(None)
-    has_gpu = device.type == "cuda"
-    free, memory = (size / GIB for size in torch.cuda.mem_get_info()) if has_gpu else (None, None)
-    return Machine(
-        device=torch.cuda.get_device_name() if has_gpu else "CPU",
-        count=torch.cuda.device_count() if has_gpu else 0,
-        cores=os.cpu_count() or 1,
-        memory=memory,
-        free=free,
-        precision=str(compute_dtype(device)).removeprefix("torch."),
-        versions={"torch": torch.__version__, **{name: installed(name) for name in ("transformers", "peft")}},
-        profile="gpu" if has_gpu else "smoke",
-    )
+    if device.type == "cuda":
+        free, memory = (size / 2**30 for size in torch.cuda.mem_get_info())  # GiB; a "16 GB" T4 has 14.7 of them
+        several = f"{torch.cuda.device_count()} × " if torch.cuda.device_count() > 1 else ""
+        hardware = f"{several}{torch.cuda.get_device_name()}, {memory:.1f} GiB, {free:.1f} free"
+    else:
+        hardware = f"no GPU, {os.cpu_count()} CPU cores"
+    precision = str(compute_dtype(device)).removeprefix("torch.")
+    others = [f"{name} {installed(name) or 'not installed'}" for name in ("transformers", "peft")]
+    versions = ", ".join([f"torch {torch.__version__}", *others])
+    profile = "gpu" if device.type == "cuda" else "smoke"
+    note = "" if device.type == "cuda" else ": tiny models"
+    return Machine(profile, f"{hardware} · computes in {precision} · {versions} · profile {profile}{note}")
 
 
 def installed(package: str) -> str | None:

@@ -7,19 +7,18 @@ read at the last token. A checkpoint is a stock `AutoModelForTokenClassification
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import AutoModelForTokenClassification
 
-from minrm import loading, reward_model
+from minrm import reward_model
 from minrm.errors import InputError
-from minrm.reward_model import batches, read_out
+from minrm.reward_model import RewardModel, Texts, batches, finite_float64
 from minrm.rows import check_rows
 from minrm.text import CORRECT, INCORRECT
 
@@ -45,7 +44,7 @@ def orm_loss(logits: Tensor, labels: Tensor, supervised: Tensor, reduction: str 
     if logits.shape != (*supervised.shape, 2) or labels.shape != supervised.shape[:1] or supervised.dtype != torch.bool:
         raise ValueError(
             f"logits {tuple(logits.shape)}, labels {tuple(labels.shape)}, supervised {tuple(supervised.shape)} "
-            f"{supervised.dtype}; wanted [B, T, 2], [B] and [B, T] bool"
+            f"{supervised.dtype}; expected [B, T, 2], [B] and [B, T] bool"
         )
     if reduction not in ("mean", "sum"):
         raise ValueError(f"reduction is {reduction!r}; it can be 'mean' or 'sum'")
@@ -56,43 +55,15 @@ def orm_loss(logits: Tensor, labels: Tensor, supervised: Tensor, reduction: str 
     return F.cross_entropy(logits[supervised].to(dtype), targets, reduction=reduction)
 
 
-class OutcomeRewardModel(nn.Module):
-    """A stock token classifier and its tokenizer. `.model` is the transformers module."""
+class OutcomeRewardModel(RewardModel):
+    """A stock token classifier with two labels."""
 
-    def __init__(self, model: Any, tokenizer: Any) -> None:
-        super().__init__()
-        self.model, self.tokenizer = model, tokenizer
-
-    @classmethod
-    def from_base(
-        cls, base: Any, *, tokenizer: Any = None, device: Any = None, dtype: Any = torch.float32, seed: int = 0
-    ) -> OutcomeRewardModel:
-        """A language model (folder, hub name, or built model with its tokenizer) with a new head, drawn with `seed`."""
-        names = {INCORRECT: "incorrect", CORRECT: "correct"}
-        labels = {name: label for label, name in names.items()}
-        head: dict[str, Any] = {"id2label": names, "label2id": labels, "classifier_dropout": 0.0}
-        options = {"tokenizer": tokenizer, "device": device, "dtype": dtype, "seed": seed}
-        return cls(*loading.load(AutoModelForTokenClassification, base, **options, **head))
-
-    @classmethod
-    def from_pretrained(
-        cls, path: Any, *, tokenizer: Any = None, device: Any = None, dtype: Any = None
-    ) -> OutcomeRewardModel:
-        """A trained checkpoint: folder or hub name. dtype: by default what the device computes best in."""
-        config = loading.check_kind(AutoModelForTokenClassification, path, "an outcome reward model")
-        if config.num_labels != 2:
-            raise InputError(f"{path} has {config.num_labels} labels; an outcome reward model has two")
-        dtype = dtype or loading.compute_dtype(loading.pick_device(device))
-        options = {"tokenizer": tokenizer, "device": device, "dtype": dtype}
-        return cls(*loading.load(AutoModelForTokenClassification, path, **options))
-
-    def save_pretrained(self, path: str | Path) -> None:
-        """Write a folder that `from_pretrained` and stock transformers load."""
-        loading.save(self.model, self.tokenizer, path)
-
-    def tokenize(self, question: str, solution: str) -> tuple[list[int], list[bool]]:
-        """Input ids, and a mask that is true on the solution's tokens."""
-        return reward_model.encode(self.tokenizer, [question], [solution])[0]
+    kind, auto_class = "an outcome reward model", AutoModelForTokenClassification
+    head: ClassVar = {
+        "id2label": {INCORRECT: "incorrect", CORRECT: "correct"},
+        "label2id": {"incorrect": INCORRECT, "correct": CORRECT},
+        "classifier_dropout": 0.0,
+    }
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """[B, T] ids and mask → logits [B, T, 2]."""
@@ -102,36 +73,32 @@ class OutcomeRewardModel(nn.Module):
     # Scoring
 
     def score(
-        self, questions: Sequence[str], solutions: Sequence[str], *, batch_tokens: int = 16384, progress: bool = False
+        self, questions: Texts, solutions: Texts, *, batch_tokens: int = 16384, progress: bool = False
     ) -> np.ndarray:
         """P(correct) of each solution, read at its final token: float64 [N], in the order given."""
-        rows = [ids for ids, _ in reward_model.encode(self.tokenizer, questions, solutions)]
-        scores = np.empty(len(rows))
-        name = "scoring" if progress else ""
-        with reward_model.evaluating(self):
-            for batch, inputs in batches(rows, self.tokenizer, self.model, batch_tokens, name):
-                last = reward_model.last_token(inputs["attention_mask"])
-                logits = self(**inputs)[torch.arange(len(batch)), last]  # [B, T, 2] → [B, 2]
-                scores[batch] = _probability(logits, self.model)
-        return scores
+
+        def read(inputs: dict[str, Tensor]) -> np.ndarray:
+            last = reward_model.last_token(inputs["attention_mask"])
+            logits = self(**inputs)[torch.arange(len(last)), last]  # [B, T, 2] → [B, 2]
+            return _probability(logits, self.model)
+
+        return np.array(self.score_each(questions, solutions, read, 0.0, batch_tokens, progress), dtype=np.float64)
 
     def token_scores(self, question: str, solution: str) -> np.ndarray:
         """P(correct) as it stands after each token of the solution: float64 [solution tokens]."""
         ids, mask = self.tokenize(question, solution)
-        (_, inputs), *_ = batches([ids], self.tokenizer, self.model, budget=len(ids))
+        ((_, inputs),) = batches([ids], self.tokenizer, self.model, budget=len(ids))
         with reward_model.evaluating(self):
             return _probability(self(**inputs)[0], self.model)[mask]
 
     # Training
 
     def prepare(
-        self, rows: Iterable[dict[str, Any]], max_length: int | None = None, place: str = "dataset"
+        self, rows: Iterable[dict[str, Any]], max_length: int | None = None, where: str = "dataset"
     ) -> list[dict[str, Any] | None]:
-        """Check and tokenise *outcome* rows; None for one longer than max_length (cut short, it has no final token)."""
-        rows = list(check_rows(rows, "outcome", place))
-        pairs = reward_model.encode(
-            self.tokenizer, [row["question"] for row in rows], [row["solution"] for row in rows]
-        )
+        """Features of *outcome* rows; None for a row longer than max_length (cut short, it has no final token)."""
+        rows = list(check_rows(rows, "outcome", where))
+        pairs = self.encode([row["question"] for row in rows], [row["solution"] for row in rows])
         return [
             {"input_ids": torch.tensor(ids), "solution_mask": torch.tensor(mask), "label": int(row["correct"])}
             if max_length is None or len(ids) <= max_length
@@ -142,14 +109,14 @@ class OutcomeRewardModel(nn.Module):
     def collate(
         self, rows: list[dict[str, Any]], supervised: Callable[[Tensor], Tensor] = every_token
     ) -> dict[str, Any]:
-        """Prepared rows → one padded batch. count: how many terms its loss sums; InputError if they are no mask."""
+        """Features as one padded batch; count: the supervised tokens. InputError if `supervised` gives no mask."""
         inputs = reward_model.pad([row["input_ids"] for row in rows], self.tokenizer)
         solution_mask = reward_model.pad_as([row["solution_mask"] for row in rows], False, self.tokenizer)
         mask = supervised(solution_mask)
         if getattr(mask, "shape", None) != solution_mask.shape or mask.dtype != torch.bool:
-            given = f"{tuple(mask.shape)} {mask.dtype}" if isinstance(mask, Tensor) else type(mask).__name__
-            wanted = f"a tensor {tuple(solution_mask.shape)} torch.bool, like the mask it is given"
-            raise InputError(f"supervised returns {given}; wanted {wanted}")
+            result = f"{tuple(mask.shape)} {mask.dtype}" if isinstance(mask, Tensor) else type(mask).__name__
+            expected = f"a tensor {tuple(solution_mask.shape)} torch.bool, like the mask it is given"
+            raise InputError(f"supervised returns {result}; it should return {expected}")
         labels = torch.tensor([row["label"] for row in rows])
         targets = {"labels": labels, "supervised": mask, "last": reward_model.last_token(inputs["attention_mask"])}
         return {"inputs": inputs, "targets": targets, "count": int(mask.sum())}
@@ -158,11 +125,11 @@ class OutcomeRewardModel(nn.Module):
         """The sum of the losses of all supervised tokens of a batch."""
         return orm_loss(logits, targets["labels"], targets["supervised"], reduction="sum")
 
-    def hits(self, logits: Tensor, targets: dict[str, Tensor]) -> Tensor:
-        """[B] bool: does the final token say what the label says?"""
+    def is_correct(self, logits: Tensor, targets: dict[str, Tensor]) -> Tensor:
+        """[B] bool: does the prediction at the final token agree with the label?"""
         final = logits[torch.arange(len(logits), device=logits.device), targets["last"]]
         return final.argmax(dim=-1) == targets["labels"]
 
 
 def _probability(logits: Tensor, model: Any) -> np.ndarray:
-    return read_out(logits, model).softmax(dim=-1)[..., CORRECT].numpy()
+    return finite_float64(logits, model).softmax(dim=-1)[..., CORRECT].numpy()

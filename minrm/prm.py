@@ -9,19 +9,18 @@ tokenizer and what scoring needs in its config.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from tokenizers import AddedToken
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from minrm import loading, reward_model
 from minrm.errors import InputError
-from minrm.reward_model import batches, read_out
+from minrm.reward_model import RewardModel, Texts, finite_float64
 from minrm.rows import check_rows
 from minrm.text import CORRECT, STEP_TOKEN, join_steps, split_steps, with_step_tokens
 
@@ -37,11 +36,13 @@ def prm_loss(step_logits: Tensor, step_labels: Tensor, reduction: str = "mean") 
     """
     if step_logits.shape != (*step_labels.shape, 2) or step_labels.ndim != 1:
         shapes = f"step_logits {tuple(step_logits.shape)} and step_labels {tuple(step_labels.shape)}"
-        raise ValueError(f"{shapes}; wanted [S, 2] and [S]")
+        raise ValueError(f"{shapes}; expected [S, 2] and [S]")
     if reduction not in ("mean", "sum"):
         raise ValueError(f"reduction is {reduction!r}; it can be 'mean' or 'sum'")
     if not ((step_labels >= 0) & (step_labels <= 1)).all():
-        raise ValueError(f"step_labels go from {step_labels.min()} to {step_labels.max()}; wanted 0 (bad) to 1 (good)")
+        raise ValueError(
+            f"step_labels go from {step_labels.min()} to {step_labels.max()}; expected 0 (bad) to 1 (good)"
+        )
     if reduction == "mean" and len(step_labels) == 0:
         raise ValueError("no step is labelled, so there is no mean")
     dtype = torch.promote_types(step_logits.dtype, torch.float32)
@@ -51,130 +52,95 @@ def prm_loss(step_logits: Tensor, step_labels: Tensor, reduction: str = "mean") 
     return losses.mean() if reduction == "mean" else losses.sum()
 
 
-class ProcessRewardModel(nn.Module):
-    """A stock causal language model that knows the step token, and its tokenizer. `.model` is the stock module."""
+class ProcessRewardModel(RewardModel):
+    """A stock causal language model that knows the step token; it keeps its own output head."""
+
+    kind, auto_class = "a process reward model", AutoModelForCausalLM
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
-        super().__init__()
-        self.model, self.tokenizer = model, tokenizer
+        super().__init__(model, tokenizer)
         self.step_id, self.plus_id, self.minus_id = label_ids(tokenizer)
-        self.head_is_plain = head_is_plain(model)
+        for name, id_ in (getattr(model.config, "minrm", None) or {}).items():
+            if name.endswith("_id") and id_ != getattr(self, name):
+                raise InputError(f"the model's config has {name} {id_}, its tokenizer {getattr(self, name)}")
+        self.logits_are_linear = logits_are_linear(model)
 
     @classmethod
-    def from_base(
-        cls, base: Any, *, tokenizer: Any = None, device: Any = None, dtype: Any = torch.float32, seed: int = 0
-    ) -> ProcessRewardModel:
-        """A causal language model (folder, hub name, or built model with its tokenizer) that learns the step token.
-
-        The model keeps its own output head, so `seed` matters only for a base that has none.
-        """
-        options = {"tokenizer": tokenizer, "device": device, "dtype": dtype, "seed": seed}
-        model, tokenizer = loading.load(AutoModelForCausalLM, base, **options)
+    def adapt(cls, model: Any, tokenizer: Any) -> None:
+        """Teach a language model the step token, and write into its config what scoring needs."""
         add_step_token(model, tokenizer)
-        self = cls(model, tokenizer)
-        ids = {"step_id": self.step_id, "plus_id": self.plus_id, "minus_id": self.minus_id}
+        ids = dict(zip(("step_id", "plus_id", "minus_id"), label_ids(tokenizer), strict=True))
         model.config.minrm = {"kind": "prm", "step_token": STEP_TOKEN, "template": join_steps(["{text}"]), **ids}
-        return self
 
     @classmethod
-    def from_pretrained(
-        cls, path: Any, *, tokenizer: Any = None, device: Any = None, dtype: Any = None
-    ) -> ProcessRewardModel:
-        """A trained checkpoint: folder or hub name. dtype: by default what the device computes best in."""
-        config = loading.check_kind(AutoModelForCausalLM, path, "a process reward model")
-        saved = getattr(config, "minrm", None) or {}
-        if saved.get("kind") != "prm":
+    def check_config(cls, path: Any, config: Any) -> None:
+        """Refuse a language model that was never taught the step token. Raises InputError."""
+        if (getattr(config, "minrm", None) or {}).get("kind") != "prm":
             raise InputError(f"{path} is a language model without a step token; ProcessRewardModel.from_base adds it")
-        dtype = dtype or loading.compute_dtype(loading.pick_device(device))
-        self = cls(*loading.load(AutoModelForCausalLM, path, tokenizer=tokenizer, device=device, dtype=dtype))
-        for name in ("step_id", "plus_id", "minus_id"):
-            if saved[name] != getattr(self, name):
-                raise InputError(f"{path} has {name} {saved[name]} in its config, its tokenizer {getattr(self, name)}")
-        return self
 
-    def save_pretrained(self, path: str | Path) -> None:
-        """Write a folder that `from_pretrained` and stock transformers load."""
-        loading.save(self.model, self.tokenizer, path)
-
-    def tokenize(self, question: str, solution: str) -> tuple[list[int], list[bool]]:
-        """Input ids, with the step token after each step, and a mask that is true on the solution's tokens."""
-        return reward_model.encode(self.tokenizer, [question], [solution], _end_steps)[0]
+    def as_read(self, solution: str) -> str:
+        """The text of a solution with the step token after each step."""
+        return with_step_tokens(split_steps(solution))
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, steps: Tensor) -> Tensor:
         """[B, T] ids, mask and step positions (bool) → logits of `-` and `+` at these positions [S, 2], row by row.
 
-        Two rows of the output head are multiplied there, not the whole vocabulary everywhere.
+        In one line, `self.model(input_ids, attention_mask=attention_mask).logits[steps][:, [minus_id, plus_id]]`; but
+        that multiplies the whole vocabulary at every token, and we need two rows of the output head at a few.
         """
-        signs = torch.tensor([self.minus_id, self.plus_id], device=input_ids.device)  # the class order of `text.py`
-        return token_logits(self.model, self.head_is_plain, input_ids, attention_mask, steps, signs)
+        label_tokens = torch.tensor([self.minus_id, self.plus_id], device=input_ids.device)  # as classes in `text.py`
+        return token_logits(self.model, self.logits_are_linear, input_ids, attention_mask, steps, label_tokens)
 
     # Scoring
 
     def step_scores(
-        self, questions: Sequence[str], solutions: Sequence[str], *, batch_tokens: int = 16384, progress: bool = False
+        self, questions: Texts, solutions: Texts, *, batch_tokens: int = 16384, progress: bool = False
     ) -> list[np.ndarray]:
-        """P(+) after each step of each solution: float64 [steps], in the order given."""
-        return [np.exp(steps) for steps in self._step_log_scores(questions, solutions, batch_tokens, progress)]
+        """P(+) after each step of each solution: float64 [steps], in the order given; no step, no score."""
+
+        def read(inputs: dict[str, Tensor]) -> list[np.ndarray]:
+            steps = inputs["input_ids"] == self.step_id  # [B, T]
+            good = finite_float64(self(**inputs, steps=steps), self.model).softmax(dim=-1)[:, CORRECT]  # [S]
+            return [values.numpy() for values in good.split(steps.sum(dim=1).tolist())]
+
+        return self.score_each(questions, solutions, read, np.empty(0), batch_tokens, progress)
 
     def score(
         self,
-        questions: Sequence[str],
-        solutions: Sequence[str],
+        questions: Texts,
+        solutions: Texts,
         aggregate: str = "product",
         *,
         batch_tokens: int = 16384,
         progress: bool = False,
     ) -> np.ndarray:
         """One number a solution, float64 [N]: the product (Lightman et al. 2023), min, last or mean of its steps."""
-        if aggregate not in AGGREGATES:
-            raise InputError(f"aggregate is {aggregate!r}; it can be {', '.join(AGGREGATES)}")
-        steps = self._step_log_scores(questions, solutions, batch_tokens, progress)
-        return np.array([aggregate_steps(log_p, aggregate) for log_p in steps])
-
-    def _step_log_scores(
-        self, questions: Sequence[str], solutions: Sequence[str], batch_tokens: int, progress: bool
-    ) -> list[np.ndarray]:
-        rows = [ids for ids, _ in reward_model.encode(self.tokenizer, questions, solutions, _end_steps)]
-        scores: list[np.ndarray] = [np.empty(0)] * len(rows)
-        name = "scoring" if progress else ""
-        with reward_model.evaluating(self):
-            for batch, inputs in batches(rows, self.tokenizer, self.model, batch_tokens, name):
-                steps = inputs["input_ids"] == self.step_id  # [B, T]
-                log_p = read_out(self(**inputs, steps=steps), self.model).log_softmax(dim=-1)[:, CORRECT]  # [S]
-                for row, values in zip(batch, log_p.split(steps.sum(dim=1).tolist()), strict=True):
-                    scores[row] = values.numpy()
-        return scores
+        aggregate_steps([], aggregate)  # refuses an unknown one before the work
+        steps = self.step_scores(questions, solutions, batch_tokens=batch_tokens, progress=progress)
+        return aggregate_steps(steps, aggregate)
 
     # Training
 
     def prepare(
-        self, rows: Iterable[dict[str, Any]], max_length: int | None = None, place: str = "dataset"
+        self, rows: Iterable[dict[str, Any]], max_length: int | None = None, where: str = "dataset"
     ) -> list[dict[str, Any] | None]:
-        """Check and tokenise *process* rows; None for one without a label, or longer than max_length (steps lost)."""
-        rows = list(check_rows(rows, "process", place))
-        texts = [join_steps(row["steps"]) for row in rows]
-        pairs = reward_model.encode(self.tokenizer, [row["question"] for row in rows], texts, _end_steps)
+        """Features of *process* rows; None for a row without a label, or longer than max_length (a cut loses steps)."""
+        rows = list(check_rows(rows, "process", where))
+        texts = [with_step_tokens(row["steps"]) for row in rows]
+        pairs = reward_model.encode(self.tokenizer, [row["question"] for row in rows], texts)
         return [
-            self._features(torch.tensor(ids), row["labels"], f"{place}, row {number}")
-            if max_length is None or len(ids) <= max_length
-            else None
-            for number, ((ids, _), row) in enumerate(zip(pairs, rows, strict=True), start=1)
+            self._features(torch.tensor(ids), row["labels"]) if max_length is None or len(ids) <= max_length else None
+            for (ids, _), row in zip(pairs, rows, strict=True)
         ]
 
-    def _features(self, ids: Tensor, labels: Sequence[float | None], place: str) -> dict[str, Any] | None:
+    def _features(self, ids: Tensor, labels: Sequence[float | None]) -> dict[str, Any] | None:
         steps = ids == self.step_id
-        if int(steps.sum()) != len(labels):
-            raise InputError(
-                f"{place}: {int(steps.sum())} step tokens but {len(labels)} labels; "
-                "a step holds a line that begins like a step header (Step: 1:), write it differently"
-            )
-        labelled = torch.tensor([label is not None for label in labels])
-        steps[steps.clone()] = labelled
-        kept = torch.tensor([label for label in labels if label is not None], dtype=torch.float32)
-        return {"input_ids": ids, "steps": steps, "labels": kept} if len(kept) else None
+        steps[steps.clone()] = torch.tensor([label is not None for label in labels])
+        known = torch.tensor([label for label in labels if label is not None], dtype=torch.float32)
+        return {"input_ids": ids, "steps": steps, "labels": known} if len(known) else None
 
     def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """Prepared rows → one padded batch. Steps without a label are not read. count: the labelled steps."""
+        """Features as one padded batch; count: the labelled steps, which alone are read."""
         inputs = reward_model.pad([row["input_ids"] for row in rows], self.tokenizer)
         inputs["steps"] = reward_model.pad_as([row["steps"] for row in rows], False, self.tokenizer)
         labels = torch.cat([row["labels"] for row in rows])
@@ -184,8 +150,8 @@ class ProcessRewardModel(nn.Module):
         """The sum of the losses of all labelled steps of a batch."""
         return prm_loss(step_logits, targets["labels"], reduction="sum")
 
-    def hits(self, step_logits: Tensor, targets: dict[str, Tensor]) -> Tensor:
-        """[S] bool: is the likelier of `+` and `-` what the label says?"""
+    def is_correct(self, step_logits: Tensor, targets: dict[str, Tensor]) -> Tensor:
+        """[S] bool: does the likelier of `+` and `-` agree with the label?"""
         return (step_logits.argmax(dim=-1) == CORRECT) == (targets["labels"] >= 0.5)
 
 
@@ -212,60 +178,62 @@ def add_step_token(model: Any, tokenizer: Any) -> None:
 
 def label_ids(tokenizer: Any) -> tuple[int, int, int]:
     """Ids of the step token, and of `+` and `-` as they are tokenised right after it; InputError if one splits."""
-    found = [tokenizer(STEP_TOKEN + sign, add_special_tokens=False)["input_ids"] for sign in ("", "+", "-")]
-    step = found[0]
+    step, plus, minus = (tokenizer(STEP_TOKEN + sign, add_special_tokens=False)["input_ids"] for sign in ("", "+", "-"))
     if len(step) != 1:
         raise InputError(f"the tokenizer splits {STEP_TOKEN} into {len(step)} ids; from_base adds it as one")
-    for sign, ids in zip("+-", found[1:], strict=True):
+    for sign, ids in (("+", plus), ("-", minus)):
         if len(ids) != 2 or ids[0] != step[0] or ids[1] == tokenizer.unk_token_id:
-            pieces = tokenizer.convert_ids_to_tokens(ids[1:])
-            raise InputError(
-                f"after {STEP_TOKEN}, {sign!r} must be one known token, not {pieces}; take another tokenizer"
-            )
-    return step[0], found[1][1], found[2][1]
+            problem = f"{sign!r} must be one known token, not {tokenizer.convert_ids_to_tokens(ids[1:])}"
+            raise InputError(f"after {STEP_TOKEN}, {problem}; take another tokenizer")
+    return step[0], plus[1], minus[1]
 
 
-def _end_steps(solution: str) -> str:
-    return with_step_tokens(split_steps(solution))
+def aggregate_steps(steps: Sequence[np.ndarray], how: str) -> np.ndarray:
+    """One probability for each solution, float64 [N], from P(+) of each of its steps; 0 for a solution without steps.
 
-
-def aggregate_steps(log_p: np.ndarray, how: str) -> float:
-    """log P(+) of each step [steps] → one probability."""
-    if how == "mean":
-        return float(np.exp(log_p).mean())
-    return float(np.exp({"product": log_p.sum(), "min": log_p.min(), "last": log_p[-1]}[how]))
+    how: "product", "min", "last" or "mean". Raises InputError for another one.
+    """
+    if how not in AGGREGATES:
+        raise InputError(f"aggregate is {how!r}; it can be {', '.join(AGGREGATES)}")
+    flat = np.concatenate([np.empty(0), *steps])  # the steps of all solutions, one after another
+    counts = np.array([len(of_one) for of_one in steps], dtype=int)
+    ends, has = counts.cumsum(), counts > 0
+    scores = np.zeros(len(steps))
+    if how == "last":
+        scores[has] = flat[ends[has] - 1]
+    elif has.any():
+        function = {"product": np.multiply, "min": np.minimum, "mean": np.add}[how]
+        scores[has] = function.reduceat(flat, (ends - counts)[has])
+    return scores / np.maximum(counts, 1) if how == "mean" else scores
 
 
 def token_logits(
-    model: Any, plain: bool, input_ids: Tensor, attention_mask: Tensor, at: Tensor, tokens: Tensor
+    model: Any, linear: bool, input_ids: Tensor, attention_mask: Tensor, at: Tensor, tokens: Tensor
 ) -> Tensor:
     """Logits of `tokens` [K] at the positions that are true in `at` [B, T] bool, row by row: [S, K].
 
-    plain: what `head_is_plain` says of the model. Where it is false, the model's own forward runs, over the whole
+    linear: what `logits_are_linear` says of the model. Where it is false, the model's own forward runs, over the whole
     vocabulary but only at the columns that are needed.
     """
-    where = {
-        "attention_mask": attention_mask,
-        "position_ids": reward_model.positions(attention_mask),
-        "use_cache": False,
-    }
-    if not plain:
+    position_ids = reward_model.positions(attention_mask)
+    context = {"attention_mask": attention_mask, "position_ids": position_ids, "use_cache": False}
+    if not linear:
         columns = at.any(dim=0).nonzero().squeeze(-1)
-        logits = model(input_ids, logits_to_keep=columns, **where).logits  # [B, columns, V]
+        logits = model(input_ids, logits_to_keep=columns, **context).logits  # [B, columns, V]
         return logits[at[:, columns]][:, tokens]
-    states = model.base_model(input_ids, **where).last_hidden_state[at]  # [S, D]
+    states = model.base_model(input_ids, **context).last_hidden_state[at]  # [S, D]
     head = model.get_output_embeddings()
     bias = getattr(head, "bias", None)
     return F.linear(states, head.weight[tokens], None if bias is None else bias[tokens])
 
 
 @torch.no_grad()
-def head_is_plain(model: Any) -> bool:
+def logits_are_linear(model: Any) -> bool:
     """Are the logits exactly `head(last hidden state)`? Gemma 2 caps them afterwards, Cohere and Granite scale them.
 
-    Asked of the model itself, not of a list of config fields that the next architecture would outgrow: one forward in
-    which the head's output is replaced by large numbers, which must come out unchanged. Comparing ordinary logits
-    would not do, since a cap leaves small ones almost as they are.
+    The model itself is asked, not a list of config fields that the next architecture would outgrow: in one forward the
+    head's output is replaced by large numbers, which must come out unchanged. Ordinary logits would not do, since a cap
+    leaves small ones almost as they are.
     """
     seen: dict[str, Tensor] = {}
 

@@ -1,72 +1,178 @@
-"""What the three reward models share: text to ids, padding, batches for scoring, and reading the last token.
-
-Questions and solutions come in as strings; padded tensors and row numbers go out. A model file adds its loss, `forward`,
-`score`, and how rows become a training batch.
-"""
+"""What the three reward models share: loading, saving, text to ids, batches, and each different text scored once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
-from transformers import PreTrainedModel
 
+from minrm import loading
 from minrm.errors import InputError
-from minrm.loading import progress_bar
 from minrm.text import check_text
 
+Texts = Sequence[str]
+Read = Callable[[dict[str, Tensor]], Iterable[Any]]
+Encoded = tuple[list[int], list[bool]]  # ids, and a mask that is true on the solution's tokens
 
-def encode(
-    tokenizer: Any, questions: Sequence[str], solutions: Sequence[str], rewrite: Callable[[str], str] = str
-) -> list[tuple[list[int], list[bool]]]:
+
+class RewardModel(nn.Module):
+    """A stock transformers module, `.model`, with its `.tokenizer`. A kind adds its loss, `forward`, `score`, and:
+
+    - `prepare(rows, max_length, where)`: for each row of its schema a dict of tensors, or None for a row from which
+      it cannot learn. InputError for a row that does not fit; where: its file, for the message.
+    - `collate(features)`: such dicts as one padded batch, {"inputs": the arguments of `forward`, "targets": what the
+      loss needs, "count": how many terms the loss sums}.
+    - `loss_sum(outputs, targets)`: the sum of these losses. Training divides it by the count of the whole update, so
+      that neither accumulation nor the number of processes changes the gradient.
+    - `is_correct(outputs, targets)`: bool for each prediction, for the accuracy on held-out rows.
+    """
+
+    kind: ClassVar[str]  # for messages: "an outcome reward model"
+    auto_class: ClassVar[Any]  # the stock class of its checkpoints
+    head: ClassVar[dict[str, Any]] = {}  # config fields of a new head
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        super().__init__()
+        self.model, self.tokenizer = model, tokenizer
+
+    @classmethod
+    def from_base(
+        cls, base: Any, *, tokenizer: Any = None, device: Any = None, dtype: Any = torch.float32, seed: int = 0
+    ) -> Self:
+        """A new reward model from a language model: a folder, hub name, or built model with its tokenizer.
+
+        seed: draws what the base does not hold, a new head.
+        """
+        options = {"tokenizer": tokenizer, "device": device, "dtype": dtype, "seed": seed}
+        model, tokenizer = loading.load(cls.auto_class, base, **options, **cls.head)
+        cls.adapt(model, tokenizer)
+        return cls(model, tokenizer)
+
+    @classmethod
+    def from_pretrained(cls, path: Any, *, tokenizer: Any = None, device: Any = None, dtype: Any = None) -> Self:
+        """A trained checkpoint: folder or hub name. dtype: by default what the device computes best in."""
+        cls.check_config(path, loading.check_kind(cls.auto_class, path, cls.kind))
+        dtype = dtype or loading.compute_dtype(loading.pick_device(device))
+        return cls(*loading.load(cls.auto_class, path, tokenizer=tokenizer, device=device, dtype=dtype))
+
+    @classmethod
+    def adapt(cls, model: Any, tokenizer: Any) -> None:
+        """Change a base, in place, before it becomes a reward model."""
+
+    @classmethod
+    def check_config(cls, path: Any, config: Any) -> None:
+        """Refuse a checkpoint of the right class with another head. Raises InputError."""
+        expected = len(cls.head.get("id2label", ())) or cls.head.get("num_labels")
+        if expected and config.num_labels != expected:
+            raise InputError(f"{path} has {config.num_labels} labels; {cls.kind} has {expected}")
+
+    def save_pretrained(self, path: str | Path) -> None:
+        """Write a folder that `from_pretrained` and stock transformers load."""
+        loading.save(self.model, self.tokenizer, path)
+
+    def as_read(self, solution: str) -> str:
+        """The text of a solution as this model reads it."""
+        return solution
+
+    def encode(self, questions: Texts, solutions: Texts) -> list[Encoded]:
+        """Input ids of each text, and a mask that is true on the solution's tokens."""
+        check_pairs(questions, solutions)
+        return encode(self.tokenizer, questions, [self.as_read(solution) for solution in solutions])
+
+    def tokenize(self, question: str, solution: str) -> Encoded:
+        """Input ids of one text, and a mask that is true on the solution's tokens."""
+        return self.encode([question], [solution])[0]
+
+    def score_each(
+        self, questions: Texts, solutions: Texts, read: Read, worst: Any, batch_tokens: int, progress: bool
+    ) -> list[Any]:
+        """The score of each solution, in the order given; read: padded inputs → a score for each of their rows."""
+
+        def score(questions: Texts, solutions: Texts, numbers: list[int]) -> list[Any]:
+            rows, name = [ids for ids, _ in self.encode(questions, solutions)], "scoring" if progress else ""
+            scores = [worst] * len(rows)
+            with evaluating(self):
+                for batch, inputs in batches(rows, self.tokenizer, self.model, batch_tokens, name, numbers):
+                    for row, value in zip(batch, read(inputs), strict=True):
+                        scores[row] = value
+            return scores
+
+        return score_once(questions, solutions, score, worst)
+
+
+def score_once(questions: Texts, solutions: Sequence[Any], score: Callable, worst: Any) -> list[Any]:
+    """The score of each solution, in the order given; each different text is scored once, since candidates repeat.
+
+    solutions: texts, or lists of steps. score: takes the different questions and solutions, none of them empty, and the
+    numbers of their rows, for messages. worst: the score of a solution without text. Raises InputError.
+    """
+    check_pairs(questions, solutions)
+    pairs = [(q, s if isinstance(s, str) else tuple(s)) for q, s in zip(questions, solutions, strict=True)]
+    numbers: dict[Any, int] = {}
+    for number, pair in enumerate(pairs, start=1):
+        if "".join(pair[1]).strip():
+            numbers.setdefault(pair, number)
+    scores = score([q for q, _ in numbers], [s for _, s in numbers], list(numbers.values())) if numbers else []
+    score_of = dict(zip(numbers, scores, strict=True))
+    return [score_of.get(pair, worst) for pair in pairs]
+
+
+def check_pairs(questions: Texts, solutions: Sequence[Any]) -> None:
+    """Refuse what is not two lists of as many texts, and texts that hold the step token. Raises InputError."""
+    if isinstance(questions, str) or isinstance(solutions, str):
+        raise InputError("questions and solutions are lists of texts, not a single text; put it into a list")
+    if len(questions) != len(solutions):
+        raise InputError(f"{len(questions)} questions but {len(solutions)} solutions; each solution needs its question")
+    for row, (question, solution) in enumerate(zip(questions, solutions, strict=True), start=1):
+        check_text(question, f"row {row}", "question")
+        if (text := "".join(solution)).strip():
+            check_text(text, f"row {row}")
+
+
+def encode(tokenizer: Any, questions: Texts, solutions: Texts) -> list[Encoded]:
     """Ids and solution mask of each pair: the one place where text becomes ids, in training and in scoring.
 
     The text is question, newline, solution. The two parts are tokenised apart and joined, so the boundary is exact
     whatever the tokenizer merges. A start token comes first where the tokenizer itself adds one; no end token follows,
-    so that the last token of the solution is the last token there is. rewrite: applied to each solution once it is
-    checked (the process reward model sets its step tokens). Raises InputError, with row numbers from 1.
+    so that the last token of the solution is the last token there is.
     """
-    check_pairs(questions, solutions)
     if len(questions) == 0:
         return []
     options = {"add_special_tokens": False, "verbose": False}
-    bos = tokenizer.bos_token_id
-    start = [bos] if bos is not None and tokenizer("a")["input_ids"][:1] == [bos] else []
+    start = start_ids(tokenizer)
     distinct = list(dict.fromkeys(questions))  # candidates share their question
     ids = tokenizer([question + "\n" for question in distinct], **options)["input_ids"]
     prefix = {question: start + part for question, part in zip(distinct, ids, strict=True)}
-    parts = tokenizer([rewrite(solution) for solution in solutions], **options)["input_ids"]
+    parts = tokenizer(list(solutions), **options)["input_ids"]
     return [
         (prefix[question] + part, [False] * len(prefix[question]) + [True] * len(part))
         for question, part in zip(questions, parts, strict=True)
     ]
 
 
-def check_pairs(questions: Sequence[str], solutions: Sequence[str]) -> None:
-    """Refuse what is not two lists of as many texts, and texts that cannot be read. Raises InputError."""
-    if isinstance(questions, str) or isinstance(solutions, str):
-        raise InputError("wanted two lists of texts, got a single text; put it into a list")
-    if len(questions) != len(solutions):
-        raise InputError(f"{len(questions)} questions but {len(solutions)} solutions; each solution needs its question")
-    for row, (question, solution) in enumerate(zip(questions, solutions, strict=True), start=1):
-        check_text(question, f"row {row}", "question")
-        check_text(solution, f"row {row}")
+def start_ids(tokenizer: Any) -> list[int]:
+    """The start token, as a list, where the tokenizer itself puts one before a text; else nothing."""
+    bos = tokenizer.bos_token_id
+    return [bos] if bos is not None and tokenizer("a")["input_ids"][:1] == [bos] else []
 
 
-def pad(rows: Sequence[Sequence[int] | Tensor], tokenizer: Any) -> dict[str, Tensor]:
-    """Ids of different lengths → input_ids and attention_mask [B, T] int64, padded on the tokenizer's side."""
+def pad(rows: Sequence[Sequence[int] | Tensor], tokenizer: Any, side: str | None = None) -> dict[str, Tensor]:
+    """input_ids and attention_mask [B, T] int64 of ids of different lengths; side: by default the tokenizer's."""
     ids = [torch.as_tensor(row) for row in rows]
     ones = [torch.ones_like(row) for row in ids]
-    return {"input_ids": pad_as(ids, tokenizer.pad_token_id, tokenizer), "attention_mask": pad_as(ones, 0, tokenizer)}
+    padded = pad_as(ids, tokenizer.pad_token_id, tokenizer, side)
+    return {"input_ids": padded, "attention_mask": pad_as(ones, 0, tokenizer, side)}
 
 
-def pad_as(rows: list[Tensor], value: float, tokenizer: Any) -> Tensor:
-    """Stack 1-d tensors into [B, T], filled with `value` on the side on which the tokenizer pads."""
-    return pad_sequence(rows, batch_first=True, padding_value=value, padding_side=tokenizer.padding_side)
+def pad_as(rows: list[Tensor], value: float, tokenizer: Any, side: str | None = None) -> Tensor:
+    """1-d tensors stacked into [B, T], filled with `value` on one side, by default the tokenizer's."""
+    side = side or tokenizer.padding_side
+    return pad_sequence(rows, batch_first=True, padding_value=value, padding_side=side)
 
 
 def positions(attention_mask: Tensor) -> Tensor:
@@ -92,10 +198,10 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 
 def token_batches(lengths: Sequence[int], budget: int, window: int = 8192) -> Iterator[list[int]]:
-    """Row numbers in batches whose padded size (rows × longest) stays within `budget` tokens; a longer row goes alone.
+    """Row indices in batches whose padded size (rows × longest) stays within `budget` tokens; a longer row goes alone.
 
     Rows are sorted by length within a window, longest first, so that little is padding and memory peaks at the start.
-    Each row number comes exactly once: writing results to `out[batch]` restores the caller's order.
+    Each index comes exactly once: writing results to `out[batch]` restores the caller's order.
     """
     for start in range(0, len(lengths), window):
         rows = range(start, min(start + window, len(lengths)))
@@ -108,35 +214,36 @@ def token_batches(lengths: Sequence[int], budget: int, window: int = 8192) -> It
         yield batch
 
 
-def length_limit(model: PreTrainedModel) -> int | None:
+def length_limit(model: Any) -> int | None:
     """The most tokens that the model was made to read; None where its config does not say."""
     return getattr(model.config, "max_position_embeddings", None)
 
 
 def batches(
-    rows: Sequence[Sequence[int]], tokenizer: Any, model: PreTrainedModel, budget: int, name: str = ""
+    rows: Sequence[list[int]], tokenizer: Any, model: Any, budget: int, name: str = "", numbers: Sequence[int] = ()
 ) -> Iterator[tuple[list[int], dict[str, Tensor]]]:
-    """The same with the rows' ids, padded and on the model's device; a progress bar is shown where it has a name.
+    """Row indices of each batch, and its inputs, padded and on the model's device. name: shows a progress bar.
 
-    Raises InputError for a row beyond the model's limit: learned positions end there, others go on unreliably.
+    numbers: of the rows, for messages, by default from 1. Raises InputError for a row beyond the model's limit: learned
+    positions end there, others go on unreliably.
     """
     limit, device = length_limit(model), model.device
-    for number, row in enumerate(rows, start=1):
+    for number, row in zip(numbers or range(1, len(rows) + 1), rows, strict=True):
         if limit and len(row) > limit:
             remedy = "shorten it, leave it out, or take a model that reads more"
             raise InputError(f"row {number}: {len(row)} tokens, but the model reads at most {limit}; {remedy}")
-    with progress_bar(len(rows), name, " rows", shown=bool(name)) as bar:
+    with loading.progress_bar(len(rows), name, " rows", shown=bool(name)) as bar:
         for batch in token_batches([len(row) for row in rows], budget):
-            inputs = pad([rows[i] for i in batch], tokenizer)
+            inputs = pad([rows[index] for index in batch], tokenizer)
             yield batch, {key: tensor.to(device) for key, tensor in inputs.items()}
             bar.update(len(batch))
 
 
-def read_out(numbers: Tensor, model: PreTrainedModel) -> Tensor:
-    """What `model` computed, as float64 on the CPU (Apple's GPU has none). Raises InputError where it is not finite."""
-    found = numbers.cpu().double()
-    if found.isfinite().all():
-        return found
+def finite_float64(numbers: Tensor, model: Any) -> Tensor:
+    """The outputs of `model` as float64 on the CPU (Apple's GPU has none). Raises InputError if one is not finite."""
+    values = numbers.cpu().double()
+    if values.isfinite().all():
+        return values
     if model.dtype in (torch.float16, torch.bfloat16):
         raise InputError(f"scores overflow in {model.dtype}; load the model with dtype='float32'")
     remedy = "train it again with a lower learning rate, or take another checkpoint"

@@ -1,193 +1,261 @@
-"""Rows in files: jsonl, json and parquet are read one row at a time, checked against a schema, and written.
+"""Rows: the four schemas that every other file speaks, files of rows, and files of long runs.
 
-The four schemas are what every other file speaks. A row that does not fit is refused where it enters, by one line that
-names the file and the row, what is there, and what should be.
+A row that does not fit its schema is refused where it enters, in one line that names the file and the row.
 """
 
 from __future__ import annotations
 
-import math
+import gzip
+import json
 import numbers
+import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from minrm.errors import InputError
-from minrm.jsonl import read_json, read_jsonl, short, write_jsonl
-from minrm.parquet import read_parquet, write_parquet
-from minrm.text import check_text
+from minrm.text import check_text, join_steps, split_steps
 
-Rows = Iterable[dict[str, Any]] | Iterable[tuple[int, dict[str, Any]]]
+Row = dict[str, Any]
 SCHEMAS: dict[str, dict[str, str]] = {
     "problem": {"question": "text", "answer": "text"},  # answer: the right final answer
-    # of the problem, too; null where a publisher says that a solution is wrong, but not what would be right
+    # answer: of the problem, too; null where a publisher says that a solution is wrong, but not what is right
     "outcome": {"question": "text", "solution": "text", "answer": "text or null", "correct": "bool"},
     "process": {"question": "text", "steps": "steps", "labels": "labels"},  # 1 good, 0 bad, between soft, None unknown
     "pair": {"prompt": "text", "chosen": "text", "rejected": "text"},
 }
-_SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet")
+_ENDINGS = (".jsonl", ".jsonl.gz", ".parquet")
+_CHUNK = 5000  # rows of a .parquet file at a time
 
 
-def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (row number from 1, row) of a .jsonl, .json (one list) or .parquet file; the first two also gzipped.
+def schemas_of(row: Row) -> list[str]:
+    """The schemas to train on whose fields a row has; it may have more fields, and so fit several."""
+    return [schema for schema in ("outcome", "process", "pair") if SCHEMAS[schema].keys() <= row.keys()]
 
-    In a .jsonl file the row number is the line number; empty lines are passed over. Raises InputError for a missing
-    file (it says what lies beside it), an unknown kind of file, broken JSON, and a row that is not an object.
+
+def check_rows(rows: Iterable[Row], schema: str, where: str | Path = "rows") -> Iterator[Row]:
+    """The rows unchanged, one at a time, each numbered from 1 and checked by `check_row`; where: their file."""
+    if schema not in SCHEMAS:
+        raise InputError(f"no schema {schema!r}; the schemas are {', '.join(SCHEMAS)}")
+    for number, row in enumerate(rows, start=1):
+        check_row(row, schema, f"{where}, row {number}")
+        yield row
+
+
+def check_row(row: Row, schema: str, where: str) -> None:
+    """Check one row, which may have more fields than its schema; where: such as "train.jsonl, row 17".
+
+    Raises InputError for a missing field, a field of the wrong kind, an empty text, a step token inside a text, a label
+    outside [0, 1], counts of steps and labels that differ, steps that scoring would split in another way, and a pair
+    whose responses are equal.
+    """
+    fitting = schemas_of(row)
+    hint = f" (this row fits the {fitting[0]} schema)" if fitting else ""
+    check_fields(row, SCHEMAS[schema], where, f"the {schema} schema has {', '.join(SCHEMAS[schema])}{hint}")
+    if schema == "process":
+        counts = f"{len(row['steps'])} steps but {len(row['labels'])} labels"
+        if len(row["steps"]) != len(row["labels"]):
+            raise InputError(f"{where}: {counts}; each step needs one label (1, 0, or null for none)")
+        check_headers(row["steps"], where)
+    if schema == "pair" and row["chosen"] == row["rejected"]:
+        raise InputError(f"{where}: chosen and rejected are equal, so there is nothing to prefer; leave the row out")
+
+
+def check_headers(steps: list[str], where: str) -> None:
+    """Refuse steps that scoring, which reads them as one solution, would split in another way. Raises InputError."""
+    if (read := split_steps(join_steps(steps))) != steps:
+        remedy = "a step holds a line that begins like a header (Step: 1:), write it differently"
+        raise InputError(f"{where}: {len(steps)} steps, which scoring would read as {len(read)}; {remedy}")
+
+
+def check_fields(row: Row, fields: dict[str, str], where: str, remedy: str = "") -> None:
+    """Check that a row has these fields, whatever else it has. Raises InputError.
+
+    fields: name → kind, as in SCHEMAS, or "any text", which may be empty. where: as in `check_row`. remedy: how the
+    message ends where a field is missing.
+    """
+    if missing := fields.keys() - row.keys():
+        names = ", ".join(map(repr, sorted(missing)))
+        raise InputError(f"{where}: missing field {names}; {remedy or 'a row needs ' + ', '.join(fields)}")
+    for name, kind in fields.items():
+        _check(row[name], kind, name, where)
+        if kind in ("steps", "labels"):
+            of, item_name = ("text", "step") if kind == "steps" else ("label", "the label of step")
+            for number, item in enumerate(row[name], start=1):
+                _check(item, of, f"{item_name} {number}", where)
+
+
+def _check(value: Any, kind: str, name: str, where: str) -> None:
+    fits, expected = _KINDS[kind]
+    if not fits(value):
+        raise InputError(f"{where}: {name} is {_short(value)}; it should be {expected}")
+    if isinstance(value, str) and (kind != "any text" or value.strip()):
+        check_text(value, where, name)
+
+
+def _is_label(value: Any) -> bool:
+    return value is None or (isinstance(value, numbers.Real) and 0 <= float(value) <= 1)
+
+
+_KINDS: dict[str, Any] = {
+    "text": (lambda value: isinstance(value, str), "a text"),
+    "any text": (lambda value: isinstance(value, str), "a text"),
+    "text or null": (lambda value: value is None or isinstance(value, str), "a text or null"),
+    "bool": (lambda value: value in (True, False) and not isinstance(value, float), "true or false"),
+    "steps": (lambda value: isinstance(value, list) and value, "a list of at least one step"),
+    "labels": (lambda value: isinstance(value, list), "a list with one label a step"),
+    "label": (_is_label, "1 (good), 0 (bad), between them (soft), or null (none)"),
+}
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def read_rows(path: str | Path) -> Iterator[Row]:
+    """The rows of a .jsonl, .jsonl.gz or .parquet file, one at a time; empty lines are passed over.
+
+    Raises InputError for a missing file, another ending, broken JSON, and a row that is not an object.
     """
     path = Path(path)
     check_file(path)
-    if path.name.endswith(".parquet"):
-        yield from read_parquet(path)
-        return
-    reader = read_jsonl if ".jsonl" in path.suffixes else read_json
-    for number, row in reader(path):
-        if not isinstance(row, dict):
-            raise InputError(f"{path}, row {number}: a {type(row).__name__}; each row is a JSON object, {{…}}")
-        yield number, row
+    try:
+        if path.suffix == ".parquet":
+            import pyarrow.parquet as pq  # imported where it is used: `minrm --help` needs no tables
+
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(_CHUNK):
+                    yield from batch.to_pylist()
+            return
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    yield _loads(line, f"{path}, row {number}")
+    except InputError:
+        raise
+    except (ValueError, OSError, EOFError, zlib.error) as error:  # those of pyarrow are ValueError and OSError, too
+        kind = "a table" if path.suffix == ".parquet" else "UTF-8 text"
+        raise InputError(f"{path}: not readable as {kind} ({error}); fetch or write the file again") from error
 
 
-def write_rows(rows: Iterable[dict[str, Any]], path: str | Path) -> int:
-    """Write rows to a .jsonl (also .gz) or .parquet file, making its folder; returns how many.
+def check_file(path: Path) -> None:
+    """Refuse a path that is no file of rows. Raises InputError."""
+    if not path.is_file():
+        raise InputError(f"{path}" + (" is a folder; name one of its files" if path.is_dir() else ": no such file"))
+    check_ending(path)
 
-    Rows are taken one at a time, so that memory does not grow with their number. The file appears when it is complete:
-    until then it has the ending `.part`, and an error in the rows leaves what was there before. Raises InputError for
-    other endings.
+
+def check_ending(path: Path) -> None:
+    """Refuse, before long work, a file that is neither read nor written here. Raises InputError."""
+    if not path.name.endswith(_ENDINGS):
+        raise InputError(f"{path}: unknown kind of file; rows are read and written as {', '.join(_ENDINGS)}")
+
+
+def _loads(line: str, where: str) -> Row:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where}: broken JSON ({error}); it begins {_short(line.strip())}") from error
+    if not isinstance(row, dict):
+        raise InputError(f"{where}: a {type(row).__name__}; each row is a JSON object, {{…}}")
+    return row
+
+
+def write_rows(rows: Iterable[Row], path: str | Path) -> int:
+    """How many rows were written, one at a time, to a .jsonl, .jsonl.gz or .parquet file; its folder is made.
+
+    The file appears when it is complete; an error leaves what was there before. Raises InputError for another ending,
+    and for values that have no form in JSON or do not fit into one column of a .parquet file.
     """
     path = Path(path)
     check_ending(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    try:
-        count = (
-            write_parquet(rows, part) if path.suffix == ".parquet" else write_jsonl(rows, part, path.suffix == ".gz")
-        )
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        part = Path(folder, path.name)
+        count = _write_parquet(rows, part, path) if path.suffix == ".parquet" else _write_jsonl(rows, part)
         part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
     return count
 
 
-def check_ending(path: Path) -> None:
-    """Refuse, before long work, a file that `write_rows` could not write at its end. Raises InputError."""
-    if not path.name.endswith((".jsonl", ".jsonl.gz", ".parquet")):
-        raise InputError(f"{path}: rows are written as .jsonl, .jsonl.gz or .parquet; choose one of these endings")
+def _write_jsonl(rows: Iterable[Row], path: Path) -> int:
+    with (gzip.open if path.suffix == ".gz" else open)(path, "wt", encoding="utf-8") as file:
+        return sum(1 for row in rows if file.write(_dumps(row)))
 
 
-def numbered(rows: Rows) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (row number, row) of rows that come numbered (from `read_rows`) or plain (numbered from 1)."""
-    for position, item in enumerate(rows, start=1):
-        yield item if isinstance(item, tuple) else (position, item)
+def _dumps(row: Row) -> str:
+    return json.dumps(row, ensure_ascii=False, default=_as_json) + "\n"
 
 
-def check_rows(rows: Rows, schema: str, place: str | Path = "rows") -> Iterator[dict[str, Any]]:
-    """Yield the rows unchanged, each checked; rows come as `numbered` takes them.
+def _as_json(value: Any) -> Any:
+    """A value that JSON has no form for: numbers of numpy as numbers, dates and decimals as text."""
+    if isinstance(value, bytes | set):
+        raise InputError(f"JSON has no form for {_short(value)}; leave that column out of the rows")
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
-    schema: a name in SCHEMAS. place: the file, for the message. Raises InputError for a missing or unknown field, a
-    field of the wrong kind, an empty text, a step token inside a text, a label outside [0, 1], counts of steps and
-    labels that differ, and a pair whose responses are equal.
+
+def _write_parquet(rows: Iterable[Row], part: Path, path: Path) -> int:
+    """Chunks become tables, which are compact, and these are joined: only the last row says which columns there are."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows, tables = iter(rows), [pa.table({})]
+    try:
+        while chunk := list(islice(rows, _CHUNK)):
+            names = dict.fromkeys(name for row in chunk for name in row)
+            tables.append(pa.Table.from_pylist([{name: row.get(name) for name in names} for row in chunk]))
+        table = pa.concat_tables(tables, promote_options="permissive")
+        pq.write_table(table, part, compression="zstd")
+    except (pa.ArrowException, OverflowError) as error:
+        remedy = "make the values of each column of one kind, or write .jsonl"
+        raise InputError(f"{path}: the rows make no table ({str(error).splitlines()[0]}); {remedy}") from error
+    return len(table)
+
+
+class RunFile:
+    """A .jsonl file to which a long run appends rows as they come; a stopped run goes on where its file ends.
+
+    rows: what the file holds, without a last line that a kill cut off. The file holds plain rows; the settings of the
+    run lie beside it: those of samples.jsonl in samples.settings.json.
     """
-    if schema not in SCHEMAS:
-        raise InputError(f"no schema {schema!r}; the schemas are {', '.join(SCHEMAS)}")
-    for number, row in numbered(rows):
-        check_row(row, schema, f"{place}, row {number}")
-        yield row
 
+    def __init__(self, path: str | Path, settings: Row) -> None:
+        """Start a run, or take it up. Raises InputError if the file holds a run with other settings."""
+        self.path = Path(path)
+        if self.path.suffix != ".jsonl" or self.path.is_dir():
+            raise InputError(f"{path}: rows are appended as they come, which needs a file that ends in .jsonl")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        beside = self.path.with_suffix(".settings.json")
+        settings = json.loads(json.dumps(settings, default=_as_json))
+        self.path.touch()  # a folder that cannot be written to shows now, not after the first chunk
+        if content := self.path.read_bytes():
+            self._check_settings(beside, settings)
+            with open(self.path, "r+b") as file:  # bytes: a kill may cut inside a character
+                file.truncate(content.rfind(b"\n") + 1)
+        else:
+            beside.write_text(json.dumps(settings, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        self.rows = list(read_rows(self.path))
 
-def check_row(row: dict[str, Any], schema: str, place: str) -> None:
-    """Check one row; place is how the message begins, such as "train.jsonl, row 17". Raises as `check_rows`."""
-    fields = SCHEMAS[schema]
-    wanted = f"the {schema} schema has exactly {', '.join(fields)}" + _meant(row)
-    if fields.keys() < row.keys():
-        raise InputError(f"{place}: unknown field {_listed(row.keys() - fields.keys())}; {wanted}")
-    check_fields(row, fields, place, wanted)
-    if schema == "process" and len(row["steps"]) != len(row["labels"]):
-        raise InputError(
-            f"{place}: {len(row['steps'])} steps but {len(row['labels'])} labels; "
-            "each step needs one label (1, 0, or null for none)"
-        )
-    if schema == "pair" and row["chosen"] == row["rejected"]:
-        raise InputError(f"{place}: chosen and rejected are equal, so there is nothing to prefer; leave the row out")
+    def _check_settings(self, beside: Path, settings: Row) -> None:
+        remedy = "name another file, or remove this one"
+        if not beside.exists():
+            raise InputError(f"{self.path}: not the file of a run, since no {beside.name} lies beside it; {remedy}")
+        there = _loads(beside.read_text(encoding="utf-8"), str(beside))
+        for name in [*settings, *there]:
+            if there.get(name) != settings.get(name):
+                difference = f"its {name} is {there.get(name)!r}, asked for was {settings.get(name)!r}"
+                raise InputError(f"{self.path} holds another run: {difference}; {remedy}")
 
+    def keep(self, count: int) -> None:
+        """Cut the file to its first `count` rows, such as whole chunks."""
+        self.rows = self.rows[:count]
+        with open(self.path, "r+b") as file:
+            file.truncate(sum(len(file.readline()) for _ in self.rows))
 
-def check_fields(row: dict[str, Any], fields: dict[str, str], place: str, wanted: str) -> None:
-    """Check that a row has these fields (name → kind, as in SCHEMAS), whatever else it has.
-
-    place: as in `check_row`. wanted: how the message ends where one is missing. Raises InputError.
-    """
-    if missing := fields.keys() - row.keys():
-        raise InputError(f"{place}: missing field {_listed(missing)}; {wanted}")
-    for name, kind in fields.items():
-        _CHECKS[kind](row[name], name, place)
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(map(repr, sorted(names)))
-
-
-def _meant(row: dict[str, Any]) -> str:
-    fitting = [name for name, fields in SCHEMAS.items() if fields.keys() == row.keys()]
-    return f" (this row fits the {fitting[0]} schema)" if fitting else ""
-
-
-def _check_string(value: Any, name: str, place: str) -> None:
-    if not isinstance(value, str):
-        raise InputError(f"{place}: {name} is {short(value)}; it should be a text")
-    check_text(value, place, name)
-
-
-def _check_bool(value: Any, name: str, place: str) -> None:
-    if value not in (True, False) or isinstance(value, float):
-        raise InputError(f"{place}: {name} is {short(value)}; it should be true or false")
-
-
-def _check_steps(value: Any, name: str, place: str) -> None:
-    if not isinstance(value, list) or not value:
-        raise InputError(f"{place}: {name} is {short(value)}; it should be a list of at least one step")
-    for number, step in enumerate(value, start=1):
-        _check_string(step, f"step {number}", place)
-
-
-def _check_labels(value: Any, name: str, place: str) -> None:
-    if not isinstance(value, list):
-        raise InputError(f"{place}: {name} is {short(value)}; it should be a list with one label a step")
-    for number, label in enumerate(value, start=1):
-        number_like = isinstance(label, numbers.Real) and math.isfinite(label) and 0 <= float(label) <= 1
-        if label is not None and not number_like:
-            raise InputError(
-                f"{place}: the label of step {number} is {short(label)}; "
-                "labels are 1 (good), 0 (bad), between them (soft), or null (none)"
-            )
-
-
-def _check_string_or_null(value: Any, name: str, place: str) -> None:
-    if value is not None:
-        _check_string(value, name, place)
-
-
-_CHECKS = {
-    "text": _check_string,
-    "text or null": _check_string_or_null,
-    "bool": _check_bool,
-    "steps": _check_steps,
-    "labels": _check_labels,
-}
-
-
-def check_file(path: Path) -> None:
-    """Refuse a path that is no file of rows: a folder, nothing at all, or an unknown ending. Raises InputError."""
-    if path.is_dir():
-        found = sorted(file.name for file in path.iterdir() if file.name.endswith(_SUFFIXES))
-        raise InputError(f"{path} is a folder; name one of its files" + (f": {', '.join(found[:8])}" if found else ""))
-    if not path.exists():
-        raise InputError(f"{path}: no such file; {_beside(path)}")
-    if not path.name.endswith(_SUFFIXES):
-        raise InputError(f"{path}: unknown kind of file; rows are read from {', '.join(_SUFFIXES)}")
-
-
-def _beside(path: Path) -> str:
-    folder = path.parent
-    while not folder.exists():
-        folder = folder.parent
-    names = sorted(file.name + "/" * file.is_dir() for file in folder.iterdir() if not file.name.startswith("."))
-    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    return f"in {folder.resolve()} there is {', '.join(names[:8]) or 'nothing'}{more}"
+    def append(self, rows: list[Row]) -> None:
+        """Write rows behind those of the file."""
+        with open(self.path, "ab") as file:
+            file.write("".join(map(_dumps, rows)).encode())
+        self.rows += rows

@@ -1,8 +1,7 @@
 """N solutions for each question from any causal language model, each with its log-likelihood.
 
-The first half of best-of-N (Cobbe et al. 2021) and of self-consistency (Wang et al. 2022): questions come in, rows
-with one solution each go out, in memory or in an append-only file that survives being killed. Sampling is cut into
-chunks with a seed of their own, so that a resumed run writes what an uninterrupted one would have written.
+The first half of best-of-N (Cobbe et al. 2021) and of self-consistency (Wang et al. 2022). Sampling is cut into chunks
+with a seed of their own, so that a resumed run writes what an uninterrupted one would have written.
 """
 
 from __future__ import annotations
@@ -10,18 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, GenerationConfig
 
 from minrm import loading, reward_model
 from minrm.errors import InputError
-from minrm.run_files import append, resume
-from minrm.shards import part, place
-from minrm.text import check_text
+from minrm.rows import RunFile
+from minrm.text import beginnings, check_text
 
 COT = "{question}\n"  # the policy goes on with "Step: 1: …"
 DIRECT = "{question}\n# Answer\n\n"  # it goes on with the bare answer
@@ -40,12 +40,11 @@ def sample(
     max_new_tokens: int = 256,
     seed: int = 0,
     batch_size: int = 256,
-    shard: str | None = None,
     device: Any = None,
     dtype: Any = None,
     progress: bool = True,
 ) -> list[dict[str, Any]]:
-    """`n` solutions for each of `questions`, as rows `problem, sample, question, solution, log_likelihood, tokens`.
+    """Rows `problem, sample, question, solution, log_likelihood, tokens`: `n` solutions for each of `questions`.
 
     model: a folder, a hub name or a built causal language model (then with its tokenizer). prompt: what the model is
     given, with `{question}` in it. temperature: 0 decodes greedily. Of the model's generation_config.json only the end
@@ -53,63 +52,62 @@ def sample(
     log_likelihood: of the solution and its end token under the model at temperature 1, in nats, summed over `tokens`
     tokens.
 
-    path: a .jsonl file. Its first record holds what was asked for; rows are appended chunk by chunk, and a call that
-    finds the file goes on where it ends. The sample is the same whether or not it was interrupted, and depends on
-    seed and batch_size. shard: "2/4" draws the second quarter, whole chunks with the seeds that they have in the whole:
-    on like machines, the shards that `minrm.shards.join` joins are the file of an unsharded run, byte for byte.
-    Raises InputError if the file holds another run (a model in a folder is told apart by its name, a built one by its
-    weights), and where the model overflows in its precision.
+    path: a .jsonl file. Rows are appended chunk by chunk, the settings lie beside (see `minrm.rows.RunFile`), and a
+    call that finds the file goes on where it ends. The sample depends on seed and batch_size, and is the same whether
+    or not it was interrupted. Raises InputError if the file holds another run (a model in a folder is told apart by its
+    name, a built one by its weights), and where the model overflows in its precision.
     """
-    questions, asked_for = request(questions, n, prompt, temperature, max_new_tokens, seed, batch_size)
+    questions, settings = request(questions, n, prompt, temperature, max_new_tokens, seed, batch_size)
     total = len(questions) * n
-    chunks = part(shard, -(-total // batch_size))
-    first, last = min(chunks.start * batch_size, total), min(chunks.stop * batch_size, total)
     device = loading.pick_device(device)
     dtype = str(dtype or loading.compute_dtype(device)).removeprefix("torch.")
-    header = {"model": _name(model), "dtype": dtype, **asked_for, **place(shard, first, last)} if path else {}
-    rows = resume(Path(path), "samples", header, last - first, lambda k: k // batch_size * batch_size) if path else []
-    if len(rows) == last - first:
-        if path and not rows:  # a shard of nothing: too many for so few chunks
-            append(Path(path), "samples", header, [])
+    run = RunFile(path, {"model": _name(model), "dtype": dtype, **settings}) if path else None
+    rows = resume(run, total, n, batch_size) if run else []
+    if len(rows) == total:
         return rows
     source = model
     model, tokenizer = loading.load(AutoModelForCausalLM, source, tokenizer=tokenizer, device=device, dtype=dtype)
-    ends = _end_tokens(tokenizer, model, source)
-    model.generation_config = GenerationConfig()  # ours, since what generate is not told is taken from there
+    ends = _end_tokens(tokenizer, model, source)  # a copy of a built model has only what its config says
+    model.generation_config = GenerationConfig()  # ours: generate reads from it what it is not told
     options = {"temperature": temperature, "max_new_tokens": max_new_tokens, "ends": ends}
-    with loading.progress_bar(last - first, "sampling", " solutions", shown=progress, start=len(rows)) as bar:
-        for chunk in chunks[len(rows) // batch_size :]:
-            numbers = range(chunk * batch_size, min((chunk + 1) * batch_size, total))
-            asked = [questions[number // n] for number in numbers]
-            prompts = [prompt.replace("{question}", question) for question in asked]  # it may hold other braces
-            texts = _generate(model, tokenizer, prompts, seed + chunk * 1_000_003, options)
-            new = [
-                {"problem": i // n, "sample": i % n, "question": q, "solution": text, "log_likelihood": value,
-                 "tokens": count}
-                for i, q, (text, value, count) in zip(numbers, asked, texts, strict=True)
-            ]  # fmt: skip
-            if path:
-                append(Path(path), "samples", header, new)
-            rows += new
-            bar.update(len(new))
+    with loading.progress_bar(total, "sampling", " solutions", shown=progress, start=len(rows)) as bar:
+        for first in range(len(rows), total, batch_size):
+            places = [divmod(index, n) for index in range(first, min(first + batch_size, total))]
+            chunk = [{"problem": p, "sample": s, "question": questions[p]} for p, s in places]
+            prompts = [prompt.replace("{question}", row["question"]) for row in chunk]  # it may hold other braces
+            solutions = _generate(model, tokenizer, prompts, seed + first // batch_size * 1_000_003, options)
+            chunk = [row | solution for row, solution in zip(chunk, solutions, strict=True)]
+            (run.append if run else rows.extend)(chunk)  # a run's rows are these
+            bar.update(len(chunk))
     return rows
+
+
+def resume(run: RunFile, total: int, n: int, batch_size: int) -> list[dict[str, Any]]:
+    """The samples that a run has so far, in whole chunks; all after them is cut off.
+
+    Raises InputError for samples that are there twice or out of place, as when two commands write one file.
+    """
+    for index, row in enumerate(run.rows):
+        if (row.get("problem"), row.get("sample")) != divmod(index, n) or index >= total:
+            where, problem = f"{run.path}, row {index + 1}", f"not sample {index % n} of problem {index // n}"
+            raise InputError(f"{where}: {problem}; did two commands write there at once? Remove the rows from there on")
+    if len(run.rows) < total:
+        run.keep(len(run.rows) // batch_size * batch_size)
+    return run.rows
 
 
 def request(
     questions: Sequence[str], n: int, prompt: str, temperature: float, max_new_tokens: int, seed: int, batch_size: int
 ) -> tuple[list[str], dict[str, Any]]:
-    """The questions as a list, and what is asked for as the first record of a file tells it. Raises InputError."""
+    """The questions as a list, and the settings of a run that asks them. Raises InputError."""
     if isinstance(questions, str):
-        raise InputError("wanted a list of questions, got a single text; put it into a list")
+        raise InputError("questions is a single text; put it into a list")
     questions = list(questions)  # a column of a table would be read by its labels
     if "{question}" not in prompt:
         raise InputError(f"prompt {prompt!r} has no {{question}} in it; put it where the question belongs")
-    if n < 1 or temperature < 0:
-        raise InputError(
-            f"n is {n} and temperature {temperature}; wanted n of at least 1 and a temperature of 0 or more"
-        )
-    if batch_size < 1:
-        raise InputError(f"batch_size is {batch_size}; wanted at least 1 solution at a time")
+    if n < 1 or batch_size < 1 or temperature < 0:
+        values = f"n is {n}, batch_size is {batch_size} and temperature {temperature}"
+        raise InputError(f"{values}; n and batch_size are at least 1, and a temperature 0 or more")
     for row, question in enumerate(questions, start=1):
         check_text(question, f"row {row}", "question")
     return questions, {
@@ -119,47 +117,72 @@ def request(
     }  # fmt: skip
 
 
-def log_likelihood(model: Any, input_ids: Tensor, attention_mask: Tensor, counted: Tensor) -> Tensor:
-    """Σ log p(token | what is before it) over the `counted` tokens, in nats.
+def token_log_probs(model: Any, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+    """log p(token | the tokens before it) of every token but the first: float64 [B, T-1], in nats.
 
-    input_ids, attention_mask: [B, T] int64. counted: [B, T] bool. Returns float64 [B], on the CPU: Apple's GPUs have
-    no float64.
+    input_ids, attention_mask: [B, T] int64. On the CPU: Apple's GPUs have no float64.
     """
-    where = {"attention_mask": attention_mask, "position_ids": reward_model.positions(attention_mask)}
+    context = {"attention_mask": attention_mask, "position_ids": reward_model.positions(attention_mask)}
     size = max(1, _LOGITS // (input_ids.shape[1] * model.config.get_text_config().vocab_size))
-    sums = []
+    parts = []
     for row in range(0, len(input_ids), size):
         part = slice(row, row + size)
-        logits = model(input_ids[part], **{key: value[part] for key, value in where.items()}, use_cache=False).logits
+        logits = model(input_ids[part], **{key: value[part] for key, value in context.items()}, use_cache=False).logits
         logits = logits[:, :-1].to(torch.promote_types(logits.dtype, torch.float32))  # [b, T-1, V]
         log_p = logits.gather(2, input_ids[part, 1:, None]).squeeze(-1) - logits.logsumexp(dim=-1)  # [b, T-1]
-        sums.append(log_p.masked_fill(~counted[part, 1:], 0).cpu().double().sum(dim=1))
-    return torch.cat(sums)
+        parts.append(log_p.cpu().double())
+    return torch.cat(parts)
+
+
+def log_likelihood(model: Any, input_ids: Tensor, attention_mask: Tensor, counted: Tensor) -> Tensor:
+    """Σ log p(token | the tokens before it) over the `counted` tokens [B, T] bool: float64 [B], in nats, on the CPU."""
+    log_p = token_log_probs(model, input_ids, attention_mask)
+    return log_p.masked_fill(~counted[:, 1:].cpu(), 0).sum(dim=1)
+
+
+@torch.no_grad()
+def step_likelihoods(
+    model: Any, tokenizer: Any, questions: Sequence[str], solutions: Sequence[str], *, batch_tokens: int = 16384
+) -> list[np.ndarray]:
+    """How likely the policy itself finds each step: the geometric mean of p(token) over its tokens, float64 [steps].
+
+    model: a built causal language model. A step's tokens are those that it adds to the solution as `join_steps` writes
+    it, header and line end included. A judge that needs no training, to compare trained ones with.
+    """
+
+    def score(questions: Sequence[str], solutions: Sequence[str], numbers: list[int]) -> list[np.ndarray]:
+        texts = [beginnings(solution) for solution in solutions]  # up to the end of each step
+        ends = [reward_model.encode(tokenizer, [q] * len(own), own) for q, own in zip(questions, texts, strict=True)]
+        scores, rows = [np.empty(0)] * len(ends), [own[-1][0] for own in ends]
+        for batch, inputs in reward_model.batches(rows, tokenizer, model, batch_tokens, numbers=numbers):
+            real = inputs["attention_mask"].bool().cpu()
+            for row, values, is_token in zip(batch, token_log_probs(model, **inputs), real, strict=True):
+                log_p = values[is_token[1:] & is_token[:-1]]  # of each token but the first
+                cuts = [ends[row][0][1].count(False) - 1, *(len(ids) - 1 for ids, _ in ends[row])]
+                scores[row] = np.exp([log_p[low:high].mean().item() for low, high in pairwise(cuts)])
+        return scores
+
+    return reward_model.score_once(questions, solutions, score, np.empty(0))
 
 
 def _end_tokens(tokenizer: Any, *models: Any) -> list[int]:
-    """Ids that end a solution: the tokenizer's end token, and those of the models' generation configs (int or list).
-
-    A built model is asked beside its copy, which has only what the config says.
-    """
+    """Ids that end a solution: the tokenizer's end token, and those of the models' generation configs (int or list)."""
     ends = {tokenizer.eos_token_id}
     for model in models:
-        found = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
-        ends |= set(found) if isinstance(found, list | tuple) else {found}
+        ids = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+        ends |= set(ids) if isinstance(ids, list | tuple) else {ids}
     return sorted(ends - {None})
 
 
 def _generate(
     model: Any, tokenizer: Any, prompts: list[str], seed: int, options: dict[str, Any]
-) -> list[tuple[str, float, int]]:
-    """One solution for each prompt: its text, log-likelihood and number of tokens, the end token among them."""
-    bos, pad, device = tokenizer.bos_token_id, tokenizer.pad_token_id, model.device
-    start = [bos] if bos is not None and tokenizer("a")["input_ids"][:1] == [bos] else []  # where it adds one itself
-    ids = [start + tokenizer(text, add_special_tokens=False)["input_ids"] for text in prompts]
-    longest = max(map(len, ids))
-    rows = [[pad] * (longest - len(row)) + row for row in ids]
-    inputs = torch.tensor(rows, device=device)  # [B, P], padded on the left: generation goes on at the right
-    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in ids], device=device)
+) -> list[dict[str, Any]]:
+    """For each prompt a solution, its log_likelihood, and its number of tokens, the end token among them."""
+    start = reward_model.start_ids(tokenizer)
+    ids = [start + row for row in tokenizer(prompts, add_special_tokens=False)["input_ids"]]
+    inputs = reward_model.pad(ids, tokenizer, side="left")  # [B, P]: generation goes on at the right
+    device = model.device
+    mask = inputs["attention_mask"].to(device)
     ends = torch.tensor(options["ends"], dtype=torch.long, device=device)
     heat: dict[str, Any] = {"do_sample": False}
     if options["temperature"]:
@@ -167,24 +190,26 @@ def _generate(
     with torch.inference_mode(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         out = model.generate(
-            inputs,
+            inputs["input_ids"].to(device),
             attention_mask=mask,
             max_new_tokens=options["max_new_tokens"],
-            pad_token_id=pad,
+            pad_token_id=tokenizer.pad_token_id,
             eos_token_id=options["ends"] or None,
             use_cache=True,  # a model fresh from training has it switched off
             logits_processor=[lambda _, scores: _check_finite(model, scores)],  # before chance meets them
             **heat,
         )
-        new = out[:, longest:]  # [B, S]
+        new = out[:, mask.shape[1] :]  # [B, S]
         is_end = torch.isin(new, ends)
         before = is_end.long().cumsum(dim=1) - is_end.long()  # end tokens before this one
         counted = before == 0  # up to and with the first end token
         whole = torch.cat([torch.zeros_like(mask), counted], dim=1).bool()
-        values = log_likelihood(model, out, torch.cat([mask, counted.long()], dim=1), whole)
-        _check_finite(model, values)
-    texts = [tokenizer.decode(row[keep]) for row, keep in zip(new, counted & ~is_end, strict=True)]
-    return list(zip(texts, values.tolist(), counted.sum(dim=1).tolist(), strict=True))
+        values = _check_finite(model, log_likelihood(model, out, torch.cat([mask, counted.long()], dim=1), whole))
+    parts = zip(new, counted, is_end, values.tolist(), strict=True)
+    return [
+        {"solution": tokenizer.decode(ids[own & ~end]), "log_likelihood": value, "tokens": int(own.sum())}
+        for ids, own, end, value in parts
+    ]
 
 
 def _check_finite(model: Any, values: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from minrm.answers import answer_key, same_answer
 from minrm.errors import InputError
 
 __all__ = [
-    "CORRECT", "INCORRECT", "STEP_TOKEN", "answer_key", "check_text", "final_answer", "join_steps",
+    "CORRECT", "INCORRECT", "STEP_TOKEN", "answer_key", "beginnings", "check_text", "final_answer", "join_steps",
     "labels_until_first_error", "same_answer", "split_steps", "with_step_tokens",
 ]  # fmt: skip
 
@@ -68,6 +68,12 @@ def split_steps(solution: str) -> list[str]:
     steps = [solution[header.end() : max(header.end(), end)] for header, end in zip(headers, ends, strict=True)]
     before = solution[: headers[0].start()].strip()
     return [before, *steps] if before else steps
+
+
+def beginnings(solution: str) -> list[str]:
+    """The solution up to the end of each of its steps, as `join_steps` writes it; the last is all of it."""
+    steps = split_steps(solution)
+    return [join_steps(steps[:count]) for count in range(1, len(steps) + 1)]
 
 
 def _split_lines(solution: str) -> list[str]:

@@ -119,7 +119,7 @@ def test_one_forward_over_pairs_equals_two(model, order):
     rejected = torch.from_numpy(model.score([p["prompt"] for p in pairs], [p["rejected"] for p in pairs]))
     expected = bradley_terry_loss(chosen, rejected, reduction="sum").item()
     assert model.loss_sum(rewards, batch["targets"]).item() == pytest.approx(expected, abs=1e-4)
-    assert model.hits(rewards, batch["targets"]).tolist() == (chosen > rejected).tolist()
+    assert model.is_correct(rewards, batch["targets"]).tolist() == (chosen > rejected).tolist()
     assert batch["count"] == 3
 
 

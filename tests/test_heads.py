@@ -4,18 +4,18 @@ import pytest
 import torch
 from tiny import ARCHITECTURES, causal
 
-from minrm.prm import head_is_plain, token_logits
+from minrm.prm import logits_are_linear, token_logits
 
 
 def test_gemma_2_changes_its_logits_outside_the_head_and_the_others_do_not():
-    assert [head_is_plain(causal(name)) for name in ARCHITECTURES] == [True, True, False]
+    assert [logits_are_linear(causal(name)) for name in ARCHITECTURES] == [True, True, False]
 
 
 def test_a_cap_is_seen_even_where_the_logits_are_small():
     model = causal("gemma2")
     with torch.no_grad():
         model.lm_head.weight.mul_(1e-4)
-    assert not head_is_plain(model)
+    assert not logits_are_linear(model)
 
 
 @pytest.mark.parametrize("tied", [True, False])
@@ -28,7 +28,7 @@ def test_gathered_logits_equal_the_full_forward_with_gradients(architecture, tie
     mask[1, 12:] = 0
     at = (torch.rand(3, 20, generator=generator) < 0.3) & mask.bool()
     tokens = torch.tensor([7, 3])
-    some = token_logits(model, head_is_plain(model), ids, mask, at, tokens)
+    some = token_logits(model, logits_are_linear(model), ids, mask, at, tokens)
     full = model(ids, attention_mask=mask, use_cache=False).logits[at][:, tokens]
     torch.testing.assert_close(some, full, rtol=1e-6, atol=1e-6)
     weights = [model.get_input_embeddings().weight, model.get_output_embeddings().weight]
@@ -39,7 +39,7 @@ def test_gathered_logits_equal_the_full_forward_with_gradients(architecture, tie
 
 def test_the_vocabulary_is_never_multiplied_on_the_plain_way(monkeypatch):
     model = causal()
-    plain = head_is_plain(model)
+    plain = logits_are_linear(model)
     model.lm_head.register_forward_hook(lambda *_: pytest.fail("the whole head ran"))
     ids = torch.tensor([[3, 4, 5]])
     logits = token_logits(model, plain, ids, torch.ones_like(ids), ids == 5, torch.tensor([1, 2]))
@@ -50,5 +50,5 @@ def test_a_bias_of_the_head_is_added():
     model = causal(vocabulary=50)
     model.lm_head = torch.nn.Linear(32, 50)
     ids = torch.tensor([[3, 4, 5]])
-    logits = token_logits(model, head_is_plain(model), ids, torch.ones_like(ids), ids == 5, torch.tensor([1, 2]))
+    logits = token_logits(model, logits_are_linear(model), ids, torch.ones_like(ids), ids == 5, torch.tensor([1, 2]))
     torch.testing.assert_close(logits[0], model(ids).logits[0, 2, 1:3], rtol=1e-4, atol=1e-5)

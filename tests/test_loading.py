@@ -3,6 +3,8 @@
 import contextlib
 import json
 import logging
+import os
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 import torch
@@ -15,7 +17,6 @@ from transformers import AutoModelForCausalLM
 from minrm import loading, reward_model
 from minrm.errors import InputError
 from minrm.orm import OutcomeRewardModel
-from minrm.published import load_published
 
 
 @pytest.fixture(params=TOKENIZERS)
@@ -47,21 +48,6 @@ def test_many_rows_are_encoded_as_each_alone(tokenizer):
     together = reward_model.encode(tokenizer, questions, solutions)
     assert together == [reward_model.encode(tokenizer, [q], [s])[0] for q, s in zip(questions, solutions, strict=True)]
     assert reward_model.encode(tokenizer, [], []) == []
-
-
-@pytest.mark.parametrize(
-    ("questions", "solutions", "message"),
-    [
-        (["a"], ["b", "c"], "1 questions but 2 solutions"),
-        ("a", "b", "lists of texts"),
-        (["a", "a"], ["b", " \n"], "row 2: the solution is empty"),
-        (["a<|prm_label|>"], ["b"], "row 1: the question holds the step token"),
-        (["a"], ["b<|prm_label|>"], "row 1: the solution holds the step token"),
-    ],
-)
-def test_texts_that_cannot_be_encoded_are_refused_by_row(questions, solutions, message):
-    with pytest.raises(InputError, match=message.replace("<|", r"<\|")):
-        reward_model.encode(word_level(), questions, solutions)
 
 
 @given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=6), side=st.sampled_from(["left", "right"]))
@@ -184,7 +170,6 @@ def test_code_beside_the_weights_is_neither_run_nor_asked_about(named_in, tmp_pa
     path.write_text(json.dumps(json.loads(path.read_text()) | told))
     monkeypatch.setattr("builtins.input", lambda *_: asked.append(True) or "y")
     for load in (
-        lambda: load_published(str(tmp_path)),
         lambda: OutcomeRewardModel.from_pretrained(tmp_path),
         lambda: OutcomeRewardModel.from_base(tmp_path),
         lambda: loading.load_tokenizer(tmp_path),
@@ -194,7 +179,7 @@ def test_code_beside_the_weights_is_neither_run_nor_asked_about(named_in, tmp_pa
     assert not asked and not (tmp_path / "it ran").exists()
     if named_in == "config.json":
         with pytest.raises(InputError, match="cannot be loaded as a model: .*custom code"):
-            load_published(str(tmp_path))
+            OutcomeRewardModel.from_pretrained(tmp_path)
 
 
 def test_loading_and_saving_print_nothing_and_restore_the_verbosity(tmp_path, capfd):
@@ -224,3 +209,38 @@ def test_evaluating_leaves_the_module_as_it_was():
         assert not module.training
         assert not module(torch.ones(1)).requires_grad
     assert module.training
+
+
+T4 = (15_400_000_000, 15_828_320_256)  # free, total bytes, as torch.cuda.mem_get_info gives them
+
+
+@pytest.mark.parametrize(
+    ("name", "native", "count", "start"),
+    [
+        ("Tesla T4", False, 1, "Tesla T4, 14.7 GiB, 14.3 free · computes in float16 · torch "),
+        ("NVIDIA L4", True, 2, "2 × NVIDIA L4, 14.7 GiB, 14.3 free · computes in bfloat16 · torch "),
+    ],
+)
+def test_a_machine_with_gpus_is_one_line(name, native, count, start, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device=None: name)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device=None: T4)
+    # a T4 emulates bfloat16, and says so if asked
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: native or including_emulation)
+    here = loading.machine()
+    assert here.profile == "gpu" and str(here).startswith(start) and str(here).endswith(" · profile gpu")
+
+
+def test_without_a_gpu_the_profile_is_smoke_and_peft_may_be_missing(monkeypatch):
+    def without_peft(package):
+        if package == "peft":
+            raise PackageNotFoundError(package)
+        return "1.0"
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert f"transformers {transformers.__version__}, " in str(loading.machine())
+    monkeypatch.setattr(loading, "version", without_peft)
+    here, packages = loading.machine(), f"torch {torch.__version__}, transformers 1.0, peft not installed"
+    expected = f"no GPU, {os.cpu_count()} CPU cores · computes in float32 · {packages} · profile smoke: tiny models"
+    assert (here.profile, str(here)) == ("smoke", expected)

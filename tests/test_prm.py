@@ -13,7 +13,7 @@ from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from minrm.errors import InputError
-from minrm.prm import ProcessRewardModel, prm_loss
+from minrm.prm import AGGREGATES, ProcessRewardModel, aggregate_steps, prm_loss
 from minrm.text import STEP_TOKEN, join_steps
 
 QUESTIONS = [QUESTION, "What is 1 + 1?", QUESTION, "Mia has 2 pens. Mia buys 3 pens. How many pens now?"]
@@ -62,8 +62,8 @@ def test_hard_labels_give_the_ordinary_cross_entropy_and_its_gradient():
 @pytest.mark.parametrize(
     ("logits", "labels", "message"),
     [
-        (torch.zeros(3, 2), torch.zeros(2), r"wanted \[S, 2\]"),
-        (torch.zeros(3), torch.zeros(3), r"wanted \[S, 2\]"),
+        (torch.zeros(3, 2), torch.zeros(2), r"expected \[S, 2\]"),
+        (torch.zeros(3), torch.zeros(3), r"expected \[S, 2\]"),
         (torch.zeros(1, 2), torch.tensor([1.5]), "0 .bad. to 1"),
         (torch.zeros(1, 2), torch.tensor([float("nan")]), "0 .bad. to 1"),
         (torch.zeros(0, 2), torch.zeros(0), "no step"),
@@ -168,12 +168,22 @@ def test_any_batch_gives_each_solution_its_own_steps(model, rows, budget):
         np.testing.assert_allclose(steps, alone[row], atol=1e-4)
 
 
-def test_the_aggregates_are_product_minimum_last_and_mean(model):
+PLAIN = {"product": np.prod, "min": np.min, "last": lambda p: p[-1], "mean": np.mean}
+
+
+@given(st.lists(st.lists(st.floats(0, 1), max_size=5).map(np.array), max_size=6), st.sampled_from(AGGREGATES))
+def test_the_aggregates_are_product_minimum_last_and_mean(steps, how):
+    expected = [PLAIN[how](p) if len(p) else 0 for p in steps]
+    scores = aggregate_steps(steps, how)
+    assert scores.dtype == np.float64
+    np.testing.assert_allclose(scores, expected, rtol=1e-12)
+
+
+def test_a_score_is_the_aggregate_of_the_step_scores(model):
     steps = model.step_scores(QUESTIONS, SOLUTIONS)
-    for name, function in {"product": np.prod, "min": np.min, "last": lambda p: p[-1], "mean": np.mean}.items():
-        expected = [function(p) for p in steps]
-        np.testing.assert_allclose(model.score(QUESTIONS, SOLUTIONS, name), expected, rtol=1e-4)
     np.testing.assert_allclose(model.score(QUESTIONS, SOLUTIONS), [np.prod(p) for p in steps], rtol=1e-4)
+    for how in AGGREGATES:
+        np.testing.assert_allclose(model.score(QUESTIONS, SOLUTIONS, how), aggregate_steps(steps, how), rtol=1e-4)
     with pytest.raises(InputError, match="'median'; it can be product, min, last, mean"):
         model.score(QUESTIONS, SOLUTIONS, "median")
 
@@ -201,7 +211,7 @@ def test_prepared_rows_read_only_labelled_steps(model):
     np.testing.assert_allclose(logits.softmax(-1)[:, 1].detach(), read, atol=1e-4)
     expected = sum(reference(logits.detach(), batch["targets"]["labels"]))
     assert model.loss_sum(logits, batch["targets"]).item() == pytest.approx(expected, rel=1e-4)
-    assert model.hits(logits, batch["targets"]).tolist() == ((read > 0.5) == [False, True, False]).tolist()
+    assert model.is_correct(logits, batch["targets"]).tolist() == ((read > 0.5) == [False, True, False]).tolist()
 
 
 def test_a_row_whose_last_step_would_be_cut_off_is_none(model):
@@ -217,7 +227,7 @@ def test_a_row_whose_last_step_would_be_cut_off_is_none(model):
         ({"labels": [1]}, "dataset, row 2: 2 steps but 1 labels"),
         ({"labels": [1, 2]}, "dataset, row 2: the label of step 2 is 2"),
         ({"steps": ["a " + STEP_TOKEN, "b"]}, "dataset, row 2: the step 1 holds the step token"),
-        ({"steps": ["a\nStep: 7: b", "c"]}, "dataset, row 2: 3 step tokens but 2 labels"),
+        ({"steps": ["a\nStep: 7: b", "c"]}, "dataset, row 2: 2 steps, which scoring would read as 3"),
         ({"steps": ["a", ""]}, "dataset, row 2: the step 2 is empty"),
     ],
 )

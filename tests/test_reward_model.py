@@ -1,4 +1,4 @@
-"""Batches for scoring: every row once, within the budget, and none that the model was not made to read."""
+"""What the three kinds share: text to ids, batches within a budget, each different text scored once, finite scores."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from minrm.bradley_terry import BradleyTerryRewardModel
 from minrm.errors import InputError
 from minrm.orm import OutcomeRewardModel
 from minrm.prm import ProcessRewardModel
-from minrm.reward_model import batches, length_limit, token_batches
+from minrm.reward_model import batches, length_limit, score_once, token_batches
 
 MODELS = [OutcomeRewardModel, ProcessRewardModel, BradleyTerryRewardModel]
 
@@ -39,9 +39,8 @@ def test_a_row_beyond_the_models_limit_is_refused_by_number(kind, base):
     assert length_limit(model.model) == 64
     longest = "1" + "+" * (64 - len(model.tokenize("1", "1")[0]))  # each sign is a token
     assert np.isfinite(model.score(["1"], [longest])).all()
-    message = "^row 2: 65 tokens, but the model reads at most 64; shorten it"
-    with pytest.raises(InputError, match=message):
-        model.score(["1", "1"], ["1", longest + "+"])
+    with pytest.raises(InputError, match="^row 3: 65 tokens, but the model reads at most 64; shorten it"):
+        model.score(["1"] * 3, ["1", "1", longest + "+"])
     if kind is OutcomeRewardModel:
         with pytest.raises(InputError, match="^row 1: 65 tokens"):
             model.token_scores("1", longest + "+")
@@ -52,6 +51,56 @@ def test_a_model_that_names_no_limit_has_none():
     assert length_limit(model) is None
     ((rows, inputs),) = batches([[1] * 5000], word_level(), model, 100)
     assert rows == [0] and inputs["input_ids"].shape == (1, 5000)
+
+
+TEXTS = ["Step: 1: 9 - 3 = 6", "Step: 1: 2", "Step: 1: 9 - 3 = 6", "Step: 1: 2 + 2 = 4", "Step: 1: 2"]
+QUESTIONS = [QUESTION, "1", QUESTION, QUESTION, QUESTION]  # "2" answers two questions
+WORST = {OutcomeRewardModel: 0.0, ProcessRewardModel: 0.0, BradleyTerryRewardModel: -np.inf}
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_each_different_text_is_scored_once_and_one_without_text_gets_the_worst_score(kind, monkeypatch):
+    model = kind.from_base(causal(), tokenizer=word_level())
+    alone = [model.score([q], [s])[0] for q, s in zip(QUESTIONS, TEXTS, strict=True)]
+    rows, forward = [], kind.forward
+    monkeypatch.setattr(kind, "forward", lambda *a, **inputs: rows.extend(inputs["input_ids"]) or forward(*a, **inputs))
+    scores = model.score([*QUESTIONS, "1", "1"], [*TEXTS, "", " \n"])
+    assert len(rows) == 4 and scores.dtype == np.float64
+    np.testing.assert_allclose(scores[:5], alone, atol=1e-5)
+    assert scores[5:].tolist() == [WORST[kind]] * 2
+    assert model.score(["1"], [""]).tolist() == [WORST[kind]] and len(model.score([], [])) == 0
+    if kind is ProcessRewardModel:
+        assert [len(steps) for steps in model.step_scores(["1", "1"], ["", "Step: 1: 2"])] == [0, 1]
+
+
+def test_steps_may_stand_for_a_text_and_rows_keep_their_numbers():
+    calls = []
+
+    def score(questions, solutions, numbers):
+        calls.append((questions, solutions, numbers))
+        return [len(solution) for solution in solutions]
+
+    solutions = [["a", "b"], "", "ab", ["a", "b"], []]
+    assert score_once(["q"] * 5, solutions, score, -1) == [2, -1, 2, 2, -1]
+    assert calls == [(["q", "q"], [("a", "b"), "ab"], [1, 3])]
+
+
+@pytest.mark.parametrize(
+    ("questions", "solutions", "message"),
+    [
+        (["a"], ["b", "c"], "1 questions but 2 solutions"),
+        ("a", "b", "lists of texts, not a single text"),
+        ([" "], ["b"], "row 1: the question is empty"),
+        (["a<|prm_label|>"], ["b"], "row 1: the question holds the step token"),
+        (["a", "a"], ["", "b<|prm_label|>"], "row 2: the solution holds the step token"),
+    ],
+)
+@pytest.mark.parametrize("kind", MODELS)
+def test_texts_that_cannot_be_scored_are_refused_by_row(kind, questions, solutions, message):
+    model = kind.from_base(causal(), tokenizer=word_level())
+    for function in (model.score, model.encode):
+        with pytest.raises(InputError, match=message.replace("<|", r"<\|")):
+            function(questions, solutions)
 
 
 class NoDoubles(torch.Tensor):

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minrm import rows as module
 from minrm.errors import InputError
-from minrm.rows import SCHEMAS, check_fields, check_rows, numbered, read_rows, write_rows
+from minrm.rows import SCHEMAS, RunFile, check_fields, check_row, check_rows, read_rows, schemas_of, write_rows
 from minrm.text import STEP_TOKEN
 
 GOOD = {
@@ -19,6 +21,16 @@ GOOD = {
     "process": {"question": "How many?", "steps": ["2 + 3 = 5", "# Answer\n\n5"], "labels": [1, None]},
     "pair": {"prompt": "Hello", "chosen": "Hello!", "rejected": "Go away"},
 }
+WHOLE = st.text(st.characters(exclude_categories=["Cs"]))  # no half characters
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | WHOLE,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WHOLE, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def read(path):
+    return list(read_rows(path))
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz", "parquet"])
@@ -28,8 +40,75 @@ def test_rows_of_every_schema_survive_every_kind_of_file(tmp_path, schema, endin
     rows = [GOOD[schema], GOOD[schema] | {next(iter(GOOD[schema])): "naïve\u2028“ünïcode”\n"}]
     assert write_rows(iter(rows), path) == 2
     assert list(check_rows(read_rows(path), schema, path)) == rows
-    assert [number for number, _ in read_rows(path)] == [1, 2]
     assert [file.name for file in path.parent.iterdir()] == [path.name]  # nothing half-written is left
+
+
+@given(st.lists(st.dictionaries(WHOLE, VALUES, max_size=4)), st.booleans())
+def test_any_rows_come_back_as_they_were_written(tmp_path_factory, rows, zipped):
+    """Line breaks of every kind in a text, too: Unicode knows more of them than a file of lines."""
+    path = tmp_path_factory.mktemp("rows") / ("a.jsonl.gz" if zipped else "a.jsonl")
+    assert write_rows(iter(rows), path) == len(rows)
+    assert read(path) == rows
+    with (gzip.open if zipped else open)(path, "rt", encoding="utf-8") as file:  # a second reader
+        assert [json.loads(line) for line in file] == rows
+
+
+def test_numbers_of_numpy_are_written_as_numbers_and_dates_as_text(tmp_path):
+    write_rows([{"day": np.datetime64("2024-02-29").item(), "p": np.float32(0.5)}], tmp_path / "a.jsonl")
+    assert read(tmp_path / "a.jsonl") == [{"day": "2024-02-29", "p": 0.5}]
+
+
+def test_reading_is_streamed_and_passes_over_empty_lines(tmp_path):
+    (tmp_path / "a.jsonl").write_text('\n{"a": 1}\n \t\nbroken')
+    rows = read_rows(tmp_path / "a.jsonl")
+    assert next(rows) == {"a": 1}
+    with pytest.raises(InputError, match="row 4: broken JSON"):  # its line, as editors count
+        next(rows)
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz"])
+def test_memory_does_not_grow_with_the_rows(tmp_path, ending):
+    peaks = []
+    for count in (2_000, 20_000):
+        write_rows(({"text": "x" * 100, "n": n} for n in range(count)), tmp_path / f"a.{ending}")
+        tracemalloc.start()
+        write_rows(read_rows(tmp_path / f"a.{ending}"), tmp_path / f"b.{ending}")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0]
+
+
+# Parquet
+
+
+@pytest.fixture
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(module, "_CHUNK", 2)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5])
+def test_a_table_comes_back_in_order_whatever_the_chunks(tmp_path, small_chunks, count):
+    rows = [{"question": str(n), "labels": [n, None]} for n in range(count)]
+    assert write_rows(iter(rows), tmp_path / "a.parquet") == count
+    assert read(tmp_path / "a.parquet") == rows
+
+
+def test_types_and_columns_that_only_a_later_row_shows_are_kept(tmp_path, small_chunks):
+    values = [None, None, 1, 0, 0.25]
+    rows = [{"labels": [value], "answer": None if value is None else "5"} for value in values]
+    write_rows([*rows, {"answer": "6", "new": True}], tmp_path / "a.parquet")
+    last = {"labels": None, "answer": "6", "new": True}
+    assert read(tmp_path / "a.parquet") == [*[row | {"new": None} for row in rows], last]
+
+
+@pytest.mark.parametrize("values", [[1, True], [True, 1], ["5", 5], [1, 2, True], [2**70]])
+def test_values_of_different_kinds_make_no_table_but_one_line(tmp_path, small_chunks, values):
+    with pytest.raises(InputError, match=r"a\.parquet: the rows make no table \(.*\); make the values") as caught:
+        write_rows([{"label": value} for value in values], tmp_path / "a.parquet")
+    assert "\n" not in str(caught.value) and list(tmp_path.iterdir()) == []
+
+
+# Checks
 
 
 @given(st.lists(st.floats(0, 1) | st.none(), min_size=1))
@@ -48,20 +127,15 @@ def test_labels_may_be_numbers_of_any_library():
     row = {"question": "q", "steps": ["s"] * len(labels), "labels": labels}
     assert list(check_rows([row], "process")) == [row]
     for wrong in (np.float32(1.5), np.float64("nan"), 1j):
-        with pytest.raises(InputError, match="the label of step 1 is"):
+        with pytest.raises(InputError, match="row 1: the label of step 1 is .*; it should be 1"):
             list(check_rows([row | {"labels": [wrong, *labels[1:]]}], "process"))
 
 
-def test_json_lists_are_read_and_empty_lines_passed_over(tmp_path):
-    (tmp_path / "a.json").write_text(json.dumps([{"a": 1}, {"a": 2}]))
-    (tmp_path / "a.jsonl").write_text('{"a": 1}\n\n{"a": 2}\n')
-    assert list(read_rows(tmp_path / "a.json")) == [(1, {"a": 1}), (2, {"a": 2})]
-    assert list(read_rows(tmp_path / "a.jsonl")) == [(1, {"a": 1}), (3, {"a": 2})]  # row is the line, as editors count
-
-
-def test_reading_is_streamed(tmp_path):
-    (tmp_path / "a.jsonl").write_text('{"a": 1}\nbroken')
-    assert next(read_rows(tmp_path / "a.jsonl")) == (1, {"a": 1})
+def test_a_row_may_have_more_fields_and_so_fit_several_schemas():
+    row = GOOD["outcome"] | GOOD["process"] | {"tokens": 5}
+    assert schemas_of(row) == ["outcome", "process"] and schemas_of(GOOD["problem"]) == []
+    for schema in ("problem", "outcome", "process"):
+        check_row(row, schema, "row 1")
 
 
 @pytest.mark.parametrize(
@@ -73,19 +147,21 @@ def test_reading_is_streamed(tmp_path):
         ("outcome", {"solution": " "}, r"the solution is empty; give its text, or leave the row out"),
         ("outcome", {"solution": 5}, r"solution is 5; it should be a text"),
         ("outcome", {"solution": f"2{STEP_TOKEN}"}, r"the solution holds the step token .* at character 2"),
-        ("outcome", {"extra": 1}, r"unknown field 'extra'; the outcome schema has exactly question, solution, answer,"),
         ("process", {"steps": ["one"]}, r"1 steps but 2 labels; each step needs one label \(1, 0, or null for none\)"),
         ("process", {"steps": []}, r"steps is \[\]; it should be a list of at least one step"),
         ("process", {"steps": ["one", ""]}, r"the step 2 is empty"),
         ("process", {"steps": ["one", f"{STEP_TOKEN}"]}, r"the step 2 holds the step token"),
         ("process", {"steps": "one"}, r"steps is 'one'; it should be a list"),
-        ("process", {"labels": [1, -1]}, r"the label of step 2 is -1; labels are 1 \(good\), 0 \(bad\), between them"),
+        ("process", {"steps": ["a", "b\nStep: 1: c"]}, r"2 steps, which scoring would read as 3; a step holds a line"),
+        (
+            "process",
+            {"labels": [1, -1]},
+            r"the label of step 2 is -1; it should be 1 \(good\), 0 \(bad\), between them",
+        ),
         ("process", {"labels": [1, "+"]}, r"the label of step 2 is '\+'"),
-        ("process", {"labels": [float("nan"), 1]}, r"the label of step 1 is nan"),
         ("process", {"labels": 1}, r"labels is 1; it should be a list with one label a step"),
         ("pair", {"chosen": "Go away"}, r"chosen and rejected are equal, so there is nothing to prefer"),
         ("problem", {"answer": None}, r"answer is None; it should be a text"),
-        ("outcome", {"answer": 5}, r"answer is 5; it should be a text"),
         ("outcome", {"answer": ""}, r"the answer is empty"),
     ],
 )
@@ -97,20 +173,15 @@ def test_a_row_that_does_not_fit_is_refused_with_its_place(schema, change, messa
 
 
 def test_some_fields_can_be_checked_whatever_else_a_row_has():
-    check_fields(GOOD["outcome"], SCHEMAS["problem"], "a.jsonl, row 3", "…")
-    with pytest.raises(InputError, match=r"^a\.jsonl, row 3: missing field 'answer', 'question'; give both$"):
-        check_fields(GOOD["pair"], SCHEMAS["problem"], "a.jsonl, row 3", "give both")
-    with pytest.raises(InputError, match=r"^a\.jsonl, row 3: answer is 5; it should be a text"):
-        check_fields(GOOD["outcome"] | {"answer": 5}, SCHEMAS["problem"], "a.jsonl, row 3", "")
-
-
-def test_rows_keep_their_numbers_or_get_them():
-    assert list(numbered([{"a": 1}, {"a": 2}])) == [(1, {"a": 1}), (2, {"a": 2})]
-    assert list(numbered([(3, {"a": 1}), (7, {"a": 2})])) == [(3, {"a": 1}), (7, {"a": 2})]
+    check_fields(GOOD["outcome"] | {"solution": ""}, {"solution": "any text"}, "row 3")
+    with pytest.raises(InputError, match=r"^row 3: missing field 'answer', 'question'; a row needs question, answer$"):
+        check_fields(GOOD["pair"], SCHEMAS["problem"], "row 3")
+    with pytest.raises(InputError, match=r"^row 3: missing field 'answer', 'question'; give both$"):
+        check_fields(GOOD["pair"], SCHEMAS["problem"], "row 3", "give both")
 
 
 def test_a_row_of_another_schema_is_recognised():
-    with pytest.raises(InputError, match=r"row 1: missing field .*\(this row fits the pair schema\)"):
+    with pytest.raises(InputError, match=r"row 1: missing field 'answer'.*\(this row fits the pair schema\)"):
         list(check_rows([GOOD["pair"]], "outcome"))
     with pytest.raises(InputError, match=r"no schema 'orm'; the schemas are problem, outcome, process, pair"):
         list(check_rows([GOOD["pair"]], "orm"))
@@ -120,42 +191,108 @@ def test_a_row_of_another_schema_is_recognised():
     ("name", "content", "message"),
     [
         ("a.jsonl", b'{"a": 1}\n{"a": \n', r"a\.jsonl, row 2: broken JSON \(.*\); it begins '\{\"a\":'"),
+        ("a.jsonl", b"[" * 100_000, r"a\.jsonl, row 1: broken JSON"),
         ("a.jsonl", b"[1]\n", r"a\.jsonl, row 1: a list; each row is a JSON object"),
-        ("a.jsonl", b"version https://git-lfs.github.com/spec/v1\n", r"row 1: a Git LFS pointer, .*; run `git lfs"),
         ("a.jsonl", b"\xff\xfe{\n", r"a\.jsonl: not readable as UTF-8 text"),
         ("a.jsonl.gz", b"not gzipped", r"a\.jsonl\.gz: not readable"),
         ("a.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 99)[:-12], r"a\.jsonl\.gz: not readable"),
-        ("a.json", b'{"a": 1}', r"a\.json: a JSON dict; it should be a list of rows"),
-        ("a.parquet", b"PAR?", r"a\.parquet: not a readable parquet file"),
-        ("a.csv", b"a", r"a\.csv: unknown kind of file; rows are read from \.jsonl"),
+        ("a.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 99)[:20] + b"\xff" * 20, r"a\.jsonl\.gz: not readable"),
+        ("a.parquet", b"PAR?", r"a\.parquet: not readable as a table"),
+        ("a.json", b"[]", r"a\.json: unknown kind of file; rows are read and written as \.jsonl"),
     ],
 )
 def test_a_broken_file_is_refused_with_its_place(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=message) as caught:
-        list(read_rows(tmp_path / name))
-    assert "\n" not in str(caught.value)
+        read(tmp_path / name)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
 
 
-def test_a_missing_file_says_what_lies_beside_it(tmp_path):
-    (tmp_path / "train.jsonl").write_text("")
-    with pytest.raises(InputError, match=r"trian\.jsonl: no such file; in .* there is train\.jsonl"):
-        list(read_rows(tmp_path / "trian.jsonl"))
-    with pytest.raises(InputError, match=r"no such file; in .* there is train\.jsonl"):
-        list(read_rows(tmp_path / "no" / "such" / "folder.jsonl"))
-    with pytest.raises(InputError, match=r"is a folder; name one of its files: train\.jsonl"):
-        list(read_rows(tmp_path))
-
-
-def test_writing_elsewhere_than_jsonl_or_parquet_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"rows\.csv: rows are written as \.jsonl"):
+def test_what_is_no_file_of_rows_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"trian\.jsonl: no such file"):
+        read(tmp_path / "trian.jsonl")
+    with pytest.raises(InputError, match=r"is a folder; name one of its files"):
+        read(tmp_path)
+    with pytest.raises(InputError, match=r"rows\.csv: unknown kind of file"):
         write_rows([GOOD["pair"]], tmp_path / "rows.csv")
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path):
-    path = tmp_path / "rows.jsonl"
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+def test_a_failed_write_leaves_the_old_file_and_nobodys_part_is_touched(tmp_path, ending):
+    path, part = tmp_path / f"rows.{ending}", tmp_path / f"rows.{ending}.part"
+    part.write_text("my own")
     write_rows([GOOD["pair"]], path)
-    with pytest.raises(InputError, match="JSON has no form for bytes, b'x'; leave that column out"):
-        write_rows([GOOD["pair"], {"a": b"x"}], path)
-    assert list(read_rows(path)) == [(1, GOOD["pair"])]
-    assert [file.name for file in tmp_path.iterdir()] == [path.name]  # and nothing half-written beside it
+
+    def rows():
+        yield GOOD["pair"] | {"new": 1}
+        raise InputError("row 2")
+
+    with pytest.raises(InputError, match="row 2"):
+        write_rows(rows(), path)
+    with pytest.raises(InputError):
+        write_rows([GOOD["pair"], {"chosen": {b"x"}}], path)
+    assert read(path) == [GOOD["pair"]]
+    assert part.read_text() == "my own" and len(list(tmp_path.iterdir())) == 2
+
+
+# Long runs
+
+SETTINGS = {"model": "m", "n": 2, "counts": (1, 2)}
+ROWS = [{"problem": k // 2, "sample": k % 2, "solution": f"é{k}"} for k in range(6)]
+
+
+@pytest.fixture
+def path(tmp_path):
+    run = RunFile(tmp_path / "new" / "s.jsonl", SETTINGS)
+    run.append(ROWS[:2])
+    run.append(ROWS[2:])
+    assert run.rows == ROWS
+    return run.path
+
+
+def test_a_run_is_plain_rows_with_its_settings_beside(path):
+    assert read(path) == ROWS and "é5" in path.read_text(encoding="utf-8")
+    assert json.loads((path.parent / "s.settings.json").read_text()) == {"model": "m", "n": 2, "counts": [1, 2]}
+    before = path.read_bytes()
+    assert RunFile(path, SETTINGS).rows == ROWS and path.read_bytes() == before
+
+
+def test_a_run_goes_on_wherever_a_kill_cut_its_file(path):
+    """At every byte, also inside a character."""
+    whole = path.read_bytes()
+    for cut in range(len(whole) + 1):
+        path.write_bytes(whole[:cut])
+        run = RunFile(path, SETTINGS)
+        kept = len(run.rows) // 2 * 2
+        assert run.rows == ROWS[: whole[:cut].count(b"\n")]
+        run.keep(kept)
+        run.append(ROWS[kept:])
+        assert path.read_bytes() == whole and run.rows == ROWS
+
+
+@pytest.mark.parametrize("change", [{"n": 3}, {"shard": 1}, {"model": None}])
+def test_another_run_is_refused_whether_a_setting_differs_or_is_new(change, path):
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=r"holds another run: its \w+ is .*, asked for was .*; name another file"):
+        RunFile(path, SETTINGS | change)
+    with pytest.raises(InputError, match=r"its n is 2, asked for was None"):
+        RunFile(path, {"model": "m"})
+    assert path.read_bytes() == before
+    path.unlink()
+    assert RunFile(path, SETTINGS | change).rows == []  # the rows are gone, and the run with them
+
+
+def test_a_file_of_another_kind_is_neither_read_nor_overwritten(tmp_path):
+    (tmp_path / "s.jsonl").write_text("my notes")
+    with pytest.raises(InputError, match=r"s\.jsonl: not the file of a run, since no s\.settings\.json lies beside it"):
+        RunFile(tmp_path / "s.jsonl", SETTINGS)
+    assert (tmp_path / "s.jsonl").read_text() == "my notes"
+    with pytest.raises(InputError, match=r"s\.parquet: .* needs a file that ends in \.jsonl"):
+        RunFile(tmp_path / "s.parquet", SETTINGS)
+
+
+def test_a_broken_line_inside_a_run_is_refused_with_its_place(path):
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join([lines[0], '{"quest\n', *lines[2:]]), encoding="utf-8")
+    with pytest.raises(InputError, match=r"s\.jsonl, row 2: broken JSON"):
+        RunFile(path, SETTINGS)

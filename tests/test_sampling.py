@@ -1,5 +1,8 @@
+"""Samples are drawn chunk by chunk, survive kills, and have the likelihood that the model gives them."""
+
 import copy
 import json
+import math
 import os
 import random
 import signal
@@ -15,8 +18,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from minrm import sampling
 from minrm.errors import InputError
-from minrm.run_files import read_samples
-from minrm.sampling import log_likelihood, sample
+from minrm.rows import read_rows
+from minrm.sampling import log_likelihood, sample, step_likelihoods
+from minrm.text import join_steps, split_steps
 from minrm.world import generate
 from minrm.world.policy import build_tokenizer, new_policy
 
@@ -129,7 +133,7 @@ def test_questions_may_be_a_column_of_a_table_in_any_order():
     column = pd.Series(QUESTIONS, index=[4, 3, 2, 1, 0])
     assert draw(questions=column) == draw()
     assert draw(questions=column[column.index > 2]) == draw(questions=QUESTIONS[:2])
-    with pytest.raises(InputError, match="got a single text; put it into a list"):
+    with pytest.raises(InputError, match="questions is a single text; put it into a list"):
         draw(questions=QUESTIONS[0])
 
 
@@ -155,22 +159,33 @@ def test_the_log_likelihood_is_computed_in_slices_that_fit_and_never_in_float64_
         assert max(sizes) == max(1, int(rows)) * 9 * MODEL.config.vocab_size
 
 
-def test_a_half_written_last_line_is_cut_off_and_written_again(tmp_path):
-    whole = draw(path=tmp_path / "s.jsonl")
-    lines = (tmp_path / "s.jsonl").read_text().splitlines(keepends=True)
-    for kept in (0, 1, 6, 7, 12, 19):  # in the header, after it, in a chunk, at its end
-        (tmp_path / "s.jsonl").write_text("".join(lines[:kept]) + lines[kept][:15])
-        assert draw(path=tmp_path / "s.jsonl") == whole == read_samples(tmp_path / "s.jsonl")[1]
+@pytest.mark.parametrize("kept", [0, 1, 6, 7, 12, 19])
+def test_a_half_written_last_line_is_cut_off_and_written_again(tmp_path, kept):
+    expected, path = draw(path=tmp_path / "s.jsonl"), tmp_path / "s.jsonl"
+    whole = path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:kept]) + lines[kept][:15])
+    assert draw(path=path) == expected == list(read_rows(path)) and path.read_bytes() == whole
+    assert draw(path=path) == expected  # finished: nothing is drawn again
 
 
-def test_the_first_record_holds_what_was_asked_for_and_another_run_is_refused(tmp_path):
+def test_the_settings_lie_beside_the_file_and_another_run_is_refused(tmp_path):
     draw(path=tmp_path / "s.jsonl", seed=3)
-    header, rows = read_samples(tmp_path / "s.jsonl")
-    assert {"model", "prompt", "temperature", "seed", "n"} <= header.keys() and header["seed"] == 3 and len(rows) == 20
+    settings = json.loads((tmp_path / "s.settings.json").read_text())
+    assert {"model", "prompt", "temperature", "seed", "n"} <= settings.keys() and settings["seed"] == 3
     with pytest.raises(InputError, match="its seed is 3, asked for was 4.*name another file"):
         draw(path=tmp_path / "s.jsonl", seed=4)
     with pytest.raises(InputError, match="questions_sha256"):
         draw(path=tmp_path / "s.jsonl", seed=3, questions=QUESTIONS[::-1])
+
+
+def test_two_commands_that_write_one_file_are_noticed(tmp_path):
+    draw(path=tmp_path / "s.jsonl")
+    lines = (tmp_path / "s.jsonl").read_text().splitlines(keepends=True)
+    for wrong in (lines[:6] + lines[:6], lines + lines[:1]):
+        (tmp_path / "s.jsonl").write_text("".join(wrong))
+        with pytest.raises(InputError, match=r"s\.jsonl, row (7|21): not sample \d of problem \d; did two commands"):
+            draw(path=tmp_path / "s.jsonl")
 
 
 def test_another_built_model_of_the_same_class_is_another_run(tmp_path):
@@ -204,7 +219,7 @@ def test_a_run_killed_at_five_random_moments_holds_every_solution_exactly_once(t
         process.send_signal(signal.SIGKILL)
         process.wait()
     subprocess.run(command, check=True, capture_output=True, env=os.environ)
-    _, rows = read_samples(path)
+    rows = list(read_rows(path))
     assert Counter((row["problem"], row["sample"]) for row in rows) == {(p, s): 1 for p in range(8) for s in range(24)}
     questions = [problem.question for problem in generate(8, 1)]
     whole = sample(tmp_path / "model", questions, 24, max_new_tokens=12, batch_size=8, progress=False)
@@ -216,7 +231,7 @@ def test_bad_arguments_are_one_clear_error(tmp_path):
         draw(prompt="Solve:")
     with pytest.raises(InputError, match="n is 0"):
         draw(n=0)
-    with pytest.raises(InputError, match="batch_size is 0; wanted at least 1"):
+    with pytest.raises(InputError, match="batch_size is 0 and temperature 0.7; n and batch_size are at least 1"):
         draw(batch_size=0)
     with pytest.raises(InputError, match=r"s\.parquet: .* needs a file that ends in \.jsonl"):
         draw(path=tmp_path / "s.parquet")
@@ -243,4 +258,29 @@ def test_a_model_that_overflows_is_told_before_it_writes_noise(temperature, tmp_
         InputError, match=r"overflows in torch\.float16: sample with dtype='float32', into a file of its"
     ):
         sample(model, ["1 + 1"], 2, dtype="float16", path=path, **options)
-    assert not path.exists()
+    assert path.read_bytes() == b""
+
+
+QUESTION = "Tom has 9 pens. Tom buys 5 pens. Tom loses 4 pens. How many pens does Tom have now?"
+SOLUTIONS = [
+    "Step: 1: 9 + 5 = 14\nStep: 2: 14 - 4 = 10\n\n# Answer\n\n10",
+    "Step: 1: 9 + 5 = 13\nStep: 2: 13 - 4 = 9\n\n# Answer\n\n9",
+    "Step: 1: 9 + 5 = 14\n\n# Answer\n\n14",
+]
+
+
+def test_the_likelihood_of_a_step_is_the_geometric_mean_over_its_tokens():
+    """A second way: each solution alone, its log-likelihood up to the end of each step."""
+    likelihoods = step_likelihoods(MODEL, TOKENIZER, [QUESTION] * 3, SOLUTIONS, batch_tokens=120)
+    for solution, of_steps in zip(SOLUTIONS, likelihoods, strict=True):
+        steps, before, total = split_steps(solution), 0, 0.0
+        start = TOKENIZER(QUESTION + "\n")["input_ids"]
+        for number, value in enumerate(of_steps, start=1):
+            ids = torch.tensor([start + TOKENIZER(join_steps(steps[:number]))["input_ids"]])
+            counted = torch.arange(ids.shape[1])[None] >= len(start)
+            with torch.no_grad():
+                up_to = log_likelihood(MODEL, ids, torch.ones_like(ids), counted).item()
+            count = int(counted.sum())
+            assert value == pytest.approx(math.exp((up_to - total) / (count - before)), rel=1e-5)
+            before, total = count, up_to
+        assert len(of_steps) == len(steps)

@@ -39,7 +39,7 @@ def read_records(path: str | os.PathLike, function: str, **hub: Any) -> Iterator
     text = os.fspath(path)
     looks_local = Path(text).exists() or not _HUB_NAME.fullmatch(text) or re.search(r"\.(jsonl?|gz|parquet)$", text)
     if looks_local:
-        for number, row in read_rows(text):
+        for number, row in enumerate(read_rows(text), start=1):
             yield f"{text}, row {number}", row
         return
     if not hub:

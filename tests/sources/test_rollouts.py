@@ -1,14 +1,13 @@
-import math
+"""Rollouts label each step with the share of continuations that end right."""
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from minrm.errors import InputError
-from minrm.sampling import log_likelihood, sample
+from minrm.sampling import sample
 from minrm.sources import rollouts
-from minrm.sources.rollouts import hard_labels, rollout_labels, step_likelihoods
+from minrm.sources.rollouts import hard_labels, rollout_labels
 from minrm.text import final_answer, join_steps, labels_until_first_error, split_steps
 from minrm.world import generate
 from minrm.world.policy import build_tokenizer, new_policy
@@ -121,23 +120,3 @@ def test_bad_input_is_one_clear_error():
         rollout_labels("policy", [QUESTION] * 2, [SOLUTION, " "], ["10"] * 2)
     with pytest.raises(InputError, match="n is 0"):
         rollout_labels("policy", [], [], [], 0)
-
-
-def test_the_likelihood_of_a_step_is_the_geometric_mean_over_its_tokens():
-    """A second way: each solution alone, its log-likelihood up to the end of each step by `sampling.log_likelihood`."""
-    tokenizer = build_tokenizer()
-    model = new_policy(tokenizer, layers=1, width=32).eval()
-    solutions = [SOLUTION, SLIPPED, "Step: 1: 9 + 5 = 14\n\n# Answer\n\n14"]
-    found = step_likelihoods(model, tokenizer, [QUESTION] * 3, solutions, batch_tokens=120)
-    for solution, own in zip(solutions, found, strict=True):
-        steps, before, total = split_steps(solution), 0, 0.0
-        asked = tokenizer(QUESTION + "\n")["input_ids"]
-        for number, value in enumerate(own, start=1):
-            ids = torch.tensor([asked + tokenizer(join_steps(steps[:number]))["input_ids"]])
-            counted = torch.arange(ids.shape[1])[None] >= len(asked)
-            with torch.no_grad():
-                up_to = log_likelihood(model, ids, torch.ones_like(ids), counted).item()
-            count = int(counted.sum())
-            assert value == pytest.approx(math.exp((up_to - total) / (count - before)), rel=1e-5)
-            before, total = count, up_to
-        assert len(own) == len(steps)
