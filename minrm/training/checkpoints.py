@@ -30,7 +30,7 @@ def start_run(folder: Path, settings: dict[str, Any], resume: bool) -> dict[str,
     """
     path = folder / RECORD
     record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    if "settings" not in record and (path.exists() or _checkpoints(folder)):
+    if "settings" not in record and (path.exists() or checkpoints(folder)):
         raise InputError(f"{folder} holds checkpoints that no run of minrm wrote: name another folder")
     if not record and resume and (folder / "config.json").exists():
         raise InputError(f"{folder} holds a model that no run wrote: name another folder, or pass resume=False")
@@ -43,7 +43,7 @@ def start_run(folder: Path, settings: dict[str, Any], resume: bool) -> dict[str,
         return record
     record = {"settings": settings, "finished": False}
     if first_process():
-        _remove_checkpoints(folder)  # first: killed in between, a new record must not go on from them
+        remove_checkpoints(folder)  # first: killed in between, a new record must not go on from them
         _write_record(folder, record)
     return record
 
@@ -51,12 +51,26 @@ def start_run(folder: Path, settings: dict[str, Any], resume: bool) -> dict[str,
 def finish_run(folder: Path, record: dict[str, Any]) -> None:
     """Note a finished run with its results; its checkpoints are no longer needed."""
     _write_record(folder, record | {"finished": True})
-    _remove_checkpoints(folder)
+    remove_checkpoints(folder)
 
 
-def whole_checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints that were written to their end, oldest first."""
-    return [path for path in _checkpoints(folder) if (path / "trainer_state.json").exists()]
+def last_checkpoint(folder: Any) -> str | None:
+    """The newest checkpoint that was written to its end."""
+    return next((str(path) for path in reversed(checkpoints(folder)) if (path / "trainer_state.json").exists()), None)
+
+
+def remove_checkpoints(folder: Any, keep: int = 0) -> None:
+    """Remove all checkpoints but the last `keep` that were written to their end."""
+    paths = checkpoints(folder)
+    whole = [path for path in paths if (path / "trainer_state.json").exists()]
+    for path in set(paths) - set(whole[len(whole) - keep :]):
+        shutil.rmtree(path)
+
+
+def checkpoints(folder: Any) -> list[Path]:
+    """Folders named as the Trainer names them, oldest first, and no other: what lies beside them is not ours."""
+    ours = [path for path in Path(folder).glob("checkpoint-*/") if re.fullmatch("checkpoint-[0-9]+", path.name)]
+    return sorted(ours, key=lambda path: int(path.name.removeprefix("checkpoint-")))
 
 
 def load_weights(model: Any, folder: str | Path) -> None:
@@ -77,17 +91,6 @@ def digest(rows: list[dict[str, Any]]) -> str:
 def first_process() -> bool:
     """True in the one of several processes that writes files and messages, and where there is only one."""
     return os.environ.get("RANK", "0") == "0"
-
-
-def _checkpoints(folder: Path) -> list[Path]:
-    """Folders named as the Trainer names them, and no other: what lies beside them is not ours to remove."""
-    ours = [path for path in folder.glob("checkpoint-*/") if re.fullmatch("checkpoint-[0-9]+", path.name)]
-    return sorted(ours, key=lambda path: int(path.name.removeprefix("checkpoint-")))
-
-
-def _remove_checkpoints(folder: Path) -> None:
-    for path in _checkpoints(folder):
-        shutil.rmtree(path)
 
 
 def _write_record(folder: Path, record: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from accelerate.utils import parse_flag_from_env
 from torch import Tensor, nn
 
 from minrm.errors import InputError
@@ -26,9 +27,11 @@ BASE = "base.txt"  # beside the adapters of a checkpoint: a fingerprint of the w
 
 
 def check(rank: int) -> None:
-    """Raises InputError for an impossible rank, and where peft is missing."""
+    """Raises InputError for an impossible rank, with sharded weights (FSDP), and where peft is missing."""
     if not isinstance(rank, int) or rank < 0:
         raise InputError(f"lora is {rank!r}; it is the rank of the adapters, such as 16, or 0 to train all weights")
+    if rank and parse_flag_from_env("ACCELERATE_USE_FSDP"):
+        raise InputError("lora and FSDP do not go together here: launch without FSDP, or train all weights, lora=0")
     if rank:
         try:
             import peft  # noqa: F401

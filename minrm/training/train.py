@@ -183,7 +183,8 @@ def _check_learnt(model: Any, history: list[dict[str, float]]) -> None:
     losses = [entry["loss"] for entry in history if "loss" in entry]
     if not (math.isfinite(losses[-1]) and all(weight.isfinite().all() for weight in model.parameters())):
         remedy = "where a GPU has no bfloat16, the base may overflow in float16: then train with dtype='float32'"
-        raise InputError(f"the loss is {losses[-1]}, nothing was learnt; lower the learning rate ({remedy})")
+        what = f"the loss is {losses[-1]}" if not math.isfinite(losses[-1]) else "weights are not finite"
+        raise InputError(f"{what}, nothing was learnt; lower the learning rate ({remedy})")
 
 
 @contextmanager

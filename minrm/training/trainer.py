@@ -6,7 +6,6 @@ that a resumed run repeats it, and checkpoints are stock models or adapters.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from minrm import loading, reward_model
 from minrm.training import lora
-from minrm.training.checkpoints import load_weights, whole_checkpoints
+from minrm.training.checkpoints import last_checkpoint, load_weights, remove_checkpoints
 
 Row = dict[str, Any]
 Collate = Callable[[list], Row]
@@ -75,12 +74,11 @@ class RewardTrainer(Trainer):
 
     def run(self) -> None:
         """Train, from the last whole checkpoint if there is one."""
-        folder = Path(str(self.args.output_dir))
         self.accelerator.wait_for_everyone()  # until the first process has opened the folder
         try:
-            self.train(resume_from_checkpoint=next(map(str, reversed(whole_checkpoints(folder))), None))
+            self.train(resume_from_checkpoint=last_checkpoint(self.args.output_dir))
         except KeyboardInterrupt:
-            last = next(map(str, reversed(whole_checkpoints(folder))), "none yet")
+            last = last_checkpoint(self.args.output_dir) or "none yet"
             told = f"stopped; last checkpoint: {last}; the same call of train goes on from there"
             raise KeyboardInterrupt(told) from None
 
@@ -139,8 +137,7 @@ class RewardTrainer(Trainer):
         """Keep the last two. The Trainer's own limit would remove any folder whose name begins with checkpoint-."""
         super()._save_checkpoint(model, trial)
         if self.args.should_save:
-            for old in whole_checkpoints(Path(str(self.args.output_dir)))[:-2]:
-                shutil.rmtree(old)
+            remove_checkpoints(self.args.output_dir, keep=2)
 
 
 class Bar(ProgressCallback):
@@ -154,10 +151,8 @@ class Bar(ProgressCallback):
 class ByLength(Sampler[int]):
     """Row numbers of an epoch: shuffled, grouped so that an update sees rows of like length, groups in random order.
 
-    lengths: of the rows; group: rows in an update; epoch: tells which one begins; size: of the data set, if gaps follow
-    its rows: their numbers come last. The order depends on seed and epoch alone. The sampler behind
-    `train_sampling_strategy="group_by_length"` draws from the global random state, which a run resumed in its second
-    epoch does not have, and goes from long to short through fifty batches at a time.
+    group: rows in an update; epoch: the one that begins; size: of the data set with the gaps after its rows, which come
+    last. The order depends on seed and epoch alone; the stock sampler's draws from a global state that resuming lacks.
     """
 
     def __init__(self, lengths: list[int], group: int, seed: int, epoch: Callable[[], int], size: int = 0) -> None:

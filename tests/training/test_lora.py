@@ -143,6 +143,10 @@ def test_a_rank_that_cannot_be_or_a_missing_peft_is_told_before_anything_happens
     for rank in (-1, 2.5):
         with pytest.raises(InputError, match=f"lora is {rank}; it is the rank"):
             run(new("pair"), "pair", tmp_path / "run", lora=rank)
+    with monkeypatch.context() as sharded:
+        sharded.setenv("ACCELERATE_USE_FSDP", "true")
+        with pytest.raises(InputError, match="lora and FSDP do not go together"):
+            run(new("pair"), "pair", tmp_path / "run")
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(InputError, match=r'lora needs peft, .*: pip install "peft'):
         run(new("pair"), "pair", tmp_path / "run")
@@ -224,35 +228,6 @@ def test_the_merge_is_on_the_cpu_and_a_gpu_never_holds_the_base_at_twice_its_siz
     calls.clear()
     run(new("pair", dtype=torch.bfloat16), "pair", tmp_path)  # finished: loaded, not widened either
     assert not calls
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_gradient_scaler_of_float16_takes_what_is_trained(kind):
-    model = new(kind, ("qwen2", 1), dtype=torch.float16)
-    lora.add_adapters(model, RANK)
-    model.train()
-    batch = model.collate(model.prepare(rows(kind, 8)))
-    step_with_scaler(model, batch)
-    trained = lora.trainable(model)
-    assert {weight.dtype for weight in trained} == {torch.float32}
-    assert sum(float(weight.grad.abs().sum()) for weight in trained) > 0
-    trained[-1].data = trained[-1].data.half()  # and it would not take a half-precision weight
-    with pytest.raises(ValueError, match="unscale FP16"):
-        step_with_scaler(model, batch)
-
-
-def step_with_scaler(model, batch):
-    optimizer = torch.optim.AdamW(lora.trainable(model))
-    scaler = torch.amp.GradScaler("cpu", init_scale=64.0)
-    with torch.autocast("cpu", torch.float16):
-        outputs = model(**batch["inputs"])
-        loss = model.loss_sum(outputs, batch["targets"]) / batch["count"]
-    assert loss.dtype == torch.float32
-    optimizer.zero_grad()
-    scaler.scale(loss).backward()
-    scaler.unscale_(optimizer)
-    scaler.step(optimizer)
-    scaler.update()
 
 
 @pytest.mark.parametrize(("kind", "rank"), [("outcome", 0), ("process", RANK), ("pair", RANK)])
