@@ -18,10 +18,8 @@ from tiny import causal, word_level
 
 from minrm import reward_model
 from minrm.bradley_terry import BradleyTerryRewardModel
-from minrm.cli import app as cli
 from minrm.orm import OutcomeRewardModel
 from minrm.prm import ProcessRewardModel
-from minrm.rows import write_rows
 from minrm.training import train
 from minrm.training.trainer import ByLength, RewardTrainer, training_arguments, with_gaps
 
@@ -115,7 +113,7 @@ def launch(*arguments, code=0):
         port = str(free.getsockname()[1])
     command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     options = ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", port]
-    paths = os.pathsep.join([str(HERE), str(HERE.parent)])
+    paths = os.pathsep.join(map(str, [HERE, *HERE.parents[:2]]))
     cpu = {"ACCELERATE_USE_CPU": "1"}  # its option --cpu would start a single process, whatever their number
     environment = os.environ | cpu | {"OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
     whole = [*command, *options, *map(str, arguments)]
@@ -128,26 +126,29 @@ def record(folder):
     return json.loads((folder / "training.json").read_text())
 
 
-def test_two_processes_do_what_one_does_from_the_command_line(tmp_path, base, capsys):
+def test_two_processes_do_what_one_does(tmp_path):
     """41 pairs in updates of 8: in the last one a process has no pair at all."""
-    data, held_out = tmp_path / "pairs.jsonl", tmp_path / "held_out.jsonl"
-    write_rows(rows("pair", 41), data)
-    write_rows(rows("pair", 11), held_out)
-    common = ["train", data, "--eval", held_out, "--base", base, "--learning-rate", "1e-3", "--no-progress"]
-    with pytest.raises(SystemExit):
-        cli.main([*map(str, common), "--batch-size", "8", "--epochs", "2", "-o", str(tmp_path / "one")])
-    told = capsys.readouterr().out
-    options = ["--batch-size", "2", "--accumulate", "2", "--epochs", "2", "-o", tmp_path / "two"]
-    done = launch("-m", "minrm.cli", *common, *options)
-    assert done.stdout.replace("two:", "one:") == told  # said once
-    one, two = record(tmp_path / "one"), record(tmp_path / "two")
-    assert (one["settings"]["processes"], two["settings"]["processes"]) == (1, 2)
-    assert len(one["history"]) == len(two["history"]) == 14
-    for entry, other in zip(one["history"], two["history"], strict=True):
+    options = {"eval_dataset": rows("pair", 11), "epochs": 2, "learning_rate": 1e-3, "progress": False}
+    one = KINDS["pair"].from_base(causal(), tokenizer=word_level())
+    result = train(one, rows("pair", 41), tmp_path / "one", batch_size=8, **options)
+    run = tmp_path / "run.py"
+    run.write_text(
+        f"""
+from learners import KINDS, causal, rows, word_level
+from minrm import train
+model = KINDS["pair"].from_base(causal(), tokenizer=word_level())
+train(model, rows("pair", 41), {str(tmp_path / "two")!r}, **{options | {"batch_size": 2, "accumulate": 2}})
+"""
+    )
+    assert launch(run).stdout == ""
+    two = record(tmp_path / "two")
+    assert two["settings"]["processes"] == 2
+    assert len(result.history) == len(two["history"]) == 14
+    for entry, other in zip(result.history, two["history"], strict=True):
         del entry["epoch"], other["epoch"]  # counted in passes, of which the last update of an epoch has fewer
         assert entry == pytest.approx(other, abs=1e-5)
-    models = [BradleyTerryRewardModel.from_pretrained(tmp_path / name).model.state_dict() for name in ("one", "two")]
-    torch.testing.assert_close(*models, rtol=0, atol=1e-4)
+    weights = BradleyTerryRewardModel.from_pretrained(tmp_path / "two").model.state_dict()
+    torch.testing.assert_close(weights, one.model.state_dict(), rtol=0, atol=1e-4)
 
 
 @pytest.mark.skipif(
