@@ -1,11 +1,12 @@
 """The model card: the README.md that `train` writes beside a model, with front matter for the Hub.
 
-It says what a training run knows (after Mitchell et al. 2019): settings, data, what was measured, code that scores. What
-a run cannot know, such as the licence, is left to the author.
+It says what a run knows (after Mitchell et al. 2019): settings, data, measures, and code that scores. The author adds
+what a run cannot know, such as the licence.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections import Counter
@@ -14,48 +15,48 @@ from typing import Any
 
 import numpy as np
 import torch
-import transformers
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from transformers import AutoTokenizer
 
 from minrm import loading
 from minrm.metrics.estimates import Z
-from minrm.orm import OutcomeRewardModel
 from minrm.text import STEP_TOKEN, join_steps
 
+Row = dict[str, Any]
+Data = tuple[list[Row], int]  # prepared rows with their questions, and how many were dropped
 log = logging.getLogger("minrm")
 QUESTION = "Mia has 7 pens. Mia buys 5 pens. Mia loses 2 pens. How many pens does Mia have now?"
 SOLUTION = join_steps(["7 + 5 = 12", "12 - 2 = 10\n\n# Answer\n\n10"])
 MARK = "<!-- Written by minrm.training. Remove this line, and a later run leaves the page as it is. -->"
-KINDS: dict[str, dict[str, str]] = {  # read: the last line with transformers alone
+ELSEWHERE = {"model", "parameters", "base", "lora", "data"}  # settings that have their own line, or need none
+KINDS: dict[str, Row] = {  # judged: what the accuracy is over; read: the last line with transformers
     "OutcomeRewardModel": {
-        "title": "An outcome reward model (ORM)", "tag": "outcome-reward-model",
-        "pipeline": "token-classification", "stock": "AutoModelForTokenClassification",
-        "tells": "It gives P(correct), the probability that a solution's final answer is right, read at the last token.",
+        "title": "An outcome reward model (ORM)", "tag": "outcome-reward-model", "pipeline": "token-classification",
+        "stock": "AutoModelForTokenClassification", "term": "token", "asked": "questions", "judged": "solutions",
+        "tells": "It gives P(correct), the probability that a solution's answer is right, read at the last token.",
         "loss": "cross-entropy between each supervised token and its solution's label (after Cobbe et al. 2021)",
-        "term": "token", "asked": "questions", "judged": "solutions",
-        "right": "the last token says what the label says",
+        "right": "the last token says what the label says", "text": "solution",
         "score": "score = model.score([question], [solution])[0]  # P(correct)",
         "read": "score = model(ids).logits[0, -1].softmax(-1)[1].item()  # class 1 is `correct`",
     },
     "ProcessRewardModel": {
-        "title": "A process reward model (PRM)", "tag": "process-reward-model",
-        "pipeline": "text-generation", "stock": "AutoModelForCausalLM",
+        "title": "A process reward model (PRM)", "tag": "process-reward-model", "pipeline": "text-generation",
+        "stock": "AutoModelForCausalLM", "term": "step", "asked": "questions", "judged": "steps",
         "tells": "It gives P(+) after each step, the probability that the step is good; their product ranks solutions.",
         "loss": "cross-entropy between `+` and `-` after each labelled step (Lightman et al. 2023; Wang et al. 2023)",
-        "term": "step", "asked": "questions", "judged": "steps",
         "right": "the likelier of `+` and `-` is what the label says",
+        "text": f'solution.replace("\\nStep: ", "{STEP_TOKEN}\\nStep: ") + "{STEP_TOKEN}"',
         "score": "score = model.step_scores([question], [solution])[0]  # P(+) of each step",
-        "read": "score = model(ids).logits[0, ids[0] == {step}][:, [{minus}, {plus}]].softmax(-1)[:, 1].tolist()",
+        "read": "score = model(ids).logits[0, ids[0] == {m.step_id}][:, [{m.minus_id}, {m.plus_id}]].softmax(-1)"
+        "[:, 1].tolist()",
     },
     "BradleyTerryRewardModel": {
-        "title": "A Bradley–Terry reward model", "tag": "bradley-terry",
-        "pipeline": "text-classification", "stock": "AutoModelForSequenceClassification",
-        "tells": "It gives a reward, a number without a unit: the difference of two responses' rewards to one prompt is "
-        "the log-odds that the first is preferred, and nothing else about them means anything.",
+        "title": "A Bradley–Terry reward model", "tag": "bradley-terry", "pipeline": "text-classification",
+        "stock": "AutoModelForSequenceClassification", "term": "pair", "asked": "prompts", "judged": "pairs",
+        "tells": "It gives a reward, a number without a unit: the difference of two responses' rewards to one prompt "
+        "is the log-odds that the first is preferred, and nothing else about them means anything.",
         "loss": "−log σ(r_chosen − r_rejected) (Bradley & Terry 1952; Ouyang et al. 2022)",
-        "term": "pair", "asked": "prompts", "judged": "pairs",
-        "right": "the chosen response is rewarded more",
+        "right": "the chosen response is rewarded more", "text": "solution",
         "score": "score = model.score([question], [solution])[0]  # the reward of a response to a prompt",
         "read": "score = model(ids).logits[0, 0].item()",
     },
@@ -63,7 +64,6 @@ KINDS: dict[str, dict[str, str]] = {  # read: the last line with transformers al
 PAGE = """\
 ---
 {{ card_data }}
-# license: yours to choose; it must fit the licences of the base and of the data
 ---
 {{ mark }}
 
@@ -73,20 +73,23 @@ PAGE = """\
 
 | | |
 |---|---|
-{% for name, fact in facts.items() %}| {{ name }} | {{ fact }} |
-{% endfor %}
+{{ facts }}
+
 ## Measured
 
-{% if eval_loss is defined %}| on the held-out rows | | 95 % interval |
+{% if eval_loss is defined -%}
+| on the held-out rows | | 95 % interval |
 |---|---|---|
 | accuracy over {{ items }} {{ judged }}: {{ right }} | {{ "%.3f" % eval_accuracy }} | {{ "%.3f to %.3f" % interval }} |
 | for comparison: {{ guess }} | |
 | loss, mean per {{ term }} | {{ "%.4f" % eval_loss }} | |
 
-Measured after epoch {{ "%g of %g" % (epoch, epochs) }}. The interval is Wilson's, over {{ asked }}: all {{ judged }} of one of \
-them count as one observation, so it is rather too wide than too narrow.
-{% else %}Nothing: the run had no held-out rows (`eval_dataset`).
-{% endif %}
+Measured after epoch {{ "%g of %g" % (epoch, epochs) }}. The interval is Wilson's, over {{ asked }}: all {{ judged }} \
+of one of them count as one observation, so it is rather too wide than too narrow.
+{%- else -%}
+Nothing: the run had no held-out rows (`eval_dataset`).
+{%- endif %}
+
 ## Score with it
 
 What to score, a solution written as in training:
@@ -116,47 +119,46 @@ with torch.inference_mode():
 
 ## Left to you
 
-The licence (in the front matter above), where the data are from, what the model is for, and where it fails.
+The licence (`license: …` in the front matter; it must fit the licences of the base and of the data), where the data are
+from, what the model is for, and where it fails.
 """
 
 
-def write_card(
-    folder: Path, model: Any, settings: dict[str, Any], history: list[dict[str, float]], used: Any, held_out: Any
-) -> None:
-    """Write README.md into `folder`. One without our comment is left alone, and the log says so.
-
-    settings, history: of the run; used, held_out: its rows, as `train` prepares them.
-    """
+def write_card(folder: Path, model: Any, settings: Row, history: list[Row], used: Data, held_out: Data) -> None:
+    """Write README.md into `folder`. A README.md without our comment is left alone, and the log says so."""
     path = folder / "README.md"
     if path.exists() and MARK not in path.read_text(encoding="utf-8", errors="replace"):
         log.warning("%s was not written by a run, so it stays; remove it to get the card of this run", path)
         return
     ours = next(cls.__name__ for cls in type(model).__mro__ if cls.__name__ in KINDS)  # a subclass is of its kind
-    kind, base = KINDS[ours], settings["base"]
+    kind, base, lora = KINDS[ours], settings["base"], settings["lora"]
     hub = base if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", base) and not Path(base).exists() else None
     facts = {
         "Checkpoint": f"a stock `{kind['stock']}`, {settings['parameters']:,} parameters",
         "Base": f"[{hub}](https://huggingface.co/{hub})" if hub else f"`{_last_part(base)}`, not from the Hub",
         "Trained on": _counts(kind, used),
-        "Held out": _counts(kind, held_out) if held_out.rows else "nothing",
+        "Held out": _counts(kind, held_out) if held_out[0] else "nothing",
         "Loss": kind["loss"],
-        "Settings": _settings(model, settings),
-        **({"Adapters": f"LoRA of rank `{settings['lora']}`, merged into the base"} if settings["lora"] else {}),
-        "Versions": f"minrm {loading.installed('minrm')}, transformers {transformers.__version__}, torch {torch.__version__}",
+        "Settings": ", ".join(f"{k} `{v}`" for k, v in settings.items() if k not in ELSEWHERE and v is not None),
+        "Adapters": f"LoRA of rank `{lora}`, merged into the base" if lora else "none: all weights were trained",
+        "Versions": ", ".join(f"{name} {loading.installed(name)}" for name in ("minrm", "transformers", "torch")),
     }
-    measured = _measured(kind, history, held_out)
+    measured = _measured(kind, history, held_out[0])
     results = [
         EvalResult(kind["pipeline"], "held-out", "held-out rows", name, round(measured[f"eval_{name}"], 4))
-        for name in ("accuracy", "loss")
-        if measured
-    ]
+        for name in ("accuracy", "loss") if measured
+    ]  # fmt: skip
     front = ModelCardData(
         library_name="transformers", pipeline_tag=kind["pipeline"], base_model=hub, eval_results=results or None,
         model_name=_last_part(str(folder.resolve())), tags=["reward-model", kind["tag"], "minrm"],
     )  # fmt: skip
+    bos, auto = model.tokenizer.bos_token_id, loading.tokenizer_class(folder) is AutoTokenizer
     card = ModelCard.from_template(
-        front, template_str=PAGE, mark=MARK, ours=ours, facts=facts, epochs=settings["epochs"],
-        question=_quoted(QUESTION), solution=_quoted(SOLUTION), **kind | _code(kind, model, folder) | measured,
+        front, template_str=PAGE, mark=MARK, ours=ours, question=json.dumps(QUESTION), solution=json.dumps(SOLUTION),
+        facts="\n".join(f"| {name} | {fact} |" for name, fact in facts.items()), epochs=settings["epochs"],
+        start="[tokenizer.bos_token_id] + " * (model.tokenize(QUESTION, SOLUTION)[0][:1] == [bos]),
+        tokenizer="AutoTokenizer" if auto else "PreTrainedTokenizerFast",
+        **kind | measured | {"read": kind["read"].format(m=model)},
     )  # fmt: skip
     card.save(path)
 
@@ -164,8 +166,8 @@ def write_card(
 def interval(accuracy: float, judged: dict[str, int]) -> tuple[float, float]:
     """Wilson's 95 % interval (1927) of an accuracy over items; judged: how many of them each question has.
 
-    Answers to one question are not independent. They are taken to agree wholly: the questions count as (Σ c)² / Σ c²
-    observations (Kish 1965), at most as many as there are questions, so the interval is rather too wide than too narrow.
+    Answers to one question are taken to agree wholly: the questions count as (Σ c)² / Σ c² observations (Kish 1965), at
+    most as many as there are questions. So the interval is rather too wide than too narrow.
     """
     counts = np.array(list(judged.values()), dtype=np.float64)
     prior = Z**2 * (counts**2).sum() / counts.sum() ** 2
@@ -174,49 +176,29 @@ def interval(accuracy: float, judged: dict[str, int]) -> tuple[float, float]:
     return float(max(0, min(centre - half, accuracy))), float(min(1, max(centre + half, accuracy)))
 
 
-def _measured(kind: dict[str, str], history: list, held_out: Any) -> dict[str, Any]:
-    """What the last evaluation measured, and how often a guess is right; nothing without one."""
+def _measured(kind: Row, history: list[Row], rows: list[Row]) -> Row:
+    """The last evaluation, its interval, and how often a guess is right; empty without an evaluation."""
     entries = [entry for entry in history if "eval_accuracy" in entry]
     if not entries:
         return {}
-    labels = [torch.as_tensor(row.get("labels", row.get("label", 1.0))).view(-1) for row in held_out.rows]
+    labels = [torch.as_tensor(row.get("labels", row.get("label", 1.0))).view(-1) for row in rows]
     judged = Counter[str]()
-    for question, row in zip(held_out.questions, labels, strict=True):
-        judged[question] += len(row)
+    for row, items in zip(rows, labels, strict=True):
+        judged[row["question"]] += len(items)
     share = (torch.cat(labels) >= 0.5).double().mean().item()
-    guess = f"the commoner label, always given | {max(share, 1 - share):.3f}"
-    found = {"interval": interval(entries[-1]["eval_accuracy"], judged), "items": f"{judged.total():,}"}
-    return entries[-1] | found | {"guess": "a coin | 0.500" if kind["judged"] == "pairs" else guess}
+    guess = "a coin | 0.500"
+    if kind["judged"] != "pairs":
+        guess = f"the commoner label, always given | {max(share, 1 - share):.3f}"
+    bounds = interval(entries[-1]["eval_accuracy"], judged)
+    return entries[-1] | {"interval": bounds, "items": f"{judged.total():,}", "guess": guess}
 
 
-def _code(kind: dict[str, str], model: Any, folder: Path) -> dict[str, str]:
-    """The parts of the code blocks that depend on the model and its tokenizer."""
-    text, read = "solution", kind["read"]
-    if kind["judged"] == "steps":
-        text = f'solution.replace("\\nStep: ", "{STEP_TOKEN}\\nStep: ") + "{STEP_TOKEN}"'
-        read = read.format(step=model.step_id, minus=model.minus_id, plus=model.plus_id)
-    tokenizer = "AutoTokenizer" if loading.tokenizer_class(folder) is AutoTokenizer else "PreTrainedTokenizerFast"
-    starts = model.tokenize(QUESTION, SOLUTION)[0][:1] == [model.tokenizer.bos_token_id]
-    return {"text": text, "read": read, "tokenizer": tokenizer, "start": "[tokenizer.bos_token_id] + " * starts}
-
-
-def _counts(kind: dict[str, str], data: Any) -> str:
-    dropped = f"{data.dropped:,} more dropped (too long, or without any label)" if data.dropped else "none dropped"
-    return f"{len(data.rows):,} rows about {len(set(data.questions)):,} {kind['asked']}; {dropped}"
-
-
-def _settings(model: Any, settings: dict[str, Any]) -> str:
-    named = ["epochs", "batch_size", "accumulate", "processes", "learning_rate", "seed", "head_seed", "max_length"]
-    named += ["supervised"] * isinstance(model, OutcomeRewardModel)
-    shown = {name: settings[name] for name in named if settings.get(name) is not None}
-    shown["computed in"] = settings["dtype"] or str(loading.compute_dtype(model.model.device)).removeprefix("torch.")
-    return ", ".join(f"{name} `{value}`" for name, value in shown.items())
+def _counts(kind: Row, data: Data) -> str:
+    rows, dropped = data
+    told = f"{dropped:,} more dropped (too long, or without any label)" if dropped else "none dropped"
+    return f"{len(rows):,} rows about {len({row['question'] for row in rows}):,} {kind['asked']}; {told}"
 
 
 def _last_part(path: str) -> str:
     """A folder's name without the way to it, which is the user's own."""
     return re.sub(r"[^\w.-]", "_", PurePath(path.replace("\\", "/")).name) or "model"
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\n", "\\n") + '"'

@@ -1,7 +1,7 @@
 """The record of a run in its folder: which settings it has, whether it is finished, and where it goes on.
 
-The checkpoints themselves are those of `transformers.Trainer`, in `checkpoint-<updates>`. It writes `trainer_state.json`
-last, so a checkpoint without that file was cut off while it was written.
+The checkpoints are those of `transformers.Trainer`, which writes their `trainer_state.json` last: without it, a
+checkpoint was cut off while it was written.
 """
 
 from __future__ import annotations
@@ -24,37 +24,53 @@ RECORD = "training.json"
 
 
 def start_run(folder: Path, settings: dict[str, Any], resume: bool) -> dict[str, Any]:
-    """The run's record: {"settings", "finished"}, of a finished run also its results. A new run gets a new record.
+    """The run's record: its settings, whether it is finished, then also its results. A new run gets a new record.
 
-    Raises InputError, before anything is written, if the folder holds another run or a model that no run wrote.
+    Raises InputError, before anything is written, if the folder holds another run or what no run wrote.
     """
-    record, ours = {"settings": settings, "finished": False}, (folder / RECORD).exists()
-    if not ours and _checkpoints(folder):
+    path = folder / RECORD
+    record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if "settings" not in record and (path.exists() or checkpoints(folder)):
         raise InputError(f"{folder} holds checkpoints that no run of minrm wrote: name another folder")
-    if not ours and resume and (folder / "config.json").exists():
+    if not record and resume and (folder / "config.json").exists():
         raise InputError(f"{folder} holds a model that no run wrote: name another folder, or pass resume=False")
-    if ours and resume:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        there = record.get("settings", {})
+    if record and resume:
+        there = record["settings"]
         changed = [f"{k} {there.get(k)!r} there, {v!r} here" for k, v in settings.items() if there.get(k) != v]
         if changed:
             remedy = "name another folder, or pass resume=False to replace it"
             raise InputError(f"{folder} holds a run with other settings ({'; '.join(changed)}): {remedy}")
-    elif first_process():
-        _remove_checkpoints(folder)  # first: killed in between, a new record must not go on from them
+        return record
+    record = {"settings": settings, "finished": False}
+    if first_process():
+        remove_checkpoints(folder)  # first: killed in between, a new record must not go on from them
         _write_record(folder, record)
     return record
 
 
-def finish_run(folder: Path, record: dict[str, Any], **results: Any) -> None:
-    """Note the results of a finished run; its checkpoints are no longer needed."""
-    _write_record(folder, record | {"finished": True} | results)
-    _remove_checkpoints(folder)
+def finish_run(folder: Path, record: dict[str, Any]) -> None:
+    """Note a finished run with its results; its checkpoints are no longer needed."""
+    _write_record(folder, record | {"finished": True})
+    remove_checkpoints(folder)
 
 
-def whole_checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints that were written to their end, oldest first."""
-    return [path for path in _checkpoints(folder) if (path / "trainer_state.json").exists()]
+def last_checkpoint(folder: Any) -> str | None:
+    """The newest checkpoint that was written to its end."""
+    return next((str(path) for path in reversed(checkpoints(folder)) if (path / "trainer_state.json").exists()), None)
+
+
+def remove_checkpoints(folder: Any, keep: int = 0) -> None:
+    """Remove all checkpoints but the last `keep` that were written to their end."""
+    paths = checkpoints(folder)
+    whole = [path for path in paths if (path / "trainer_state.json").exists()]
+    for path in set(paths) - set(whole[len(whole) - keep :]):
+        shutil.rmtree(path)
+
+
+def checkpoints(folder: Any) -> list[Path]:
+    """Folders named as the Trainer names them, oldest first, and no other: what lies beside them is not ours."""
+    ours = [path for path in Path(folder).glob("checkpoint-*/") if re.fullmatch("checkpoint-[0-9]+", path.name)]
+    return sorted(ours, key=lambda path: int(path.name.removeprefix("checkpoint-")))
 
 
 def load_weights(model: Any, folder: str | Path) -> None:
@@ -68,24 +84,13 @@ def digest(rows: list[dict[str, Any]]) -> str:
     """A fingerprint of prepared rows: a run does not go on with other data under its settings."""
     total = hashlib.sha256()
     for name, value in (item for row in rows for item in row.items()):
-        total.update(name.encode() + (value.numpy().tobytes() if isinstance(value, Tensor) else bytes([value])))
+        total.update(name.encode() + (value.numpy().tobytes() if isinstance(value, Tensor) else str(value).encode()))
     return total.hexdigest()[:16]
 
 
 def first_process() -> bool:
     """True in the one of several processes that writes files and messages, and where there is only one."""
     return os.environ.get("RANK", "0") == "0"
-
-
-def _checkpoints(folder: Path) -> list[Path]:
-    """Folders named as the Trainer names them, and no other: what lies beside them is not ours to remove."""
-    ours = [path for path in folder.glob("checkpoint-*/") if re.fullmatch("checkpoint-[0-9]+", path.name)]
-    return sorted(ours, key=lambda path: int(path.name.removeprefix("checkpoint-")))
-
-
-def _remove_checkpoints(folder: Path) -> None:
-    for path in _checkpoints(folder):
-        shutil.rmtree(path)
 
 
 def _write_record(folder: Path, record: dict[str, Any]) -> None:

@@ -11,11 +11,13 @@ import hashlib
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
+from accelerate.utils import parse_flag_from_env
 from torch import Tensor, nn
 
 from minrm.errors import InputError
@@ -25,9 +27,11 @@ BASE = "base.txt"  # beside the adapters of a checkpoint: a fingerprint of the w
 
 
 def check(rank: int) -> None:
-    """Raises InputError for an impossible rank, and where peft is missing."""
+    """Raises InputError for an impossible rank, with sharded weights (FSDP), and where peft is missing."""
     if not isinstance(rank, int) or rank < 0:
         raise InputError(f"lora is {rank!r}; it is the rank of the adapters, such as 16, or 0 to train all weights")
+    if rank and parse_flag_from_env("ACCELERATE_USE_FSDP"):
+        raise InputError("lora and FSDP do not go together here: launch without FSDP, or train all weights, lora=0")
     if rank:
         try:
             import peft  # noqa: F401
@@ -79,10 +83,8 @@ def load(adapters: Any, folder: str | Path) -> None:
     import peft
 
     if (Path(folder) / BASE).read_text() != _digest(adapters):
-        raise InputError(
-            f"{folder} holds adapters to other weights than this model's (or to these in another precision): "
-            "start from the base that the run was started from, or pass resume=False"
-        )
+        remedy = "start from the run's base in its precision, or pass resume=False"
+        raise InputError(f"{folder} holds adapters to other weights than this model's: {remedy}")
     with without_warnings():
         peft.set_peft_model_state_dict(adapters, peft.load_peft_weights(str(folder), device="cpu"))
 
@@ -90,8 +92,8 @@ def load(adapters: Any, folder: str | Path) -> None:
 def merge(model: Any, adapters: Any) -> None:
     """Add the adapters to the frozen weights: `model.model` is a stock module again, the same object.
 
-    The model is left on the CPU in float32, to be saved; `restore` undoes that. Rounded to bfloat16, a merged weight
-    would lose any correction below one part in 512 of it, and a GPU may have no room for the base at twice its size.
+    The model is left on the CPU in float32, to be saved; `restore` undoes that. bfloat16 would round away corrections
+    below one part in 512 of a weight, and a GPU may have no room for the base at twice its size.
     """
     model.cpu().float()
     with without_warnings():
@@ -100,11 +102,8 @@ def merge(model: Any, adapters: Any) -> None:
 
 
 def restore(model: Any, device: torch.device, dtype: torch.dtype) -> None:
-    """Bring a merged model back to the device and precision of its base, as if it were loaded so from its folder.
-
-    Weights only: the frequencies of rotary positions are float32 in a loaded model too.
-    """
-    for weight in model.parameters():  # before the device sees it
+    """Bring a merged model back to the device and precision of its base, as if it were loaded so from its folder."""
+    for weight in model.parameters():  # not its buffers: the frequencies of rotary positions stay float32
         weight.data = weight.data.to(dtype)
     model.to(device)
 
@@ -127,11 +126,9 @@ def unfreeze(model: Any) -> None:
 
 def _digest(adapters: Any) -> str:
     """Tells frozen weights apart by a sample of each; trained a little further, nearly every number is another one."""
-    total = hashlib.sha256()
-    for weight in adapters.parameters():
-        if not weight.requires_grad and weight.numel():
-            total.update(weight.detach().flatten()[:: max(1, weight.numel() // 256)].float().cpu().numpy().tobytes())
-    return total.hexdigest()[:16]
+    frozen = [weight.detach().flatten() for weight in adapters.parameters() if not weight.requires_grad]
+    sample = torch.cat([weight[:: max(1, len(weight) // 256)].float().cpu() for weight in frozen])
+    return hashlib.sha256(sample.numpy().tobytes()).hexdigest()[:16]
 
 
 @contextmanager
@@ -140,15 +137,9 @@ def without_warnings() -> Iterator[None]:
 
     Also skip peft's look at torchao, which stops at a torchao as old as Colab's, though none of our weights are its.
     """
-    names = "peft.tuners.lora.torchao", "peft.utils.quantization_utils"
-    modules: list[Any] = [module for module in map(sys.modules.get, names) if hasattr(module, "is_torchao_available")]
-    looks = [module.is_torchao_available for module in modules]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            for module in modules:
-                module.is_torchao_available = lambda: False
-            yield
-        finally:
-            for module, look in zip(modules, looks, strict=True):
-                module.is_torchao_available = look
+    with ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings(action="ignore"))
+        for name in "peft.tuners.lora.torchao", "peft.utils.quantization_utils":
+            if hasattr(module := sys.modules.get(name), "is_torchao_available"):
+                stack.enter_context(patch.object(module, "is_torchao_available", lambda: False))
+        yield

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from accelerate.utils import extract_model_from_parallel
@@ -30,6 +30,7 @@ from minrm.training.checkpoints import digest, finish_run, first_process, load_w
 from minrm.training.trainer import Collate, RewardTrainer, training_arguments
 
 log = logging.getLogger("minrm")
+POSITIVE = {"epochs", "batch_size", "accumulate", "max_length", "save_steps", "eval_steps", "log_steps"}
 KEPT = ("step", "epoch", "loss", "learning_rate", "eval_loss", "eval_accuracy")
 Row = dict[str, Any]
 
@@ -40,14 +41,6 @@ class TrainingResult:
 
     output_dir: Path
     history: list[dict[str, float]]
-    dropped: int
-
-
-class Prepared(NamedTuple):
-    """rows: as the model prepares them; questions: of these rows, or prompts; dropped: how many rows were not usable."""
-
-    rows: list[Row]
-    questions: list[str]
     dropped: int
 
 
@@ -77,8 +70,8 @@ def train(
       keeps its precision; the saved checkpoint is merged in float32 on the CPU.
     - gradient_checkpointing: computes activations again for the gradient: less memory for a third more time (with
       adapters, half as much again).
-    - dtype: precision of the computation, by default bfloat16 on a GPU that has it, float16 on others, float32 on a CPU.
-      "float32" helps where a base overflows in float16, and costs memory and several times the time.
+    - dtype: precision of the computation, by default bfloat16 on a GPU that has it, float16 on others, float32 on
+      CPUs. "float32" helps where a base overflows in float16, and costs memory and several times the time.
     - save_steps, log_steps: updates between checkpoints (a tenth of the run, at least 50) and between noted training
       losses (a hundredth of the run).
     - progress: shows a bar.
@@ -90,28 +83,23 @@ def train(
         model, supervised, epochs=epochs, batch_size=batch_size, accumulate=accumulate, learning_rate=learning_rate,
         seed=seed, max_length=max_length, lora=lora, dtype=dtype and str(precision).removeprefix("torch."),
     )  # fmt: skip
-    _check_positive(epochs=epochs, batch_size=batch_size, accumulate=accumulate, max_length=max_length,
-                    save_steps=save_steps, eval_steps=eval_steps, log_steps=log_steps)  # fmt: skip
-    adapt.check(lora)
-    if gradient_checkpointing and not stock.supports_gradient_checkpointing:
-        remedy = "train without gradient_checkpointing, in smaller batches"
-        raise InputError(f"{type(stock).__name__} does not support gradient checkpointing; {remedy}")
-    used = _prepare(model, collate, dataset, max_length, "dataset")
-    held_out = Prepared([], [], 0)
+    steps = {"save_steps": save_steps, "eval_steps": eval_steps, "log_steps": log_steps}
+    _check_options(stock, gradient_checkpointing, settings | steps)
+    rows, dropped = _prepare(model, collate, dataset, max_length, "dataset")
+    held_out: tuple[list[Row], int] = [], 0
     if eval_dataset is not None:
         held_out = _prepare(model, collate, eval_dataset, max_length, "eval_dataset")
-    record = start_run(folder, settings | {"data": digest(used.rows)}, resume)
+    record = start_run(folder, settings | {"data": digest(rows)}, resume)
     if not lora or precision == torch.float32:
         model.float()  # small updates vanish in half precision; a frozen base may stay in it
     if record["finished"]:
         load_weights(model, folder)
         return TrainingResult(folder, record["history"], record["dropped"])
 
-    steps = _steps(settings, len(used.rows), save_steps, eval_steps if held_out.rows else 0, log_steps)
     base_dtype = stock.dtype
     with loading.quiet(), adapters_and_checkpointing(model, lora, seed, gradient_checkpointing) as adapters:
-        arguments = training_arguments(device, precision, str(folder), settings, steps)
-        trainer = RewardTrainer(model, arguments, collate, used.rows, held_out.rows, adapters, progress)
+        arguments = training_arguments(folder, device, precision, settings, steps, len(rows), bool(held_out[0]))
+        trainer = RewardTrainer(model, arguments, collate, rows, held_out[0], adapters, progress)
         trainer.run()
     trainer.adapters = None  # merged
     logged = [entry for entry in trainer.state.log_history if "loss" in entry or "eval_loss" in entry]
@@ -123,10 +111,11 @@ def train(
         if lora:
             adapt.restore(model, device, base_dtype)
     if first_process():
-        write_card(folder, model, settings, history, used, held_out)
-        finish_run(folder, record, history=history, dropped=used.dropped)  # last: now a call returns at once
+        shown = settings | {"dtype": str(precision).removeprefix("torch.")}
+        write_card(folder, model, shown, history, (rows, dropped), held_out)
+        finish_run(folder, record | {"history": history, "dropped": dropped})  # last: now a call returns at once
     trainer.accelerator.wait_for_everyone()
-    return TrainingResult(folder, history, used.dropped)
+    return TrainingResult(folder, history, dropped)
 
 
 def _settings(model: Any, supervised: Callable[[Tensor], Tensor], **options: Any) -> dict[str, Any]:
@@ -134,14 +123,19 @@ def _settings(model: Any, supervised: Callable[[Tensor], Tensor], **options: Any
     stock = model.model
     origin = getattr(stock, "origin", None) or {"base": stock.name_or_path or type(stock).__name__}
     size, name = sum(weight.numel() for weight in model.parameters()), type(model).__name__
-    options["supervised"] = getattr(supervised, "__qualname__", type(supervised).__name__)
+    if isinstance(model, OutcomeRewardModel):
+        options["supervised"] = getattr(supervised, "__qualname__", type(supervised).__name__)
     return {"model": name, "parameters": size, **origin, "processes": int(os.environ.get("WORLD_SIZE", 1)), **options}
 
 
-def _check_positive(**options: Any) -> None:
+def _check_options(stock: Any, checkpointing: bool, options: dict[str, Any]) -> None:
     for name, value in options.items():
-        if value is not None and not value > 0:
+        if name in POSITIVE and value is not None and not value > 0:
             raise InputError(f"{name} is {value}; it must be above 0")
+    adapt.check(options["lora"])
+    if checkpointing and not stock.supports_gradient_checkpointing:
+        remedy = "train without gradient_checkpointing, in smaller batches"
+        raise InputError(f"{type(stock).__name__} does not support gradient checkpointing; {remedy}")
 
 
 def _precision(dtype: Any, device: torch.device) -> torch.dtype:
@@ -160,39 +154,28 @@ def _collate(model: Any, supervised: Callable[[Tensor], Tensor]) -> Collate:
     return model.collate
 
 
-def _prepare(model: Any, collate: Collate, dataset: Any, max_length: int | None, name: str) -> Prepared:
-    """The rows that the model can use, all others dropped and logged. Raises InputError if no row teaches anything."""
+def _prepare(model: Any, collate: Collate, dataset: Any, max_length: int | None, name: str) -> tuple[list[Row], int]:
+    """Features of the rows that the model can use, each with its question, and how many rows were dropped.
+
+    Raises InputError if nothing is left to learn from.
+    """
     if isinstance(dataset, str | Path) or hasattr(dataset, "iloc"):
         raise InputError(f"{name} is a {type(dataset).__name__}; pass its rows: a list of dicts or a datasets.Dataset")
-    rows, limit = list(dataset), max_length or length_limit(model.model)  # it may be read only once
+    rows, limit = list(dataset), max_length or length_limit(model.model)
     if not rows:
         raise InputError(f"{name} is empty; training needs at least one row")
     features = model.prepare(rows, limit, name)
-    used = [(row, feature) for row, feature in zip(rows, features, strict=True) if feature is not None]
     dropped = [str(number) for number, feature in enumerate(features, start=1) if feature is None]
     reason = f"longer than {limit} tokens, and spoilt if cut there, or without any label"
-    if not used:
+    if len(dropped) == len(rows):
         raise InputError(f"{name}: none of its {len(rows)} rows can be used ({reason}); check max_length and labels")
     if dropped and first_process():
         numbers = ", ".join(dropped[:8]) + (", …" if len(dropped) > 8 else "")
         log.warning("%s: dropped %d of %d rows, %s (rows %s)", name, len(dropped), len(rows), reason, numbers)
-    if not any(collate([feature])["count"] for _, feature in used):  # stops at the first row that has one
+    pairs = [(row, feature) for row, feature in zip(rows, features, strict=True) if feature is not None]
+    if not any(collate([feature])["count"] for _, feature in pairs):  # stops at the first row that has one
         raise InputError(f"{name}: supervised is false on every token; make it true on those to learn from")
-    questions = [row.get("question") or row["prompt"] for row, _ in used]
-    return Prepared([feature for _, feature in used], questions, len(dropped))
-
-
-def _steps(settings: Row, rows: int, save: int | None, evaluate: int | None, log_every: int | None) -> Row:
-    """When to do what, counted in updates, in the words of transformers. evaluate: 0 for never."""
-    updates_per_epoch = -(-rows // (settings["batch_size"] * settings["accumulate"] * settings["processes"]))
-    updates = max(1, round(settings["epochs"] * updates_per_epoch))
-    return {
-        "warmup_steps": round(0.05 * updates),
-        "save_steps": save or max(50, updates // 10),
-        "logging_steps": min(log_every or max(1, updates // 100), updates),  # one loss at least, to be checked
-        "eval_steps": evaluate or min(updates_per_epoch, updates),
-        "eval_strategy": "no" if evaluate == 0 else "steps",
-    }
+    return [feature | {"question": row.get("question") or row["prompt"]} for row, feature in pairs], len(dropped)
 
 
 def _check_learnt(model: Any, history: list[dict[str, float]]) -> None:
@@ -200,7 +183,8 @@ def _check_learnt(model: Any, history: list[dict[str, float]]) -> None:
     losses = [entry["loss"] for entry in history if "loss" in entry]
     if not (math.isfinite(losses[-1]) and all(weight.isfinite().all() for weight in model.parameters())):
         remedy = "where a GPU has no bfloat16, the base may overflow in float16: then train with dtype='float32'"
-        raise InputError(f"the loss is {losses[-1]}, nothing was learnt; lower the learning rate ({remedy})")
+        what = f"the loss is {losses[-1]}" if not math.isfinite(losses[-1]) else "weights are not finite"
+        raise InputError(f"{what}, nothing was learnt; lower the learning rate ({remedy})")
 
 
 @contextmanager

@@ -6,7 +6,6 @@ that a resumed run repeats it, and checkpoints are stock models or adapters.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,19 +18,28 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from minrm import loading, reward_model
 from minrm.training import lora
-from minrm.training.checkpoints import load_weights, whole_checkpoints
+from minrm.training.checkpoints import last_checkpoint, load_weights, remove_checkpoints
 
-Collate = Callable[[list], dict[str, Any]]
+Row = dict[str, Any]
+Collate = Callable[[list], Row]
 
 
 def training_arguments(
-    device: torch.device, precision: torch.dtype, folder: str, settings: dict[str, Any], steps: dict[str, Any]
+    folder: Path, device: torch.device, precision: torch.dtype, settings: Row, steps: Row, rows: int, evaluates: bool
 ) -> TrainingArguments:
-    """The Trainer's arguments: its precision, one process for each GPU, nothing printed or reported."""
+    """The Trainer's arguments: a warm-up over 5 % of the updates, one process for each GPU, nothing printed.
+
+    steps: updates between saving, evaluating and logging; None for what suits the length of the run.
+    """
+    updates_per_epoch = -(-rows // (settings["batch_size"] * settings["accumulate"] * settings["processes"]))
+    updates = max(1, round(settings["epochs"] * updates_per_epoch))
     arguments = TrainingArguments(
-        output_dir=folder, num_train_epochs=settings["epochs"], learning_rate=settings["learning_rate"],
+        output_dir=str(folder), num_train_epochs=settings["epochs"], learning_rate=settings["learning_rate"],
         per_device_train_batch_size=settings["batch_size"], gradient_accumulation_steps=settings["accumulate"],
-        lr_scheduler_type="cosine", seed=settings["seed"], **steps,
+        lr_scheduler_type="cosine", warmup_steps=round(0.05 * updates), seed=settings["seed"],
+        save_steps=steps["save_steps"] or max(50, updates // 10), eval_strategy="steps" if evaluates else "no",
+        eval_steps=steps["eval_steps"] or min(updates_per_epoch, updates),
+        logging_steps=min(steps["log_steps"] or max(1, updates // 100), updates),  # one loss at least, to be checked
         bf16=precision == torch.bfloat16, fp16=precision == torch.float16, use_cpu=device.type == "cpu",
         dataloader_pin_memory=device.type == "cuda", ddp_find_unused_parameters=False, remove_unused_columns=False,
         report_to="none", disable_tqdm=True, log_level="error", logging_nan_inf_filter=False,
@@ -65,16 +73,14 @@ class RewardTrainer(Trainer):
             self.add_callback(Bar())
 
     def run(self) -> None:
-        """Train, from the last checkpoint if there is one."""
+        """Train, from the last whole checkpoint if there is one."""
         self.accelerator.wait_for_everyone()  # until the first process has opened the folder
-        folder = Path(str(self.args.output_dir))
         try:
-            saved = whole_checkpoints(folder)
-            self.train(resume_from_checkpoint=str(saved[-1]) if saved else None)
+            self.train(resume_from_checkpoint=last_checkpoint(self.args.output_dir))
         except KeyboardInterrupt:
-            saved = whole_checkpoints(folder)
-            last = f"the last checkpoint is {saved[-1]}" if saved else "there was no checkpoint yet"
-            raise KeyboardInterrupt(f"stopped; {last}; the same call of train goes on from there") from None
+            last = last_checkpoint(self.args.output_dir) or "none yet"
+            told = f"stopped; last checkpoint: {last}; the same call of train goes on from there"
+            raise KeyboardInterrupt(told) from None
 
     def get_batch_samples(self, epoch_iterator: Iterator, num_batches: int, device: Any = None) -> tuple[list, Any]:
         """The batches of one update, and how many terms their losses sum, over all processes."""
@@ -131,8 +137,7 @@ class RewardTrainer(Trainer):
         """Keep the last two. The Trainer's own limit would remove any folder whose name begins with checkpoint-."""
         super()._save_checkpoint(model, trial)
         if self.args.should_save:
-            for old in whole_checkpoints(Path(str(self.args.output_dir)))[:-2]:
-                shutil.rmtree(old)
+            remove_checkpoints(self.args.output_dir, keep=2)
 
 
 class Bar(ProgressCallback):
@@ -146,10 +151,8 @@ class Bar(ProgressCallback):
 class ByLength(Sampler[int]):
     """Row numbers of an epoch: shuffled, grouped so that an update sees rows of like length, groups in random order.
 
-    lengths: of the rows; group: rows in an update; epoch: tells which one begins; size: of the data set, if gaps follow
-    its rows: their numbers come last. The order depends on seed and epoch alone. The sampler behind
-    `train_sampling_strategy="group_by_length"` draws from the global random state, which a run resumed in its second
-    epoch does not have, and goes from long to short through fifty batches at a time.
+    group: rows in an update; epoch: the one that begins; size: of the data set with the gaps after its rows, which come
+    last. The order depends on seed and epoch alone; the stock sampler's draws from a global state that resuming lacks.
     """
 
     def __init__(self, lengths: list[int], group: int, seed: int, epoch: Callable[[], int], size: int = 0) -> None:
@@ -174,10 +177,10 @@ class ByLength(Sampler[int]):
 
 
 def with_gaps(collate: Collate, dummy: dict[str, Any]) -> Collate:
-    """A collate function for several processes: drops rows that are None; a batch without rows gets a dummy of count 0.
+    """A collate function for several processes: drops rows that are None; without rows the dummy is read, with count 0.
 
-    Processes work in step, so each needs a batch where one of them has one. (Accelerate would repeat rows of the epoch's
-    beginning, which then count twice.)
+    Processes work in step, so each needs a batch where one of them has one. (Accelerate would repeat an epoch's first
+    rows, which then count twice.)
     """
 
     def collated(batch: list) -> dict[str, Any]:

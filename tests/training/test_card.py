@@ -1,30 +1,41 @@
 """Model cards: what they say is what was measured, they tell no path, and they never replace a person's page."""
 
 import logging
+import re
 
 import numpy as np
 import pytest
+import transformers
 from huggingface_hub import ModelCard
 from learners import KINDS, OUTCOMES, orm, rows
-from tiny import causal, word_level
+from tiny import TOKENIZERS, causal, word_level
+from transformers.pipelines import PIPELINE_REGISTRY
 
 from minrm.metrics import Estimate
+from minrm.training import card as cards
 from minrm.training import train
 from minrm.training.card import interval, write_card
+<<<<<<< HEAD
 from minrm.training.train import Prepared
+=======
+>>>>>>> training
 
-SETTINGS = {"epochs": 2, "batch_size": 4, "accumulate": 1, "learning_rate": 1e-3, "seed": 0, "max_length": None}
+SETTINGS = {
+    "model": "OutcomeRewardModel", "parameters": 1234, "base": "LlamaForCausalLM", "head_seed": 1, "processes": 1,
+    "epochs": 2, "batch_size": 4, "learning_rate": 1e-3, "max_length": None, "lora": 0, "dtype": "float32",
+}  # fmt: skip
 HELD_OUT = {"step": 6, "epoch": 2.0, "eval_loss": 0.51234, "eval_accuracy": 0.75}
+BLOCK = re.compile(r"```python\n(.*?)\n```", re.DOTALL)
 
 
 def card(folder, model=None, held_out=(), history=(), **changes):
     """The card of a run that was not run."""
     model = model or orm()
     model.save_pretrained(folder)
-    settings = run_settings(model, lambda mask: mask, **SETTINGS) | changes
-    questions = [row.get("question") or row["prompt"] for row in held_out]
-    given = Prepared(model.prepare(held_out) if held_out else [], 0, questions)
-    write_card(folder, model, settings, list(history), Prepared([{}] * 1200, 3, ["a", "b"] * 600), given)
+    features = model.prepare(held_out) if held_out else []
+    asked = [feature | {"question": row["question"]} for feature, row in zip(features, held_out, strict=True)]
+    used = [{"question": name} for name in ["a", "b"] * 600]
+    write_card(folder, model, SETTINGS | changes, list(history), (used, 3), (asked, 0))
     return (folder / "README.md").read_text(encoding="utf-8")
 
 
@@ -41,7 +52,8 @@ def test_the_front_matter_is_the_hubs_and_leaves_the_licence_open(kind, tmp_path
     assert (front.library_name, front.base_model, front.license) == ("transformers", "Qwen/Qwen2.5-0.5B", None)
     assert front.pipeline_tag.endswith(("-classification", "-generation"))
     assert {"reward-model", "minrm"} < set(front.tags)
-    assert "\n# license: yours to choose" in (tmp_path / "README.md").read_text(encoding="utf-8").split("\n---\n")[0]
+    assert front.eval_results is None
+    assert "The licence (`license: …` in the front matter" in (tmp_path / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -61,6 +73,10 @@ def test_a_card_says_what_the_run_used_and_measured(kind, tmp_path):
     hits = round(last["eval_accuracy"] * len(kept) / 2)  # each row came twice: half as many observations
     expected = Estimate.over_problems([1] * hits + [0] * (len(kept) // 2 - hits))
     assert accuracy == [f"{expected.mean:.3f}", f"{expected.low:.3f} to {expected.high:.3f}"]
+    measures = {measure.metric_type: measure for measure in ModelCard.load(tmp_path / "README.md").data.eval_results}
+    assert measures["accuracy"].metric_value == pytest.approx(last["eval_accuracy"], abs=1e-4)
+    assert measures["loss"].metric_value == pytest.approx(last["eval_loss"], abs=1e-4)
+    assert measures["loss"].dataset_name == "held-out rows"
     (loss,) = [cells for name, cells in said.items() if name.startswith("loss, mean per ")]
     assert loss[0] == f"{last['eval_loss']:.4f}"
     labels = [row["correct"] if kind == "outcome" else row["labels"][-1] for row in kept if kind != "pair"] or [0, 1]
@@ -110,7 +126,7 @@ def test_intervals_hold_the_truth_at_least_as_often_as_they_say():
     assert held_over_items / 400 < 0.85
 
 
-def test_a_base_is_linked_by_its_hub_name_and_a_folder_named_without_its_way(tmp_path, monkeypatch):
+def test_a_base_is_linked_by_its_hub_name_and_a_folder_is_named_without_its_path(tmp_path, monkeypatch):
     assert "[Qwen/Qwen2.5-0.5B](https://huggingface.co/Qwen/Qwen2.5-0.5B)" in card(tmp_path, base="Qwen/Qwen2.5-0.5B")
     (tmp_path / "models" / "mine").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
@@ -120,26 +136,46 @@ def test_a_base_is_linked_by_its_hub_name_and_a_folder_named_without_its_way(tmp
         assert "base_model" not in page and "ada" not in page and str(tmp_path) not in page
 
 
-def test_settings_are_listed_and_a_lora_run_says_so(tmp_path):
+def test_settings_are_listed_and_adapters_too(tmp_path):
     page = card(tmp_path)
-    for setting in ("epochs `2`", "batch_size `4`", "learning_rate `0.001`", "head_seed `1`", "computed in `float32`"):
+    for setting in ("epochs `2`", "batch_size `4`", "learning_rate `0.001`", "head_seed `1`", "dtype `float32`"):
         assert setting in facts(page)["Settings"][0]
-    assert "max_length" not in page and "LoRA" not in page + card(tmp_path, lora=0)
+    assert "max_length" not in page and facts(page)["Adapters"] == ["none: all weights were trained"]
     assert facts(card(tmp_path, lora=16))["Adapters"] == ["LoRA of rank `16`, merged into the base"]
 
 
-def test_a_later_run_replaces_its_own_card_only(tmp_path, caplog):
+def test_a_later_run_replaces_a_card_that_a_run_wrote_and_no_other_page(tmp_path, caplog):
     path = tmp_path / "README.md"
     first = card(tmp_path)
-    assert card(tmp_path, epochs=5) != first
-    assert not caplog.records
-    assert not list(tmp_path.glob("*.part"))
-    for by_hand in (
-        "# My model\n",
-        path.read_text(encoding="utf-8").replace("# license: yours to choose", "license: mit #"),
-    ):
-        path.write_text(by_hand, encoding="utf-8")
-        assert card(tmp_path, epochs=6) == by_hand
+    assert card(tmp_path, epochs=5) != first and not caplog.records
+    for page in "# My model\n", first.replace(cards.MARK, "").replace("tags:", "license: mit\ntags:"):
+        path.write_text(page, encoding="utf-8")
+        assert card(tmp_path, epochs=6) == page
         assert [record.levelno for record in caplog.records] == [logging.WARNING]
-        assert "written or edited by hand" in caplog.text
+        assert "was not written by a run, so it stays" in caplog.text
         caplog.clear()
+
+
+@pytest.mark.parametrize("tokenizer", TOKENIZERS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_code_blocks_run_and_give_the_number_of_the_trained_model(kind, tokenizer, tmp_path, monkeypatch):
+    """For a start token too, for spaces that are put before each text, and for padding on the left."""
+    model = KINDS[kind].from_base(causal(), tokenizer=TOKENIZERS[tokenizer]())
+    train(model, rows(kind, 12), tmp_path, batch_size=4, learning_rate=1e-2, progress=False)
+    texts, ours, stock = BLOCK.findall((tmp_path / "README.md").read_text(encoding="utf-8"))
+    assert len(ours.splitlines()) == 3 and "minrm" not in stock
+    monkeypatch.chdir(tmp_path)  # where a reader of the page is
+    by_minrm, by_stock = {}, {}
+    exec(texts + "\n" + ours, by_minrm)
+    exec(texts + "\n" + stock, by_stock)
+    np.testing.assert_allclose(by_stock["score"], by_minrm["score"], rtol=0, atol=1e-6)
+    score = model.step_scores if kind == "process" else model.score
+    np.testing.assert_allclose(by_minrm["score"], score([cards.QUESTION], [cards.SOLUTION])[0], rtol=0, atol=1e-6)
+    assert np.abs(by_minrm["score"]).min() > 1e-4
+
+
+def test_each_kind_is_loaded_by_a_class_that_serves_its_pipeline():
+    assert set(cards.KINDS) == {cls.__name__ for cls in KINDS.values()}
+    for kind in cards.KINDS.values():
+        _, task, _ = PIPELINE_REGISTRY.check_task(kind["pipeline"])
+        assert getattr(transformers, kind["stock"]) in task["pt"]

@@ -14,7 +14,7 @@ from learners import OUTCOMES, orm
 from minrm.errors import InputError
 from minrm.orm import every_token
 from minrm.training import train
-from minrm.training.checkpoints import start_run, whole_checkpoints
+from minrm.training.checkpoints import checkpoints, last_checkpoint, start_run
 
 HERE = Path(__file__).parent
 OPTIONS = {"epochs": 2, "batch_size": 4, "accumulate": 2, "learning_rate": 1e-2, "save_steps": 3, "progress": False}
@@ -60,10 +60,11 @@ t.run({str(tmp_path / "run")!r}, t.after(17, lambda: os.kill(os.getpid(), 9)))
 """
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == -signal.SIGKILL
-    assert [path.name for path in whole_checkpoints(tmp_path / "run")] == ["checkpoint-3", "checkpoint-6"]
+    assert [path.name for path in checkpoints(tmp_path / "run")] == ["checkpoint-3", "checkpoint-6"]
     half = tmp_path / "run" / "checkpoint-9"  # as if it had died while it wrote the next one
     half.mkdir()
     (half / "model.safetensors").write_bytes(b"half")
+    assert last_checkpoint(tmp_path / "run").endswith("checkpoint-6")
     weights, result = run(tmp_path / "run")
     torch.testing.assert_close(weights, whole[0], rtol=0, atol=1e-5)
     assert [entry["step"] for entry in result.history] == [entry["step"] for entry in whole[1].history]
@@ -78,15 +79,17 @@ def test_the_last_two_checkpoints_stay_and_a_finished_run_removes_its_own_and_no
         (tmp_path / name / "trainer_state.json").write_text("{}")
     with pytest.raises(RuntimeError, match="power cut"):
         run(tmp_path, after(20, power_cut), save_steps=2)
-    assert [path.name for path in whole_checkpoints(tmp_path)] == ["checkpoint-6", "checkpoint-8"]
+    assert [path.name for path in checkpoints(tmp_path)] == ["checkpoint-6", "checkpoint-8"]
     weights, _ = run(tmp_path, save_steps=2)
     torch.testing.assert_close(weights, whole[0], rtol=0, atol=1e-5)
     assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == set(others)
 
 
-@pytest.mark.parametrize(("batch", "told"), [(5, "there was no checkpoint yet"), (10, "the last .*checkpoint-3")])
+@pytest.mark.parametrize(("batch", "told"), [(5, "none yet"), (10, ".*checkpoint-3")])
 def test_ctrl_c_leaves_the_last_checkpoint_and_says_how_to_go_on(batch, told, tmp_path, whole):
-    with pytest.raises(KeyboardInterrupt, match=f"^stopped; {told}; the same call of train goes on from there$"):
+    with pytest.raises(
+        KeyboardInterrupt, match=f"^stopped; last checkpoint: {told}; the same call of train goes on from there$"
+    ):
         run(tmp_path, after(batch, lambda: signal.raise_signal(signal.SIGINT)))
     weights, _ = run(tmp_path)
     torch.testing.assert_close(weights, whole[0], rtol=0, atol=1e-5)
@@ -118,7 +121,7 @@ def test_a_run_with_other_settings_or_rows_is_refused_and_replaced_where_asked(c
     before = contents(tmp_path)
     with pytest.raises(InputError, match=rf"holds a run with other settings \({told}\): name .* resume=False"):
         run(tmp_path, **changes)
-    assert contents(tmp_path) == before and whole_checkpoints(tmp_path)
+    assert contents(tmp_path) == before and checkpoints(tmp_path)
     _, result = run(tmp_path, resume=False, **changes)
     assert result.history[0]["step"] == 1
 
@@ -136,6 +139,7 @@ def test_a_model_that_no_run_wrote_is_refused_and_foreign_checkpoints_are_never_
             start_run(tmp_path / "other", {}, resume=resume)
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "training.json").write_text('{"lr": 1}')
-    with pytest.raises(InputError, match="other settings .seed None there, 0 here"):
-        start_run(tmp_path / "foreign", {"seed": 0}, resume=True)
+    for resume in True, False:
+        with pytest.raises(InputError, match="no run of minrm wrote: name another folder"):
+            start_run(tmp_path / "foreign", {"seed": 0}, resume=resume)
     assert json.loads((tmp_path / "foreign" / "training.json").read_text()) == {"lr": 1}

@@ -143,6 +143,10 @@ def test_a_rank_that_cannot_be_or_a_missing_peft_is_told_before_anything_happens
     for rank in (-1, 2.5):
         with pytest.raises(InputError, match=f"lora is {rank}; it is the rank"):
             run(new("pair"), "pair", tmp_path / "run", lora=rank)
+    with monkeypatch.context() as sharded:
+        sharded.setenv("ACCELERATE_USE_FSDP", "true")
+        with pytest.raises(InputError, match="lora and FSDP do not go together"):
+            run(new("pair"), "pair", tmp_path / "run")
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(InputError, match=r'lora needs peft, .*: pip install "peft'):
         run(new("pair"), "pair", tmp_path / "run")
@@ -226,35 +230,6 @@ def test_the_merge_is_on_the_cpu_and_a_gpu_never_holds_the_base_at_twice_its_siz
     assert not calls
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_gradient_scaler_of_float16_takes_what_is_trained(kind):
-    model = new(kind, ("qwen2", 1), dtype=torch.float16)
-    lora.add_adapters(model, RANK)
-    model.train()
-    batch = model.collate(model.prepare(rows(kind, 8)))
-    step_with_scaler(model, batch)
-    trained = lora.trainable(model)
-    assert {weight.dtype for weight in trained} == {torch.float32}
-    assert sum(float(weight.grad.abs().sum()) for weight in trained) > 0
-    trained[-1].data = trained[-1].data.half()  # and it would not take a half-precision weight
-    with pytest.raises(ValueError, match="unscale FP16"):
-        step_with_scaler(model, batch)
-
-
-def step_with_scaler(model, batch):
-    optimizer = torch.optim.AdamW(lora.trainable(model))
-    scaler = torch.amp.GradScaler("cpu", init_scale=64.0)
-    with torch.autocast("cpu", torch.float16):
-        outputs = model(**batch["inputs"])
-        loss = model.loss_sum(outputs, batch["targets"]) / batch["count"]
-    assert loss.dtype == torch.float32
-    optimizer.zero_grad()
-    scaler.scale(loss).backward()
-    scaler.unscale_(optimizer)
-    scaler.step(optimizer)
-    scaler.update()
-
-
 @pytest.mark.parametrize(("kind", "rank"), [("outcome", 0), ("process", RANK), ("pair", RANK)])
 def test_a_run_in_float16_is_scaled_and_learns(kind, rank, tmp_path, monkeypatch):
     """As on a T4. Accelerate would pass over float16 on a CPU, so the trainer is given autocast and a scaler for it."""
@@ -311,10 +286,14 @@ def test_a_torchao_that_is_too_old_for_peft_is_passed_over(tmp_path, monkeypatch
     getattr(is_torchao_available, "cache_clear", lambda: None)()
 
 
-def test_a_run_whose_loss_is_no_number_is_not_finished(tmp_path):
+@pytest.mark.parametrize("log_steps", [None, 4])
+def test_a_run_that_ends_without_a_number_is_not_finished(log_steps, tmp_path):
+    """In every update, or in the last one, after the last loss that is noted."""
     for _ in range(2):
         model = new("outcome")
-        model.loss_sum = lambda *given, loss_sum=model.loss_sum: loss_sum(*given) * float("nan")
-        with pytest.raises(InputError, match="the loss is nan, nothing was learnt; lower the learning rate"):
-            run(model, "outcome", tmp_path, epochs=1)
+        calls, loss_sum = iter(range(4 if log_steps else 0)), model.loss_sum
+        factor = lambda calls=calls: 1.0 if next(calls, None) is not None else float("nan")  # noqa: E731
+        model.loss_sum = lambda *batch, loss_sum=loss_sum, factor=factor: loss_sum(*batch) * factor()
+        with pytest.raises(InputError, match="nothing was learnt; lower the learning rate"):
+            run(model, "outcome", tmp_path, epochs=1, lora=0 if log_steps else RANK, log_steps=log_steps)
     assert not (tmp_path / "model.safetensors").exists()

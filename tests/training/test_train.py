@@ -3,6 +3,7 @@
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from datasets import Dataset
@@ -10,13 +11,17 @@ from learners import KINDS, OUTCOMES, orm, rows
 from tiny import QUESTION, STEPS, causal, word_level
 from transformers import AutoModelForTokenClassification
 
+import minrm
 from minrm import loading
 from minrm.bradley_terry import BradleyTerryRewardModel
 from minrm.errors import InputError
 from minrm.orm import OutcomeRewardModel, every_token
-from minrm.prm import ProcessRewardModel
 from minrm.text import join_steps
 from minrm.training import train
+
+
+def test_the_function_is_imported_from_the_room_whose_module_has_its_name():
+    assert train is minrm.train is sys.modules["minrm.training.train"].train
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -52,16 +57,35 @@ def test_supervision_is_an_argument_for_the_outcome_model_only(tmp_path):
         train(other, rows("pair"), tmp_path / "pair", supervised=odd, progress=False)
 
 
-def test_bad_rows_stop_the_run_before_it_starts(tmp_path):
-    bad = [*rows("process", 4), {"question": "q", "steps": ["a", "b"], "labels": [1]}]
-    model = ProcessRewardModel.from_base(causal(), tokenizer=word_level())
-    with pytest.raises(InputError, match="dataset, row 5: 2 steps but 1 labels"):
-        train(model, bad, tmp_path / "run", progress=False)
-    with pytest.raises(InputError, match="eval_dataset, row 5"):
-        train(model, bad[:4], tmp_path / "run", eval_dataset=bad, progress=False)
-    with pytest.raises(InputError, match="pass its rows"):
-        train(model, "train.jsonl", tmp_path / "run", progress=False)
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ("train.jsonl", "is a str; pass its rows: a list of dicts"),
+        (pd.DataFrame(OUTCOMES), "is a DataFrame; pass its rows: a list of dicts"),
+        ([], "is empty; training needs at least one row"),
+        ([*OUTCOMES[:4], {"question": "q"}], "row 5: missing field"),
+    ],
+)
+def test_rows_that_cannot_be_trained_on_stop_the_run_before_it_starts(data, told, tmp_path):
+    with pytest.raises(InputError, match=f"^dataset.*{told}"):
+        train(orm(), data, tmp_path / "run", progress=False)
+    with pytest.raises(InputError, match=f"^eval_dataset.*{told}"):
+        train(orm(), OUTCOMES, tmp_path / "run", eval_dataset=data, progress=False)
     assert not (tmp_path / "run").exists()
+
+
+def test_rows_that_a_cut_would_spoil_are_dropped_counted_and_reported(tmp_path, caplog):
+    lengths = np.array([len(row["input_ids"]) for row in orm().prepare(OUTCOMES)])
+    limit = int(np.median(lengths))
+    longer = np.flatnonzero(lengths > limit) + 1
+    read_once = iter(OUTCOMES)
+    assert train(orm(), read_once, tmp_path / "run", max_length=limit, progress=False).dropped == len(longer) > 0
+    told = f"dataset: dropped {len(longer)} of 40 rows, longer than {limit} tokens"
+    assert told in caplog.text and f"(rows {longer[0]}, {longer[1]}," in caplog.text
+    short = OutcomeRewardModel.from_base(causal(max_position_embeddings=60), tokenizer=word_level())
+    assert train(short, OUTCOMES, tmp_path / "short", progress=False).dropped == sum(lengths > 60) > 0
+    with pytest.raises(InputError, match="none of its 40 rows can be used .*; check max_length and labels"):
+        train(orm(), OUTCOMES, tmp_path / "none", max_length=3, progress=False)
 
 
 def test_half_precision_weights_are_trained_in_float32(tmp_path):
@@ -70,8 +94,10 @@ def test_half_precision_weights_are_trained_in_float32(tmp_path):
     assert model.model.dtype == torch.float32
 
 
-@pytest.mark.parametrize("option", ["batch_size", "accumulate", "epochs"])
-@pytest.mark.parametrize("value", [0, -1])
+@pytest.mark.parametrize(
+    "option", ["batch_size", "accumulate", "epochs", "max_length", "save_steps", "eval_steps", "log_steps"]
+)
+@pytest.mark.parametrize("value", [0, -1, float("nan")])
 def test_options_that_would_train_nothing_are_refused(option, value, tmp_path):
     with pytest.raises(InputError, match=f"{option} is {value}; it must be above 0"):
         train(orm(), OUTCOMES, tmp_path / "run", progress=False, **{option: value})
@@ -182,7 +208,7 @@ def test_a_run_computes_in_float32_where_asked_to(lora, tmp_path, monkeypatch):
     losses = [entry["loss"] for entry in result.history]
     assert seen == {torch.float32} and np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
     assert model.model.dtype == torch.float32, "where half precision overflows, scores are computed in it too"
-    assert "computed in `float32`" in (tmp_path / "README.md").read_text()
+    assert "dtype `float32`" in (tmp_path / "README.md").read_text()
     assert train(model, rows("pair"), tmp_path, dtype=torch.float32, **options).history == result.history
     with pytest.raises(InputError, match="other settings .dtype 'float32' there, None here"):
         train(model, rows("pair"), tmp_path, **options)

@@ -10,21 +10,22 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
+from hypothesis import given
+from hypothesis import strategies as st
 from learners import KINDS, OUTCOMES, orm, rows
 from packaging.version import Version
 from tiny import causal, word_level
 
 from minrm import reward_model
 from minrm.bradley_terry import BradleyTerryRewardModel
-from minrm.cli import app as cli
 from minrm.orm import OutcomeRewardModel
 from minrm.prm import ProcessRewardModel
-from minrm.rows import write_rows
 from minrm.training import train
-from minrm.training.trainer import RewardTrainer, training_arguments, with_gaps
+from minrm.training.trainer import ByLength, RewardTrainer, training_arguments, with_gaps
 
 HERE = Path(__file__).parent
-SETTINGS = {"epochs": 1, "batch_size": 2, "accumulate": 1, "learning_rate": 1e-3, "seed": 0}
+SETTINGS = {"epochs": 1, "batch_size": 2, "accumulate": 1, "processes": 1, "learning_rate": 1e-3, "seed": 0}
+STEPS = {"save_steps": None, "eval_steps": None, "log_steps": None}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -112,7 +113,7 @@ def launch(*arguments, code=0):
         port = str(free.getsockname()[1])
     command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     options = ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", port]
-    paths = os.pathsep.join([str(HERE), str(HERE.parent)])
+    paths = os.pathsep.join(map(str, [HERE, *HERE.parents[:2]]))
     cpu = {"ACCELERATE_USE_CPU": "1"}  # its option --cpu would start a single process, whatever their number
     environment = os.environ | cpu | {"OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
     whole = [*command, *options, *map(str, arguments)]
@@ -125,26 +126,29 @@ def record(folder):
     return json.loads((folder / "training.json").read_text())
 
 
-def test_two_processes_do_what_one_does_from_the_command_line(tmp_path, base, capsys):
+def test_two_processes_do_what_one_does(tmp_path):
     """41 pairs in updates of 8: in the last one a process has no pair at all."""
-    data, held_out = tmp_path / "pairs.jsonl", tmp_path / "held_out.jsonl"
-    write_rows(rows("pair", 41), data)
-    write_rows(rows("pair", 11), held_out)
-    common = ["train", data, "--eval", held_out, "--base", base, "--learning-rate", "1e-3", "--no-progress"]
-    with pytest.raises(SystemExit):
-        cli.main([*map(str, common), "--batch-size", "8", "--epochs", "2", "-o", str(tmp_path / "one")])
-    told = capsys.readouterr().out
-    options = ["--batch-size", "2", "--accumulate", "2", "--epochs", "2", "-o", tmp_path / "two"]
-    done = launch("-m", "minrm.cli", *common, *options)
-    assert done.stdout.replace("two:", "one:") == told  # said once
-    one, two = record(tmp_path / "one"), record(tmp_path / "two")
-    assert (one["settings"]["processes"], two["settings"]["processes"]) == (1, 2)
-    assert len(one["history"]) == len(two["history"]) == 14
-    for entry, other in zip(one["history"], two["history"], strict=True):
+    options = {"eval_dataset": rows("pair", 11), "epochs": 2, "learning_rate": 1e-3, "progress": False}
+    one = KINDS["pair"].from_base(causal(), tokenizer=word_level())
+    result = train(one, rows("pair", 41), tmp_path / "one", batch_size=8, **options)
+    run = tmp_path / "run.py"
+    run.write_text(
+        f"""
+from learners import KINDS, causal, rows, word_level
+from minrm import train
+model = KINDS["pair"].from_base(causal(), tokenizer=word_level())
+train(model, rows("pair", 41), {str(tmp_path / "two")!r}, **{options | {"batch_size": 2, "accumulate": 2}})
+"""
+    )
+    assert launch(run).stdout == ""
+    two = record(tmp_path / "two")
+    assert two["settings"]["processes"] == 2
+    assert len(result.history) == len(two["history"]) == 14
+    for entry, other in zip(result.history, two["history"], strict=True):
         del entry["epoch"], other["epoch"]  # counted in passes, of which the last update of an epoch has fewer
         assert entry == pytest.approx(other, abs=1e-5)
-    models = [BradleyTerryRewardModel.from_pretrained(tmp_path / name).model.state_dict() for name in ("one", "two")]
-    torch.testing.assert_close(*models, rtol=0, atol=1e-4)
+    weights = BradleyTerryRewardModel.from_pretrained(tmp_path / "two").model.state_dict()
+    torch.testing.assert_close(weights, one.model.state_dict(), rtol=0, atol=1e-4)
 
 
 @pytest.mark.skipif(
@@ -191,22 +195,55 @@ def test_a_part_of_a_batch_may_be_missing_and_a_missing_batch_counts_nothing():
 
 
 def test_gathered_weights_are_saved_in_place_of_the_models_own(tmp_path):
-    """What FSDP hands over: its own are shards. Shared weights are found by the name that accelerate looks for."""
+    """As the Trainer hands them over where weights are in parts over several processes (FSDP)."""
     model = KINDS["process"].from_base(causal("qwen2"), tokenizer=word_level())
-    arguments = training_arguments(model.model.device, torch.float32, str(tmp_path), SETTINGS, {})
+    arguments = training_arguments(tmp_path, model.model.device, torch.float32, SETTINGS, STEPS, 4, False)
     trainer = RewardTrainer(model, arguments, model.collate, model.prepare(rows("process", 4)), [])
     gathered = {name: torch.full_like(weight, 0.5) for name, weight in model.state_dict().items()}
     trainer._save(str(tmp_path / "saved"), gathered)
     saved = ProcessRewardModel.from_pretrained(tmp_path / "saved").model.state_dict()
     assert saved.keys() == model.model.state_dict().keys()
     assert all(bool((weight == 0.5).all()) for weight in saved.values())
-    model.model.lm_head.weight = torch.nn.Parameter(torch.zeros_like(model.model.lm_head.weight))
-    model.tie_weights()
-    assert model.model.lm_head.weight is model.model.model.embed_tokens.weight
 
 
-def test_the_bar_is_plain_text_on_stderr_and_only_when_asked_for(tmp_path, capfd):
-    train(orm(), OUTCOMES[:8], tmp_path, progress=True)
+def test_the_bar_is_on_stderr_and_only_where_asked_for(tmp_path, capfd):
+    train(orm(), OUTCOMES[:8], tmp_path, eval_dataset=OUTCOMES[:8], progress=True)
     out, err = capfd.readouterr()
     assert out == ""
-    assert "training" in err
+    assert "1/1" in err and "loss=" in err
+
+
+def test_updates_between_checkpoints_evaluations_and_losses_follow_from_the_length_of_a_run(tmp_path):
+    def steps(rows, evaluates=True, **changes):
+        cpu, settings = torch.device("cpu"), SETTINGS | changes
+        made = training_arguments(tmp_path, cpu, torch.float32, settings, STEPS, rows, evaluates)
+        return made.warmup_steps, made.save_steps, made.eval_steps, made.logging_steps, made.eval_strategy.value
+
+    assert steps(2001) == (50, 100, 1001, 10, "steps")
+    assert steps(2001, accumulate=2, processes=5, epochs=0.1) == (0, 50, 10, 1, "steps")
+    assert steps(1, evaluates=False) == (0, 50, 1, 1, "no")
+
+
+@given(
+    lengths=st.lists(st.integers(1, 30), min_size=1, max_size=80),
+    group=st.integers(1, 9),
+    seed=st.integers(0, 5),
+)
+def test_an_epoch_holds_every_row_once_grouped_by_length_and_repeats(lengths, group, seed):
+    def order(epoch):
+        return list(ByLength(lengths, group, seed, lambda: epoch))
+
+    first = order(0)
+    assert sorted(first) == list(range(len(lengths)))
+    assert first == order(0)
+    by_length = sorted(lengths)
+    full = [first[i : i + group] for i in range(0, len(first) - group + 1, group)]
+    tail = first[len(full) * group :]
+    runs = sorted((sorted(lengths[row] for row in rows) for rows in full), key=lambda run: (run[0], run[-1]))
+    assert [length for run in runs for length in run] + sorted(lengths[row] for row in tail) == by_length
+
+
+def test_the_order_of_recorded_runs_stays_and_epochs_and_seeds_differ():
+    lengths = [7, 3, 9, 4, 4, 8, 1, 6, 2, 5]
+    orders = [list(ByLength(lengths, 3, seed, lambda e=epoch: e, size=12)) for seed in (0, 1) for epoch in (0, 1)]
+    assert orders[0] == [6, 8, 1, 7, 0, 5, 4, 3, 9, 2, 10, 11] and len(set(map(tuple, orders))) == 4
