@@ -15,10 +15,6 @@ from minrm.metrics import Estimate
 from minrm.training import card as cards
 from minrm.training import train
 from minrm.training.card import interval, write_card
-<<<<<<< HEAD
-from minrm.training.train import Prepared
-=======
->>>>>>> training
 
 SETTINGS = {
     "model": "OutcomeRewardModel", "parameters": 1234, "base": "LlamaForCausalLM", "head_seed": 1, "processes": 1,
