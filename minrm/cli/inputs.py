@@ -55,6 +55,6 @@ def new_model(schema: str, base: str, **options: Any) -> Any:
 
 def find_model(name: str) -> str:
     """The folder of the shipped language model for `policy`, unless a folder of that name lies here; else `name`."""
-    import minrm
+    from minrm.world.shipped import shipped
 
-    return str(minrm.shipped(name)) if name == "policy" and not Path(name).exists() else name
+    return str(shipped(name)) if name == "policy" and not Path(name).exists() else name

@@ -43,8 +43,8 @@ def train(
       minrm train process.jsonl -o prm --base Qwen/Qwen2.5-1.5B --lora 16 --gradient-checkpointing
       accelerate launch --num_processes 2 -m minrm.cli train process.jsonl -o prm
     """
-    import minrm
     from minrm import loading
+    from minrm.training import train as run
 
     dataset, kind = read_training_rows(rows, schema)
     eval_dataset = read_training_rows(evaluation, kind)[0] if evaluation else None
@@ -59,7 +59,7 @@ def train(
         learning_rate = 1e-3  # the shipped policy has a million parameters; other models start from train's default
     if learning_rate is not None:
         given["learning_rate"] = learning_rate
-    result = minrm.train(model, dataset, out, **given)
+    result = run(model, dataset, out, **given)
     if os.environ.get("RANK", "0") == "0":  # of several processes, the first reports
         last = {name: value for entry in result.history for name, value in entry.items()}
         losses = ", ".join(f"{name} {value:.3f}" for name, value in last.items() if "loss" in name or "acc" in name)

@@ -134,6 +134,6 @@ def test_ctrl_c_is_one_line_that_says_how_to_go_on(message, run, written, tmp_pa
     def interrupted(*args, **options):
         raise KeyboardInterrupt(message)
 
-    monkeypatch.setattr("minrm.train", interrupted)
+    monkeypatch.setattr("minrm.training.train", interrupted)
     said = run("train", written(PAIR), "-o", tmp_path / "m", code=130)
     assert said.err.startswith("minrm: stopped; ") and " go" in said.err and said.err.count("\n") == 1

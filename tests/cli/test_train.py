@@ -4,7 +4,6 @@ import sys
 import pytest
 import torch
 
-import minrm
 from minrm import loading
 from minrm.cli import train as command
 from minrm.cli.inputs import find_model
@@ -26,7 +25,7 @@ def test_only_the_shipped_policy_learns_at_its_own_rate(options, passed, written
     """For any other model train's own default counts, unless the user gives one."""
     seen = {}
     monkeypatch.setattr(command, "new_model", lambda *args, **options: None)
-    monkeypatch.setattr(minrm, "train", lambda *args, **options: seen.update(options) or sys.exit(0))
+    monkeypatch.setattr("minrm.training.train", lambda *args, **options: seen.update(options) or sys.exit(0))
     with pytest.raises(SystemExit):
         train(written(*PAIRS), tmp_path / "m", **options)
     assert {name: value for name, value in seen.items() if name == "learning_rate"} == passed
