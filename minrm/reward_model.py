@@ -1,7 +1,5 @@
 """What the three reward models share: loading, saving, text to ids, batches, and each different text scored once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,10 +42,7 @@ class RewardModel(nn.Module):
     def from_base(
         cls, base: Any, *, tokenizer: Any = None, device: Any = None, dtype: Any = torch.float32, seed: int = 0
     ) -> Self:
-        """A new reward model from a language model: a folder, hub name, or built model with its tokenizer.
-
-        seed: draws what the base does not hold, a new head.
-        """
+        """A new reward model from a language model (folder, hub name, or built with its tokenizer); seed: of a head."""
         options = {"tokenizer": tokenizer, "device": device, "dtype": dtype, "seed": seed}
         model, tokenizer = loading.load(cls.auto_class, base, **options, **cls.head)
         cls.adapt(model, tokenizer)
@@ -95,12 +90,11 @@ class RewardModel(nn.Module):
 
         def score(questions: Texts, solutions: Texts, numbers: list[int]) -> list[Any]:
             rows, name = [ids for ids, _ in self.encode(questions, solutions)], "scoring" if progress else ""
-            scores = [worst] * len(rows)
+            scores: dict[int, Any] = {}
             with evaluating(self):
                 for batch, inputs in batches(rows, self.tokenizer, self.model, batch_tokens, name, numbers):
-                    for row, value in zip(batch, read(inputs), strict=True):
-                        scores[row] = value
-            return scores
+                    scores |= zip(batch, read(inputs), strict=True)
+            return [scores[row] for row in range(len(rows))]
 
         return score_once(questions, solutions, score, worst)
 
