@@ -98,7 +98,7 @@ class OutcomeRewardModel(RewardModel):
     def collate(self, rows: list[Row], supervised: Callable[[Tensor], Tensor] = every_token) -> dict[str, Any]:
         """Features as one padded batch; count: the supervised tokens. InputError if `supervised` gives no mask."""
         inputs = reward_model.pad([row["input_ids"] for row in rows], self.tokenizer)
-        solution_mask = reward_model.pad_as([row["solution_mask"] for row in rows], False, self.tokenizer.padding_side)
+        solution_mask = reward_model.pad_as([row["solution_mask"] for row in rows], False, self.tokenizer)
         mask = supervised(solution_mask)
         if getattr(mask, "shape", None) != solution_mask.shape or mask.dtype != torch.bool:
             result = f"{tuple(mask.shape)} {mask.dtype}" if isinstance(mask, Tensor) else type(mask).__name__

@@ -122,7 +122,7 @@ class ProcessRewardModel(RewardModel):
     def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         """Features as one padded batch; count: the labelled steps, which alone are read."""
         inputs = reward_model.pad([row["input_ids"] for row in rows], self.tokenizer)
-        inputs["steps"] = reward_model.pad_as([row["steps"] for row in rows], False, self.tokenizer.padding_side)
+        inputs["steps"] = reward_model.pad_as([row["steps"] for row in rows], False, self.tokenizer)
         labels = torch.cat([row["labels"] for row in rows])
         return {"inputs": inputs, "targets": {"labels": labels}, "count": len(labels)}
 

@@ -157,14 +157,14 @@ def start_ids(tokenizer: Any) -> list[int]:
 
 def pad(rows: Sequence[Sequence[int] | Tensor], tokenizer: Any, side: str = "") -> dict[str, Tensor]:
     """input_ids and attention_mask [B, T] int64 of ids of different lengths; side: by default the tokenizer's."""
-    ids, side = [torch.as_tensor(row) for row in rows], side or tokenizer.padding_side
-    mask = pad_as([torch.ones_like(row) for row in ids], 0, side)
-    return {"input_ids": pad_as(ids, tokenizer.pad_token_id, side), "attention_mask": mask}
+    ids = [torch.as_tensor(row) for row in rows]
+    mask = pad_as([torch.ones_like(row) for row in ids], 0, tokenizer, side)
+    return {"input_ids": pad_as(ids, tokenizer.pad_token_id, tokenizer, side), "attention_mask": mask}
 
 
-def pad_as(rows: list[Tensor], value: float, side: str) -> Tensor:
-    """1-d tensors stacked into [B, T], filled with `value` on the "left" or "right"."""
-    return pad_sequence(rows, batch_first=True, padding_value=value, padding_side=side)
+def pad_as(rows: list[Tensor], value: float, tokenizer: Any, side: str = "") -> Tensor:
+    """1-d tensors stacked into [B, T], filled with `value` on one side, by default the tokenizer's."""
+    return pad_sequence(rows, batch_first=True, padding_value=value, padding_side=side or tokenizer.padding_side)
 
 
 def positions(attention_mask: Tensor) -> Tensor:
