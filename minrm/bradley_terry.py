@@ -2,11 +2,8 @@
 
 A language model with a scalar head on the last token, trained so that the difference of two rewards is the log-odds of
 the preference (Bradley & Terry 1952; Ouyang et al. 2022). In come *pair* rows; out comes a raw reward, which means
-something only against another reward for the same prompt. A checkpoint is a stock `AutoModelForSequenceClassification`
-with one label.
+something only against another reward for the same prompt.
 """
-
-from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -19,7 +16,7 @@ from transformers import AutoModelForSequenceClassification
 
 from minrm import reward_model
 from minrm.reward_model import RewardModel, Texts, finite_float64
-from minrm.rows import check_rows
+from minrm.rows import Row, check_rows
 
 
 def bradley_terry_loss(
@@ -33,8 +30,6 @@ def bradley_terry_loss(
     if chosen.shape != rejected.shape or (margin is not None and margin.shape != chosen.shape):
         shapes = [tuple(x.shape) for x in (chosen, rejected, margin) if x is not None]
         raise ValueError(f"chosen, rejected (and margin) must pair up one to one, not {', '.join(map(str, shapes))}")
-    if reduction not in ("mean", "sum"):
-        raise ValueError(f"reduction is {reduction!r}; it can be 'mean' or 'sum'")
     dtype = torch.promote_types(chosen.dtype, torch.float32)  # half precision underflows in the tail
     gap = chosen.to(dtype) - rejected.to(dtype)
     if margin is not None:
@@ -60,8 +55,6 @@ class BradleyTerryRewardModel(RewardModel):
         rows = torch.arange(len(input_ids), device=input_ids.device)
         return self.model.score(states.last_hidden_state[rows, reward_model.last_token(attention_mask)]).squeeze(-1)
 
-    # Scoring
-
     def score(
         self, prompts: Texts, responses: Texts, *, batch_tokens: int = 16384, progress: bool = False
     ) -> np.ndarray:
@@ -77,11 +70,7 @@ class BradleyTerryRewardModel(RewardModel):
         reward_a, reward_b = torch.from_numpy(self.score([prompt, prompt], [a, b]))
         return float(torch.sigmoid(reward_a - reward_b))
 
-    # Training
-
-    def prepare(
-        self, rows: Iterable[dict[str, Any]], max_length: int | None = None, where: str = "dataset"
-    ) -> list[dict[str, Any] | None]:
+    def prepare(self, rows: Iterable[Row], max_length: int | None = None, where: str = "dataset") -> list[Row | None]:
         """Features of *pair* rows, cut after max_length tokens; None where the cut leaves nothing to tell apart."""
         rows = list(check_rows(rows, "pair", where))
         sides = [

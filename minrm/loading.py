@@ -1,7 +1,5 @@
 """Stock models and their tokenizers, loaded and saved; the device and precision to compute in; what is printed."""
 
-from __future__ import annotations
-
 import copy
 import json
 import os
@@ -101,7 +99,7 @@ def load(
 
 
 def check_kind(auto_class: Any, source: str | Path, kind: str) -> Any:
-    """The config of a checkpoint that holds the head of `auto_class`. Raises InputError for another checkpoint.
+    """The config of a checkpoint that holds the head of `auto_class`. Raises InputError for any other.
 
     Without this check transformers would load the backbone of any checkpoint and draw a new head at random.
     """

@@ -5,8 +5,6 @@ answer is right (Cobbe et al. 2021; Lightman et al. 2023, appendix E). In come *
 read at the last token. A checkpoint is a stock `AutoModelForTokenClassification` with two labels.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
@@ -19,7 +17,7 @@ from transformers import AutoModelForTokenClassification
 from minrm import reward_model
 from minrm.errors import InputError
 from minrm.reward_model import RewardModel, Texts, batches, finite_float64
-from minrm.rows import check_rows
+from minrm.rows import Row, check_rows
 from minrm.text import CORRECT, INCORRECT
 
 
@@ -46,8 +44,6 @@ def orm_loss(logits: Tensor, labels: Tensor, supervised: Tensor, reduction: str 
             f"logits {tuple(logits.shape)}, labels {tuple(labels.shape)}, supervised {tuple(supervised.shape)} "
             f"{supervised.dtype}; expected [B, T, 2], [B] and [B, T] bool"
         )
-    if reduction not in ("mean", "sum"):
-        raise ValueError(f"reduction is {reduction!r}; it can be 'mean' or 'sum'")
     targets = labels.long()[:, None].expand_as(supervised)[supervised]  # [tokens]
     if reduction == "mean" and len(targets) == 0:
         raise ValueError("no token is supervised, so there is no mean")
@@ -70,8 +66,6 @@ class OutcomeRewardModel(RewardModel):
         positions = reward_model.positions(attention_mask)
         return self.model(input_ids, attention_mask=attention_mask, position_ids=positions, use_cache=False).logits
 
-    # Scoring
-
     def score(
         self, questions: Texts, solutions: Texts, *, batch_tokens: int = 16384, progress: bool = False
     ) -> np.ndarray:
@@ -91,27 +85,20 @@ class OutcomeRewardModel(RewardModel):
         with reward_model.evaluating(self):
             return _probability(self(**inputs)[0], self.model)[mask]
 
-    # Training
-
-    def prepare(
-        self, rows: Iterable[dict[str, Any]], max_length: int | None = None, where: str = "dataset"
-    ) -> list[dict[str, Any] | None]:
+    def prepare(self, rows: Iterable[Row], max_length: int | None = None, where: str = "dataset") -> list[Row | None]:
         """Features of *outcome* rows; None for a row longer than max_length (cut short, it has no final token)."""
         rows = list(check_rows(rows, "outcome", where))
         pairs = self.encode([row["question"] for row in rows], [row["solution"] for row in rows])
-        return [
+        features: list[Row] = [
             {"input_ids": torch.tensor(ids), "solution_mask": torch.tensor(mask), "label": int(row["correct"])}
-            if max_length is None or len(ids) <= max_length
-            else None
             for (ids, mask), row in zip(pairs, rows, strict=True)
         ]
+        return [row if len(row["input_ids"]) <= (max_length or np.inf) else None for row in features]
 
-    def collate(
-        self, rows: list[dict[str, Any]], supervised: Callable[[Tensor], Tensor] = every_token
-    ) -> dict[str, Any]:
+    def collate(self, rows: list[Row], supervised: Callable[[Tensor], Tensor] = every_token) -> dict[str, Any]:
         """Features as one padded batch; count: the supervised tokens. InputError if `supervised` gives no mask."""
         inputs = reward_model.pad([row["input_ids"] for row in rows], self.tokenizer)
-        solution_mask = reward_model.pad_as([row["solution_mask"] for row in rows], False, self.tokenizer.padding_side)
+        solution_mask = reward_model.pad_as([row["solution_mask"] for row in rows], False, self.tokenizer)
         mask = supervised(solution_mask)
         if getattr(mask, "shape", None) != solution_mask.shape or mask.dtype != torch.bool:
             result = f"{tuple(mask.shape)} {mask.dtype}" if isinstance(mask, Tensor) else type(mask).__name__

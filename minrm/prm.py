@@ -2,11 +2,8 @@
 
 A causal language model is taught to continue each step, ended by a special token, with `+` or `-`, after Lightman
 et al. 2023 (section 2.6; they predict three labels and add no token) and Wang et al. 2023 (Math-Shepherd). In come
-*process* rows; out comes P(+) at each step. A checkpoint is a stock `AutoModelForCausalLM`, with the step token in its
-tokenizer and what scoring needs in its config.
+*process* rows; out comes P(+) at each step. A checkpoint has the step token in its tokenizer, its ids in its config.
 """
-
-from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -21,7 +18,7 @@ from transformers import AutoModelForCausalLM
 from minrm import loading, reward_model
 from minrm.errors import InputError
 from minrm.reward_model import RewardModel, Texts, finite_float64
-from minrm.rows import check_rows
+from minrm.rows import Row, check_rows
 from minrm.text import CORRECT, STEP_TOKEN, join_steps, split_steps, with_step_tokens
 
 AGGREGATES = ("product", "min", "last", "mean")
@@ -37,8 +34,6 @@ def prm_loss(step_logits: Tensor, step_labels: Tensor, reduction: str = "mean") 
     if step_logits.shape != (*step_labels.shape, 2) or step_labels.ndim != 1:
         shapes = f"step_logits {tuple(step_logits.shape)} and step_labels {tuple(step_labels.shape)}"
         raise ValueError(f"{shapes}; expected [S, 2] and [S]")
-    if reduction not in ("mean", "sum"):
-        raise ValueError(f"reduction is {reduction!r}; it can be 'mean' or 'sum'")
     if not ((step_labels >= 0) & (step_labels <= 1)).all():
         raise ValueError(
             f"step_labels go from {step_labels.min()} to {step_labels.max()}; expected 0 (bad) to 1 (good)"
@@ -91,8 +86,6 @@ class ProcessRewardModel(RewardModel):
         label_tokens = torch.tensor([self.minus_id, self.plus_id], device=input_ids.device)  # as classes in `text.py`
         return token_logits(self.model, self.logits_are_linear, input_ids, attention_mask, steps, label_tokens)
 
-    # Scoring
-
     def step_scores(
         self, questions: Texts, solutions: Texts, *, batch_tokens: int = 16384, progress: bool = False
     ) -> list[np.ndarray]:
@@ -106,18 +99,11 @@ class ProcessRewardModel(RewardModel):
         return self.score_each(questions, solutions, read, np.empty(0), batch_tokens, progress)
 
     def score(self, questions: Texts, solutions: Texts, aggregate: str = "product", **options: Any) -> np.ndarray:
-        """One number a solution, float64 [N]: the product (Lightman et al. 2023), min, last or mean of its steps.
-
-        options: batch_tokens and progress, as in `step_scores`.
-        """
+        """One number a solution, float64 [N], by `aggregate_steps`; options: as for `step_scores`."""
         aggregate_steps([], aggregate)  # refuses an unknown one before the work
         return aggregate_steps(self.step_scores(questions, solutions, **options), aggregate)
 
-    # Training
-
-    def prepare(
-        self, rows: Iterable[dict[str, Any]], max_length: int | None = None, where: str = "dataset"
-    ) -> list[dict[str, Any] | None]:
+    def prepare(self, rows: Iterable[Row], max_length: int | None = None, where: str = "dataset") -> list[Row | None]:
         """Features of *process* rows; None for a row without a label, or longer than max_length (a cut loses steps)."""
         rows = list(check_rows(rows, "process", where))
         texts = [with_step_tokens(row["steps"]) for row in rows]
@@ -136,7 +122,7 @@ class ProcessRewardModel(RewardModel):
     def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         """Features as one padded batch; count: the labelled steps, which alone are read."""
         inputs = reward_model.pad([row["input_ids"] for row in rows], self.tokenizer)
-        inputs["steps"] = reward_model.pad_as([row["steps"] for row in rows], False, self.tokenizer.padding_side)
+        inputs["steps"] = reward_model.pad_as([row["steps"] for row in rows], False, self.tokenizer)
         labels = torch.cat([row["labels"] for row in rows])
         return {"inputs": inputs, "targets": {"labels": labels}, "count": len(labels)}
 
@@ -185,7 +171,7 @@ def label_ids(tokenizer: Any) -> tuple[int, int, int]:
 def aggregate_steps(steps: Sequence[np.ndarray], how: str) -> np.ndarray:
     """One probability for each solution, float64 [N], from P(+) of each of its steps; 0 for a solution without steps.
 
-    how: "product", "min", "last" or "mean". Raises InputError for another one.
+    how: "product" (Lightman et al. 2023), "min", "last" or "mean". Raises InputError for another one.
     """
     if how not in AGGREGATES:
         raise InputError(f"aggregate is {how!r}; it can be {', '.join(AGGREGATES)}")
@@ -201,16 +187,13 @@ def aggregate_steps(steps: Sequence[np.ndarray], how: str) -> np.ndarray:
     return scores / np.maximum(counts, 1) if how == "mean" else scores
 
 
-def token_logits(
-    model: Any, linear: bool, input_ids: Tensor, attention_mask: Tensor, at: Tensor, tokens: Tensor
-) -> Tensor:
+def token_logits(model: Any, linear: bool, input_ids: Tensor, mask: Tensor, at: Tensor, tokens: Tensor) -> Tensor:
     """Logits of `tokens` [K] at the positions that are true in `at` [B, T] bool, row by row: [S, K].
 
     linear: what `logits_are_linear` says of the model. Where it is false, the model's own forward runs, over the whole
     vocabulary but only at the columns that are needed.
     """
-    position_ids = reward_model.positions(attention_mask)
-    context = {"attention_mask": attention_mask, "position_ids": position_ids, "use_cache": False}
+    context = {"attention_mask": mask, "position_ids": reward_model.positions(mask), "use_cache": False}
     if not linear:
         columns = at.any(dim=0).nonzero().squeeze(-1)
         logits = model(input_ids, logits_to_keep=columns, **context).logits  # [B, columns, V]

@@ -1,7 +1,5 @@
 """What the three reward models share: loading, saving, text to ids, batches, and each different text scored once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,10 +42,7 @@ class RewardModel(nn.Module):
     def from_base(
         cls, base: Any, *, tokenizer: Any = None, device: Any = None, dtype: Any = torch.float32, seed: int = 0
     ) -> Self:
-        """A new reward model from a language model: a folder, hub name, or built model with its tokenizer.
-
-        seed: draws what the base does not hold, a new head.
-        """
+        """A new reward model from a language model (folder, hub name, or built with its tokenizer); seed: of a head."""
         options = {"tokenizer": tokenizer, "device": device, "dtype": dtype, "seed": seed}
         model, tokenizer = loading.load(cls.auto_class, base, **options, **cls.head)
         cls.adapt(model, tokenizer)
@@ -95,12 +90,11 @@ class RewardModel(nn.Module):
 
         def score(questions: Texts, solutions: Texts, numbers: list[int]) -> list[Any]:
             rows, name = [ids for ids, _ in self.encode(questions, solutions)], "scoring" if progress else ""
-            scores = [worst] * len(rows)
+            scores: dict[int, Any] = {}
             with evaluating(self):
                 for batch, inputs in batches(rows, self.tokenizer, self.model, batch_tokens, name, numbers):
-                    for row, value in zip(batch, read(inputs), strict=True):
-                        scores[row] = value
-            return scores
+                    scores |= zip(batch, read(inputs), strict=True)
+            return [scores[row] for row in range(len(rows))]
 
         return score_once(questions, solutions, score, worst)
 
@@ -163,14 +157,14 @@ def start_ids(tokenizer: Any) -> list[int]:
 
 def pad(rows: Sequence[Sequence[int] | Tensor], tokenizer: Any, side: str = "") -> dict[str, Tensor]:
     """input_ids and attention_mask [B, T] int64 of ids of different lengths; side: by default the tokenizer's."""
-    ids, side = [torch.as_tensor(row) for row in rows], side or tokenizer.padding_side
-    mask = pad_as([torch.ones_like(row) for row in ids], 0, side)
-    return {"input_ids": pad_as(ids, tokenizer.pad_token_id, side), "attention_mask": mask}
+    ids = [torch.as_tensor(row) for row in rows]
+    mask = pad_as([torch.ones_like(row) for row in ids], 0, tokenizer, side)
+    return {"input_ids": pad_as(ids, tokenizer.pad_token_id, tokenizer, side), "attention_mask": mask}
 
 
-def pad_as(rows: list[Tensor], value: float, side: str) -> Tensor:
-    """1-d tensors stacked into [B, T], filled with `value` on the "left" or "right"."""
-    return pad_sequence(rows, batch_first=True, padding_value=value, padding_side=side)
+def pad_as(rows: list[Tensor], value: float, tokenizer: Any, side: str = "") -> Tensor:
+    """1-d tensors stacked into [B, T], filled with `value` on one side, by default the tokenizer's."""
+    return pad_sequence(rows, batch_first=True, padding_value=value, padding_side=side or tokenizer.padding_side)
 
 
 def positions(attention_mask: Tensor) -> Tensor:

@@ -3,8 +3,6 @@
 A row that does not fit its schema is refused where it enters, in one line that names the file and the row.
 """
 
-from __future__ import annotations
-
 import gzip
 import json
 import numbers
@@ -89,7 +87,7 @@ def check_fields(row: Row, fields: dict[str, str], where: str, remedy: str = "")
 def _check(value: Any, kind: str, name: str, where: str) -> None:
     fits, expected = _KINDS[kind]
     if not fits(value):
-        raise InputError(f"{where}: {name} is {_short(value)}; it should be {expected}")
+        raise InputError(f"{where}: {name} is {value!r:.60}; it should be {expected}")
     if isinstance(value, str) and (kind != "any text" or value.strip()):
         check_text(value, where, name)
 
@@ -107,11 +105,6 @@ _KINDS: dict[str, Any] = {
     "labels": (lambda value: isinstance(value, list), "a list with one label a step"),
     "label": (_is_label, "1 (good), 0 (bad), between them (soft), or null (none)"),
 }
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"
 
 
 def read_rows(path: str | Path) -> Iterator[Row]:
@@ -157,7 +150,7 @@ def _loads(line: str, where: str) -> Row:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: broken JSON ({error}); it begins {_short(line.strip())}") from error
+        raise InputError(f"{where}: broken JSON ({error}); it begins {line.strip()!r:.60}") from error
     if not isinstance(row, dict):
         raise InputError(f"{where}: a {type(row).__name__}; each row is a JSON object, {{…}}")
     return row
@@ -166,8 +159,8 @@ def _loads(line: str, where: str) -> Row:
 def write_rows(rows: Iterable[Row], path: str | Path) -> int:
     """How many rows were written, one at a time, to a .jsonl, .jsonl.gz or .parquet file; its folder is made.
 
-    The file appears when it is complete; an error leaves what was there before. Raises InputError for another ending,
-    and for values that have no form in JSON or do not fit into one column of a .parquet file.
+    The file appears when it is complete. Raises InputError for another ending, and for values that have no form in JSON
+    or do not fit into one column of a table.
     """
     path = Path(path)
     check_ending(path)
@@ -190,7 +183,7 @@ def _dumps(row: Row) -> str:
 def _as_json(value: Any) -> Any:
     """A value that JSON has no form for: numbers of numpy as numbers, dates and decimals as text."""
     if isinstance(value, bytes | set):
-        raise InputError(f"JSON has no form for {_short(value)}; leave that column out of the rows")
+        raise InputError(f"JSON has no form for {value!r:.60}; leave that column out of the rows")
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
@@ -215,8 +208,8 @@ def _write_parquet(rows: Iterable[Row], path: Path) -> int:
 class RunFile:
     """A .jsonl file to which a long run appends rows as they come; a stopped run goes on where its file ends.
 
-    rows: what the file holds, without a last line that a kill cut off. The file holds plain rows; the settings of the
-    run lie beside it: those of samples.jsonl in samples.settings.json.
+    rows: what the file holds, without a last line that a kill cut off. Its settings lie beside samples.jsonl in
+    samples.settings.json.
     """
 
     def __init__(self, path: str | Path, settings: Row) -> None:

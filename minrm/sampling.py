@@ -4,8 +4,6 @@ The first half of best-of-N (Cobbe et al. 2021) and of self-consistency (Wang et
 with a seed of their own, so that a resumed run writes what an uninterrupted one would have written.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Sequence
@@ -20,7 +18,7 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 
 from minrm import loading, reward_model
 from minrm.errors import InputError
-from minrm.rows import RunFile
+from minrm.rows import Row, RunFile
 from minrm.text import beginnings, check_text
 
 COT = "{question}\n"  # the policy goes on with "Step: 1: …"
@@ -43,19 +41,18 @@ def sample(
     device: Any = None,
     dtype: Any = None,
     progress: bool = True,
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """Rows `problem, sample, question, solution, log_likelihood, tokens`: `n` solutions for each of `questions`.
 
     model: a folder, a hub name or a built causal language model (then with its tokenizer). prompt: what the model is
     given, with `{question}` in it. temperature: 0 decodes greedily. Of the model's generation_config.json only the end
     tokens count (a chat model stops at the end of its turn): penalties and filters would bend the distribution.
-    log_likelihood: of the solution and its end token under the model at temperature 1, in nats, summed over `tokens`
-    tokens.
+    log_likelihood: of the `tokens` tokens of the solution, its end token among them, at temperature 1, in nats.
 
-    path: a .jsonl file. Rows are appended chunk by chunk, the settings lie beside (see `minrm.rows.RunFile`), and a
-    call that finds the file goes on where it ends. The sample depends on seed and batch_size, and is the same whether
-    or not it was interrupted. Raises InputError if the file holds another run (a model in a folder is told apart by its
-    name, a built one by its weights), and where the model overflows in its precision.
+    path: a .jsonl file to which rows are appended (see `minrm.rows.RunFile`); a call that finds the file goes on where
+    it ends. The sample depends on seed and batch_size, not on interruptions. Raises InputError if the file holds
+    another run (a model in a folder is told apart by its name, a built one by its weights), and where the model
+    overflows in its precision.
     """
     questions, settings = request(questions, n, prompt, temperature, max_new_tokens, seed, batch_size)
     total = len(questions) * n
@@ -73,7 +70,7 @@ def sample(
     with loading.progress_bar(total, "sampling", " solutions", shown=progress, start=len(rows)) as bar:
         for first in range(len(rows), total, batch_size):
             places = [divmod(index, n) for index in range(first, min(first + batch_size, total))]
-            chunk = [{"problem": p, "sample": s, "question": questions[p]} for p, s in places]
+            chunk: list[Row] = [{"problem": p, "sample": s, "question": questions[p]} for p, s in places]
             prompts = [prompt.replace("{question}", row["question"]) for row in chunk]  # it may hold other braces
             solutions = _generate(model, tokenizer, prompts, seed + first // batch_size * 1_000_003, options)
             chunk = [row | solution for row, solution in zip(chunk, solutions, strict=True)]
@@ -82,7 +79,7 @@ def sample(
     return rows
 
 
-def resume(run: RunFile, total: int, n: int, batch_size: int) -> list[dict[str, Any]]:
+def resume(run: RunFile, total: int, n: int, batch_size: int) -> list[Row]:
     """The samples that a run has so far, in whole chunks; all after them is cut off.
 
     Raises InputError for samples that are there twice or out of place, as when two commands write one file.
@@ -98,7 +95,7 @@ def resume(run: RunFile, total: int, n: int, batch_size: int) -> list[dict[str, 
 
 def request(
     questions: Sequence[str], n: int, prompt: str, temperature: float, max_new_tokens: int, seed: int, batch_size: int
-) -> tuple[list[str], dict[str, Any]]:
+) -> tuple[list[str], Row]:
     """The questions as a list, and the settings of a run that asks them. Raises InputError."""
     if isinstance(questions, str):
         raise InputError("questions is a single text; put it into a list")
@@ -174,9 +171,7 @@ def _end_tokens(tokenizer: Any, *models: Any) -> list[int]:
     return sorted(ends - {None})
 
 
-def _generate(
-    model: Any, tokenizer: Any, prompts: list[str], seed: int, options: dict[str, Any]
-) -> list[dict[str, Any]]:
+def _generate(model: Any, tokenizer: Any, prompts: list[str], seed: int, options: Row) -> list[Row]:
     """For each prompt a solution, its log_likelihood, and its number of tokens, the end token among them."""
     start = reward_model.start_ids(tokenizer)
     ids = [start + row for row in tokenizer(prompts, add_special_tokens=False)["input_ids"]]
@@ -184,9 +179,7 @@ def _generate(
     device = model.device
     mask = inputs["attention_mask"].to(device)
     ends = torch.tensor(options["ends"], dtype=torch.long, device=device)
-    heat: dict[str, Any] = {"do_sample": False}
-    if options["temperature"]:
-        heat = {"do_sample": True, "temperature": options["temperature"], "top_k": 0, "top_p": 1.0}
+    heat = {"temperature": options["temperature"], "top_k": 0, "top_p": 1.0} if options["temperature"] else {}
     with torch.inference_mode(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         out = model.generate(
@@ -197,12 +190,12 @@ def _generate(
             eos_token_id=options["ends"] or None,
             use_cache=True,  # a model fresh from training has it switched off
             logits_processor=[lambda _, scores: _check_finite(model, scores)],  # before chance meets them
+            do_sample=bool(heat),
             **heat,
         )
         new = out[:, mask.shape[1] :]  # [B, S]
         is_end = torch.isin(new, ends)
-        before = is_end.long().cumsum(dim=1) - is_end.long()  # end tokens before this one
-        counted = before == 0  # up to and with the first end token
+        counted = is_end.long().cumsum(dim=1) - is_end.long() == 0  # up to and with the first end token
         whole = torch.cat([torch.zeros_like(mask), counted], dim=1).bool()
         values = _check_finite(model, log_likelihood(model, out, torch.cat([mask, counted.long()], dim=1), whole))
     parts = zip(new, counted, is_end, values.tolist(), strict=True)
@@ -220,7 +213,7 @@ def _check_finite(model: Any, values: Tensor) -> Tensor:
 
 
 def _name(model: Any) -> str:
-    """A folder or hub name as it is; a built model by its class and the sum of its weights' sizes."""
+    """The name of a model: of a built one its class and the sum of its weights' sizes."""
     if isinstance(model, str | Path):
         return str(model)
     weights = sum(p.detach().cpu().abs().sum(dtype=torch.float64).item() for p in model.parameters())

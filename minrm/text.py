@@ -2,11 +2,9 @@
 
 The format is the article's: `Step: {n}: {text}` a line, and a block `# Answer` inside the last step. A process reward
 model reads the probability of "correct" at a special token that ends each step. Final answers decide the outcome
-labels (Cobbe et al. 2021) and the votes (Wang et al. 2022); `minrm.answers` compares them, and its functions are
-offered here too. First in the flow: strings in, strings out.
+labels (Cobbe et al. 2021) and the votes (Wang et al. 2022); the functions of `minrm.answers`, which compare them, are
+offered here too.
 """
-
-from __future__ import annotations
 
 import re
 from collections.abc import Sequence
@@ -145,15 +143,13 @@ def labels_until_first_error(labels: Sequence[float | None]) -> list[float | Non
     return list(labels)
 
 
-def check_text(text: str, place: str, what: str = "solution") -> None:
-    """Refuse a text that no reward model can be trained on or score: an empty one, or one that holds the step token.
+def check_text(text: str, where: str, what: str = "solution") -> None:
+    """Refuse an empty text, and one that holds the step token. Raises InputError.
 
-    place: where the text stands, such as "train.jsonl, row 17"; what: its name there. Raises InputError.
+    where: such as "train.jsonl, row 17"; what: the name of the text there.
     """
     if not text.strip():
-        raise InputError(f"{place}: the {what} is empty; give its text, or leave the row out")
+        raise InputError(f"{where}: the {what} is empty; give its text, or leave the row out")
     if STEP_TOKEN in text:
-        raise InputError(
-            f"{place}: the {what} holds the step token {STEP_TOKEN} at character {text.index(STEP_TOKEN) + 1}; "
-            "it is set at the end of each step during tokenisation, so take it out of the text"
-        )
+        token = f"{STEP_TOKEN} at character {text.index(STEP_TOKEN) + 1}"
+        raise InputError(f"{where}: the {what} holds the step token {token}; we set it ourselves, so take it out")

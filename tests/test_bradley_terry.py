@@ -7,12 +7,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import ARCHITECTURES, QUESTION, TOKENIZERS, byte_bpe, causal, word_level
+from tiny import QUESTION, byte_bpe, causal
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from minrm.bradley_terry import BradleyTerryRewardModel, bradley_terry_loss
 from minrm.errors import InputError
-from minrm.orm import OutcomeRewardModel
 
 PROMPTS = [QUESTION, "What is 1 + 1?", QUESTION]
 RESPONSES = ["Mia has 11 pens now.", "2", "9 + 5 = 14 pens, more than Tom has."]
@@ -62,8 +61,6 @@ def test_shapes_that_do_not_pair_up_are_refused():
     for shapes in ([3, 2], [3, 3, 2]):
         with pytest.raises(ValueError, match="one to one"):
             bradley_terry_loss(*map(torch.zeros, shapes))
-    with pytest.raises(ValueError, match="'mean' or 'sum'"):
-        bradley_terry_loss(torch.zeros(1), torch.zeros(1), reduction="none")
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -87,19 +84,6 @@ def test_a_response_that_ends_in_the_pad_token_is_still_read_at_its_end(model):
     padded = torch.tensor([[*ids, model.tokenizer.pad_token_id]])
     reward = model(padded, torch.tensor([[1] * len(ids) + [0]]))
     torch.testing.assert_close(reward, model.model.score(states[:, -1])[:, 0], rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("kind", TOKENIZERS)
-def test_rewards_depend_neither_on_batch_nor_order_nor_padding_side(architecture, kind):
-    model = BradleyTerryRewardModel.from_base(causal(architecture), tokenizer=TOKENIZERS[kind]())
-    alone = np.concatenate([model.score([p], [r]) for p, r in zip(PROMPTS, RESPONSES, strict=True)])
-    assert np.ptp(alone) > 1e-3
-    for side in ("left", "right"):
-        model.tokenizer.padding_side = side
-        np.testing.assert_allclose(model.score(PROMPTS, RESPONSES), alone, atol=1e-4)
-        backwards = model.score(PROMPTS[::-1], RESPONSES[::-1], batch_tokens=60)[::-1]
-        np.testing.assert_allclose(backwards, alone, atol=1e-4)
 
 
 def test_preference_is_the_logistic_of_the_difference(model):
@@ -141,12 +125,3 @@ def test_bad_rows_are_refused_by_number(model):
     ):
         with pytest.raises(InputError, match=message):
             model.prepare([PAIR, PAIR | change])
-
-
-def test_a_checkpoint_of_another_kind_is_refused(tmp_path):
-    OutcomeRewardModel.from_base(causal(), tokenizer=word_level()).save_pretrained(tmp_path)
-    with pytest.raises(InputError, match="not a Bradley–Terry reward model"):
-        BradleyTerryRewardModel.from_pretrained(tmp_path)
-    AutoModelForSequenceClassification.from_pretrained(tmp_path, num_labels=2).save_pretrained(tmp_path)
-    with pytest.raises(InputError, match="2 labels"):
-        BradleyTerryRewardModel.from_pretrained(tmp_path)

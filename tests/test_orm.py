@@ -5,14 +5,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from tiny import ARCHITECTURES, QUESTION, SOLUTION, TOKENIZERS, causal, word_level
+from tiny import QUESTION, SOLUTION, causal, word_level
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 from minrm.errors import InputError
 from minrm.orm import OutcomeRewardModel, every_token, orm_loss
-from minrm.prm import ProcessRewardModel
 
 QUESTIONS = [QUESTION, "What is 1 + 1?", QUESTION, "Mia has 2 pens. Mia buys 3 pens. How many pens now?"]
 SOLUTIONS = [SOLUTION, "2", "Step: 1: 9 + 3 = 12\n\n# Answer\n\n12", "Step: 1: 2 + 3 = 5"]
@@ -106,28 +103,6 @@ def test_score_is_the_stock_modules_last_token(model, tmp_path):
         assert tokens[-1] == pytest.approx(score, abs=1e-5)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("kind", TOKENIZERS)
-def test_scores_depend_neither_on_batch_nor_order_nor_padding_side(architecture, kind):
-    model = OutcomeRewardModel.from_base(causal(architecture), tokenizer=TOKENIZERS[kind]())
-    alone = np.concatenate([model.score([q], [s]) for q, s in zip(QUESTIONS, SOLUTIONS, strict=True)])
-    assert np.ptp(alone) > 1e-3  # they differ, so a mixed-up order would show
-    for side in ("left", "right"):
-        model.tokenizer.padding_side = side
-        np.testing.assert_allclose(model.score(QUESTIONS, SOLUTIONS), alone, atol=1e-4)
-        np.testing.assert_allclose(
-            model.score(QUESTIONS[::-1], SOLUTIONS[::-1], batch_tokens=100)[::-1], alone, atol=1e-4
-        )
-
-
-@settings(max_examples=15, deadline=None)
-@given(rows=st.lists(st.sampled_from(range(4)), min_size=1, max_size=7), budget=st.integers(1, 400))
-def test_any_batch_gives_each_solution_its_own_score(model, rows, budget):
-    alone = model.score(QUESTIONS, SOLUTIONS, batch_tokens=1)
-    scores = model.score([QUESTIONS[i] for i in rows], [SOLUTIONS[i] for i in rows], batch_tokens=budget)
-    np.testing.assert_allclose(scores, alone[rows], atol=1e-4)
-
-
 def test_the_new_head_depends_on_the_seed_alone():
     def head(seed):
         torch.rand(1)  # the global state moves and must not matter
@@ -168,26 +143,3 @@ def test_bad_rows_are_refused_by_number(model, change, message):
     row = {"question": QUESTION, "solution": SOLUTION, "answer": "11", "correct": True}
     with pytest.raises(InputError, match=message):
         model.prepare([row, row | change])
-
-
-def test_a_checkpoint_of_another_kind_is_refused(tmp_path):
-    ProcessRewardModel.from_base(causal(), tokenizer=word_level()).save_pretrained(tmp_path)
-    with pytest.raises(InputError, match="not an outcome reward model: it holds LlamaForCausalLM"):
-        OutcomeRewardModel.from_pretrained(tmp_path)
-    three = AutoModelForTokenClassification.from_pretrained(tmp_path, num_labels=3)
-    three.save_pretrained(tmp_path)
-    with pytest.raises(InputError, match="3 labels"):
-        OutcomeRewardModel.from_pretrained(tmp_path)
-
-
-def test_the_package_has_no_other_supervision():
-    import minrm.orm
-
-    masks = torch.tensor([[False, True, True]])
-    for name, thing in vars(minrm.orm).items():
-        if callable(thing) and getattr(thing, "__module__", "") == "minrm.orm" and name != "every_token":
-            try:
-                made = thing(masks)
-            except (TypeError, AttributeError, ValueError, IndexError):
-                continue
-            assert not (isinstance(made, torch.Tensor) and made.shape == masks.shape), name

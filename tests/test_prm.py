@@ -6,14 +6,14 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tiny import ARCHITECTURES, QUESTION, SOLUTION, STEPS, TOKENIZERS, causal, word_level
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from minrm.errors import InputError
-from minrm.prm import AGGREGATES, ProcessRewardModel, aggregate_steps, prm_loss
+from minrm.prm import AGGREGATES, ProcessRewardModel, aggregate_steps, logits_are_linear, prm_loss, token_logits
 from minrm.text import STEP_TOKEN, join_steps
 
 QUESTIONS = [QUESTION, "What is 1 + 1?", QUESTION, "Mia has 2 pens. Mia buys 3 pens. How many pens now?"]
@@ -146,28 +146,6 @@ def test_step_scores_are_the_stock_modules_whole_softmax_reduced_to_two(architec
         assert ours.dtype == np.float64
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("kind", TOKENIZERS)
-def test_scores_depend_neither_on_batch_nor_order_nor_padding_side(architecture, kind):
-    model = ProcessRewardModel.from_base(causal(architecture), tokenizer=TOKENIZERS[kind]())
-    alone = [model.step_scores([q], [s])[0] for q, s in zip(QUESTIONS, SOLUTIONS, strict=True)]
-    assert [len(steps) for steps in alone] == COUNTS
-    for side in ("left", "right"):
-        model.tokenizer.padding_side = side
-        for budget in (16384, 100):
-            together = model.step_scores(QUESTIONS[::-1], SOLUTIONS[::-1], batch_tokens=budget)[::-1]
-            np.testing.assert_allclose(np.concatenate(together), np.concatenate(alone), atol=1e-4)
-
-
-@settings(max_examples=15, deadline=None)
-@given(rows=st.lists(st.sampled_from(range(4)), min_size=1, max_size=7), budget=st.integers(1, 400))
-def test_any_batch_gives_each_solution_its_own_steps(model, rows, budget):
-    alone = model.step_scores(QUESTIONS, SOLUTIONS, batch_tokens=1)
-    scores = model.step_scores([QUESTIONS[i] for i in rows], [SOLUTIONS[i] for i in rows], batch_tokens=budget)
-    for row, steps in zip(rows, scores, strict=True):
-        np.testing.assert_allclose(steps, alone[row], atol=1e-4)
-
-
 PLAIN = {"product": np.prod, "min": np.min, "last": lambda p: p[-1], "mean": np.mean}
 
 
@@ -257,3 +235,50 @@ def test_checkpoints_of_another_kind_or_with_another_tokenizer_are_refused(model
     other.add_tokens([AddedToken("<|more|>", special=True), AddedToken(STEP_TOKEN, special=True)])
     with pytest.raises(InputError, match="step_id"):
         ProcessRewardModel.from_pretrained(tmp_path / "prm", tokenizer=other)
+
+
+def test_gemma_2_changes_its_logits_outside_the_head_and_the_others_do_not():
+    assert [logits_are_linear(causal(name)) for name in ARCHITECTURES] == [True, True, False]
+
+
+def test_a_cap_is_seen_even_where_the_logits_are_small():
+    model = causal("gemma2")
+    with torch.no_grad():
+        model.lm_head.weight.mul_(1e-4)
+    assert not logits_are_linear(model)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_gathered_logits_equal_the_full_forward_with_gradients(architecture, tied):
+    model = causal(architecture, vocabulary=50, tie_word_embeddings=tied).double()
+    generator = torch.Generator().manual_seed(1)
+    ids = torch.randint(3, 50, (3, 20), generator=generator)
+    mask = torch.ones_like(ids)
+    mask[1, 12:] = 0
+    at = (torch.rand(3, 20, generator=generator) < 0.3) & mask.bool()
+    tokens = torch.tensor([7, 3])
+    some = token_logits(model, logits_are_linear(model), ids, mask, at, tokens)
+    full = model(ids, attention_mask=mask, use_cache=False).logits[at][:, tokens]
+    torch.testing.assert_close(some, full, rtol=1e-6, atol=1e-6)
+    weights = [model.get_input_embeddings().weight, model.get_output_embeddings().weight]
+    ours = torch.autograd.grad(some.logsumexp(1).sum(), weights)
+    theirs = torch.autograd.grad(full.logsumexp(1).sum(), weights)
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_the_vocabulary_is_never_multiplied_on_the_plain_way(monkeypatch):
+    model = causal()
+    plain = logits_are_linear(model)
+    model.lm_head.register_forward_hook(lambda *_: pytest.fail("the whole head ran"))
+    ids = torch.tensor([[3, 4, 5]])
+    logits = token_logits(model, plain, ids, torch.ones_like(ids), ids == 5, torch.tensor([1, 2]))
+    assert logits.shape == (1, 2)
+
+
+def test_a_bias_of_the_head_is_added():
+    model = causal(vocabulary=50)
+    model.lm_head = torch.nn.Linear(32, 50)
+    ids = torch.tensor([[3, 4, 5]])
+    logits = token_logits(model, logits_are_linear(model), ids, torch.ones_like(ids), ids == 5, torch.tensor([1, 2]))
+    torch.testing.assert_close(logits[0], model(ids).logits[0, 2, 1:3], rtol=1e-4, atol=1e-5)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import QUESTION, causal, word_level
+from tiny import ARCHITECTURES, QUESTION, SOLUTION, TOKENIZERS, causal, word_level
 from transformers import BloomConfig, BloomForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from minrm.bradley_terry import BradleyTerryRewardModel
@@ -101,6 +101,47 @@ def test_texts_that_cannot_be_scored_are_refused_by_row(kind, questions, solutio
     for function in (model.score, model.encode):
         with pytest.raises(InputError, match=message.replace("<|", r"<\|")):
             function(questions, solutions)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("tokenizer", TOKENIZERS)
+@pytest.mark.parametrize("kind", MODELS)
+def test_scores_depend_neither_on_batch_nor_order_nor_padding_side(kind, architecture, tokenizer):
+    model = kind.from_base(causal(architecture), tokenizer=TOKENIZERS[tokenizer]())
+    texts = [*TEXTS[:2], TEXTS[3], SOLUTION]
+    alone = np.concatenate([model.score([q], [s]) for q, s in zip(QUESTIONS, texts, strict=False)])
+    assert np.ptp(alone) > 1e-3  # they differ, so a mixed-up order would show
+    for side in ("left", "right"):
+        model.tokenizer.padding_side = side
+        for budget in (16384, 100):
+            backwards = model.score(QUESTIONS[3::-1], texts[::-1], batch_tokens=budget)[::-1]
+            np.testing.assert_allclose(backwards, alone, atol=1e-4)
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def model(request):
+    return request.param.from_base(causal(), tokenizer=word_level())
+
+
+@settings(max_examples=10, deadline=None)
+@given(rows=st.lists(st.sampled_from(range(5)), min_size=1, max_size=7), budget=st.integers(1, 400))
+def test_any_batch_gives_each_solution_its_own_score(model, rows, budget):
+    alone = model.score(QUESTIONS, TEXTS, batch_tokens=1)
+    scores = model.score([QUESTIONS[i] for i in rows], [TEXTS[i] for i in rows], batch_tokens=budget)
+    np.testing.assert_allclose(scores, alone[rows], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "other", "labels"),
+    [(OutcomeRewardModel, ProcessRewardModel, 3), (BradleyTerryRewardModel, OutcomeRewardModel, 2)],
+)
+def test_a_checkpoint_of_another_kind_or_with_another_head_is_refused(kind, other, labels, tmp_path):
+    other.from_base(causal(), tokenizer=word_level()).save_pretrained(tmp_path)
+    with pytest.raises(InputError, match=f"is not {kind.kind}: it holds Llama"):
+        kind.from_pretrained(tmp_path)
+    kind.auto_class.from_pretrained(tmp_path, num_labels=labels).save_pretrained(tmp_path)
+    with pytest.raises(InputError, match=f"{labels} labels; {kind.kind} has"):
+        kind.from_pretrained(tmp_path)
 
 
 class NoDoubles(torch.Tensor):
