@@ -1,7 +1,6 @@
 """The one error that users are meant to read: input that cannot be used, with the place and the remedy.
 
-Everything that reads what people bring (files, rows, checkpoints, arguments) raises it where the data enters. From
-Python it is a `ValueError`; the command line prints its one line and exits with code 2.
+From Python it is a `ValueError`; the command line prints its one line and exits with code 2.
 """
 
 

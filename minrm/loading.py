@@ -158,9 +158,9 @@ def _explain(source: Any) -> Iterator[None]:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if Path(source).is_dir():
             raise InputError(f"{source} cannot be loaded as a model: {reason}") from error
+        remedy = 'without a network, minrm.shipped("policy") is a small one that comes with the package'
         raise InputError(
-            f"{source} is neither a folder nor a model within reach on the hub ({reason}); "
-            'without a network, minrm.shipped("policy") is a small one that comes with the package'
+            f"{source} is neither a folder nor a model within reach on the hub ({reason}); {remedy}"
         ) from error
 
 
@@ -180,10 +180,9 @@ def machine() -> Machine:
     else:
         hardware = f"no GPU, {os.cpu_count()} CPU cores"
     precision = str(compute_dtype(device)).removeprefix("torch.")
-    others = [f"{name} {installed(name) or 'not installed'}" for name in ("transformers", "peft")]
-    versions = ", ".join([f"torch {torch.__version__}", *others])
+    others = ", ".join(f"{name} {installed(name) or 'not installed'}" for name in ("transformers", "peft"))
     profile = "gpu" if device.type == "cuda" else "smoke: tiny models"
-    here = Machine(f"{hardware} · computes in {precision} · {versions} · profile {profile}")
+    here = Machine(f"{hardware} · computes in {precision} · torch {torch.__version__}, {others} · profile {profile}")
     here.profile = profile.split(":")[0]
     return here
 

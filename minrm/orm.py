@@ -32,18 +32,14 @@ def every_token(solution_mask: Tensor) -> Tensor:
 def orm_loss(logits: Tensor, labels: Tensor, supervised: Tensor, reduction: str = "mean") -> Tensor:
     """Cross-entropy between each supervised token and its solution's label (after Cobbe et al. 2021, appendix E).
 
-    Their language-modelling term is left out; cross-entropy is our choice.
-
     logits: [B, T, 2], any float dtype. labels: [B], 1 where the final answer is right. supervised: [B, T] bool.
     reduction: "mean" over all supervised tokens of the batch, or "sum". The mean over tokens gives a solution weight in
     proportion to its length; a mean per solution first would weigh solutions alike, and the tokens of long ones less.
     Returns a scalar of at least float32. Raises ValueError if the shapes do not fit or nothing is supervised.
     """
     if logits.shape != (*supervised.shape, 2) or labels.shape != supervised.shape[:1] or supervised.dtype != torch.bool:
-        raise ValueError(
-            f"logits {tuple(logits.shape)}, labels {tuple(labels.shape)}, supervised {tuple(supervised.shape)} "
-            f"{supervised.dtype}; expected [B, T, 2], [B] and [B, T] bool"
-        )
+        shapes = f"logits {tuple(logits.shape)}, labels {tuple(labels.shape)}, supervised {tuple(supervised.shape)}"
+        raise ValueError(f"{shapes} {supervised.dtype}; expected [B, T, 2], [B] and [B, T] bool")
     targets = labels.long()[:, None].expand_as(supervised)[supervised]  # [tokens]
     if reduction == "mean" and len(targets) == 0:
         raise ValueError("no token is supervised, so there is no mean")

@@ -27,17 +27,14 @@ AGGREGATES = ("product", "min", "last", "mean")
 def prm_loss(step_logits: Tensor, step_labels: Tensor, reduction: str = "mean") -> Tensor:
     """Cross-entropy between each step and its label, which may be soft (Wang et al. 2023, eq. 2).
 
-    step_logits: [S, 2] of `-` and `+`, any float dtype. step_labels: [S] in [0, 1], the probability that the step is
-    good. reduction: "mean" over steps or "sum". Returns a scalar of at least float32. Raises ValueError on wrong shapes
-    or labels.
+    step_logits: [S, 2] of `-` and `+`, any float dtype. step_labels: [S], the probability that the step is good.
+    reduction: "mean" over steps or "sum". Returns a scalar of at least float32. Raises ValueError.
     """
     if step_logits.shape != (*step_labels.shape, 2) or step_labels.ndim != 1:
         shapes = f"step_logits {tuple(step_logits.shape)} and step_labels {tuple(step_labels.shape)}"
         raise ValueError(f"{shapes}; expected [S, 2] and [S]")
     if not ((step_labels >= 0) & (step_labels <= 1)).all():
-        raise ValueError(
-            f"step_labels go from {step_labels.min()} to {step_labels.max()}; expected 0 (bad) to 1 (good)"
-        )
+        raise ValueError(f"step_labels of {step_labels.min()} to {step_labels.max()}; expected 0 (bad) to 1 (good)")
     if reduction == "mean" and len(step_labels) == 0:
         raise ValueError("no step is labelled, so there is no mean")
     dtype = torch.promote_types(step_logits.dtype, torch.float32)
@@ -190,8 +187,7 @@ def aggregate_steps(steps: Sequence[np.ndarray], how: str) -> np.ndarray:
 def token_logits(model: Any, linear: bool, input_ids: Tensor, mask: Tensor, at: Tensor, tokens: Tensor) -> Tensor:
     """Logits of `tokens` [K] at the positions that are true in `at` [B, T] bool, row by row: [S, K].
 
-    linear: what `logits_are_linear` says of the model. Where it is false, the model's own forward runs, over the whole
-    vocabulary but only at the columns that are needed.
+    linear: `logits_are_linear(model)`; where it is false, the model's own forward runs over the whole vocabulary.
     """
     context = {"attention_mask": mask, "position_ids": reward_model.positions(mask), "use_cache": False}
     if not linear:

@@ -192,8 +192,7 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 def token_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
     """Row indices in batches whose padded size (rows × longest) stays within `budget` tokens; a longer row goes alone.
 
-    The longest rows come first, so that little is padding and memory peaks at the start. Each index comes exactly once:
-    writing results to `out[batch]` restores the caller's order.
+    The longest rows come first, so that little is padding and memory peaks at the start.
     """
     batch: list[int] = []
     for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):
@@ -215,14 +214,13 @@ def batches(
 ) -> Iterator[tuple[list[int], dict[str, Tensor]]]:
     """Row indices of each batch, and its inputs, padded and on the model's device. name: shows a progress bar.
 
-    numbers: of the rows, for messages, by default from 1. Raises InputError for a row beyond the model's limit: learned
-    positions end there, others go on unreliably.
+    numbers: of the rows, for messages, by default from 1. Raises InputError for a row beyond the model's limit.
     """
     limit, device = length_limit(model), model.device
     for number, row in zip(numbers or range(1, len(rows) + 1), rows, strict=True):
         if limit and len(row) > limit:
-            remedy = "shorten it, leave it out, or take a model that reads more"
-            raise InputError(f"row {number}: {len(row)} tokens, but the model reads at most {limit}; {remedy}")
+            counts = f"{len(row)} tokens, but the model reads at most {limit}"
+            raise InputError(f"row {number}: {counts}; shorten it, leave it out, or take a model that reads more")
     with loading.progress_bar(len(rows), name, " rows", shown=bool(name)) as bar:
         for batch in token_batches([len(row) for row in rows], budget):
             inputs = pad([rows[index] for index in batch], tokenizer)
@@ -237,5 +235,4 @@ def finite_float64(numbers: Tensor, model: Any) -> Tensor:
         return values
     if model.dtype in (torch.float16, torch.bfloat16):
         raise InputError(f"scores overflow in {model.dtype}; load the model with dtype='float32'")
-    remedy = "train it again with a lower learning rate, or take another checkpoint"
-    raise InputError(f"scores are not finite, in {model.dtype}: the weights of this model are spoilt; {remedy}")
+    raise InputError(f"scores are not finite, in {model.dtype}: the weights of this model are spoilt; train it again")

@@ -45,9 +45,8 @@ def check_rows(rows: Iterable[Row], schema: str, where: str | Path = "rows") -> 
 def check_row(row: Row, schema: str, where: str) -> None:
     """Check one row, which may have more fields than its schema; where: such as "train.jsonl, row 17".
 
-    Raises InputError for a missing field, a field of the wrong kind, an empty text, a step token inside a text, a label
-    outside [0, 1], counts of steps and labels that differ, steps that scoring would split in another way, and a pair
-    whose responses are equal.
+    Raises InputError for a missing field or one of the wrong kind, an empty text, a step token inside a text, steps
+    without a label each or that scoring would split in another way, and a pair whose responses are equal.
     """
     fitting = schemas_of(row)
     hint = f" (this row fits the {fitting[0]} schema)" if fitting else ""
@@ -70,8 +69,7 @@ def check_headers(steps: list[str], where: str) -> None:
 def check_fields(row: Row, fields: dict[str, str], where: str, remedy: str = "") -> None:
     """Check that a row has these fields, whatever else it has. Raises InputError.
 
-    fields: name → kind, as in SCHEMAS, or "any text", which may be empty. where: as in `check_row`. remedy: how the
-    message ends where a field is missing.
+    fields: name → kind, as in SCHEMAS, or "any text", which may be empty. remedy: where a field is missing.
     """
     if missing := fields.keys() - row.keys():
         names = ", ".join(map(repr, sorted(missing)))
@@ -129,8 +127,7 @@ def read_rows(path: str | Path) -> Iterator[Row]:
     except InputError:
         raise
     except (ValueError, OSError, EOFError, zlib.error) as error:  # those of pyarrow are ValueError and OSError, too
-        kind = "a table" if path.suffix == ".parquet" else "UTF-8 text"
-        raise InputError(f"{path}: not readable as {kind} ({error}); fetch or write the file again") from error
+        raise InputError(f"{path}: not readable ({error}); fetch or write the file again") from error
 
 
 def check_file(path: Path) -> None:

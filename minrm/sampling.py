@@ -51,8 +51,7 @@ def sample(
 
     path: a .jsonl file to which rows are appended (see `minrm.rows.RunFile`); a call that finds the file goes on where
     it ends. The sample depends on seed and batch_size, not on interruptions. Raises InputError if the file holds
-    another run (a model in a folder is told apart by its name, a built one by its weights), and where the model
-    overflows in its precision.
+    another run (of another folder, or of other weights of a built model), and where the model overflows.
     """
     questions, settings = request(questions, n, prompt, temperature, max_new_tokens, seed, batch_size)
     total = len(questions) * n
@@ -80,10 +79,7 @@ def sample(
 
 
 def resume(run: RunFile, total: int, n: int, batch_size: int) -> list[Row]:
-    """The samples that a run has so far, in whole chunks; all after them is cut off.
-
-    Raises InputError for samples that are there twice or out of place, as when two commands write one file.
-    """
+    """The samples of a run so far, in whole chunks; the rest is cut off. InputError if two commands wrote the file."""
     for index, row in enumerate(run.rows):
         if (row.get("problem"), row.get("sample")) != divmod(index, n) or index >= total:
             where, problem = f"{run.path}, row {index + 1}", f"not sample {index % n} of problem {index // n}"
@@ -115,10 +111,7 @@ def request(
 
 
 def token_log_probs(model: Any, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-    """log p(token | the tokens before it) of every token but the first: float64 [B, T-1], in nats.
-
-    input_ids, attention_mask: [B, T] int64. On the CPU: Apple's GPUs have no float64.
-    """
+    """log p(token | the tokens before it) of every token but the first: float64 [B, T-1], on the CPU."""
     context = {"attention_mask": attention_mask, "position_ids": reward_model.positions(attention_mask)}
     size = max(1, _LOGITS // (input_ids.shape[1] * model.config.get_text_config().vocab_size))
     parts = []
@@ -143,8 +136,7 @@ def step_likelihoods(
 ) -> list[np.ndarray]:
     """How likely the policy itself finds each step: the geometric mean of p(token) over its tokens, float64 [steps].
 
-    model: a built causal language model. A step's tokens are those that it adds to the solution as `join_steps` writes
-    it, header and line end included. A judge that needs no training, to compare trained ones with.
+    A step's tokens are those that it adds to the solution as `join_steps` writes it, header and line end included.
     """
 
     def score(questions: Sequence[str], solutions: Sequence[str], numbers: list[int]) -> list[np.ndarray]:

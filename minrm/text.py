@@ -144,10 +144,7 @@ def labels_until_first_error(labels: Sequence[float | None]) -> list[float | Non
 
 
 def check_text(text: str, where: str, what: str = "solution") -> None:
-    """Refuse an empty text, and one that holds the step token. Raises InputError.
-
-    where: such as "train.jsonl, row 17"; what: the name of the text there.
-    """
+    """Refuse an empty text, and one that holds the step token; what: the name of the text. Raises InputError."""
     if not text.strip():
         raise InputError(f"{where}: the {what} is empty; give its text, or leave the row out")
     if STEP_TOKEN in text:

@@ -193,11 +193,11 @@ def test_a_row_of_another_schema_is_recognised():
         ("a.jsonl", b'{"a": 1}\n{"a": \n', r"a\.jsonl, row 2: broken JSON \(.*\); it begins '\{\"a\":'"),
         ("a.jsonl", b"[" * 100_000, r"a\.jsonl, row 1: broken JSON"),
         ("a.jsonl", b"[1]\n", r"a\.jsonl, row 1: a list; each row is a JSON object"),
-        ("a.jsonl", b"\xff\xfe{\n", r"a\.jsonl: not readable as UTF-8 text"),
+        ("a.jsonl", b"\xff\xfe{\n", r"a\.jsonl: not readable"),
         ("a.jsonl.gz", b"not gzipped", r"a\.jsonl\.gz: not readable"),
         ("a.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 99)[:-12], r"a\.jsonl\.gz: not readable"),
         ("a.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 99)[:20] + b"\xff" * 20, r"a\.jsonl\.gz: not readable"),
-        ("a.parquet", b"PAR?", r"a\.parquet: not readable as a table"),
+        ("a.parquet", b"PAR?", r"a\.parquet: not readable"),
         ("a.json", b"[]", r"a\.json: unknown kind of file; rows are read and written as \.jsonl"),
     ],
 )
