@@ -82,8 +82,9 @@ def test_a_checkpoint_of_ours_loads_as_its_kind(folders, monkeypatch):
 
 def test_an_unknown_name_or_family_says_what_is_possible(folders, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    unreachable = r"^no-such/model is neither a folder nor a model within reach.*shipped\("
-    with pytest.raises(InputError, match=unreachable + r".*published\.sizes\(\) lists the published models$"):
+    with pytest.raises(
+        InputError, match=r"^no-such/model is neither a folder nor .*published\.sizes\(\)\) needs like="
+    ):
         load_published("no-such/model")
     with pytest.raises(InputError, match="no family 'qwen'; the families are math-shepherd, "):
         load_published(folders["trl"], like="qwen")
