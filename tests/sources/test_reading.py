@@ -38,7 +38,7 @@ def test_an_unreachable_hub_says_how_to_go_on_without_it(monkeypatch, function, 
 
 
 def test_data_without_a_publishers_hub_name_are_asked_for_as_a_file():
-    with pytest.raises(InputError, match=r"openai/prm800k: no such file, and PRM800K has no data set on the hub"):
+    with pytest.raises(InputError, match=r"openai/prm800k: no such file, and PRM800K is not on the hub"):
         prm800k("openai/prm800k")
 
 

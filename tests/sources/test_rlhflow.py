@@ -66,10 +66,10 @@ def test_outcomes_without_step_numbers_need_the_problems(written):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        (talk(), "row 2: an empty conversation; each step is a turn of the user"),
-        (talk(f"{QUESTION} Step 1: a", "good"), r"row 2, turn 2: the assistant says 'good'; it should be \+ or -"),
-        (talk(f"{QUESTION} Step 1: a", ""), r"row 2, turn 2: the assistant says ''; it should be \+ or -"),
-        ({"conversations": [{"role": "system", "content": "?"}]}, "row 2, turn 1: by 'system', not by 'user'"),
+        (talk(), "row 2: an empty conversation"),
+        (talk(f"{QUESTION} Step 1: a", "good"), "row 2, turn 2: 'assistant' says 'good'; the user says a step"),
+        (talk(f"{QUESTION} Step 1: a", ""), "row 2, turn 2: 'assistant' says ''"),
+        ({"conversations": [{"role": "system", "content": "?"}]}, "row 2, turn 1: 'system' says '[?]'"),
         ({"conversations": ["?"]}, "row 2, turn 1: a str; it should be an object with a field 'role'"),
         ({"conversations": [{"role": "user"}]}, "row 2, turn 1: the field 'content' is missing"),
         ({"messages": []}, "row 2: the field 'conversations' is missing; there is messages"),

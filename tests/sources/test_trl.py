@@ -19,7 +19,7 @@ def test_trl_rows_keep_hard_and_soft_labels(written):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"labels": [True]}, r"2 steps but 1 labels; each step needs one label"),
+        ({"labels": [True]}, r"2 steps but 1 labels; each needs one"),
         ({"labels": ["+", "-"]}, r"the label of step 1 is '\+'; it should be 1 \(good\), 0 \(bad\)"),
         ({"labels": None}, "the field 'labels' is a NoneType, not a list"),
         ({"prompt": [{"role": "user", "content": "?"}]}, "the field 'prompt' is a list, not a str"),
