@@ -31,18 +31,16 @@ def test_the_two_heads_that_stock_classes_lack_lie_beside_a_stock_backbone(tmp_p
     assert not list(skywork.glob("*.safetensors")) and not list(tmp_path.glob("*/*.py"))
 
 
-@pytest.mark.parametrize(
-    ("family", "architecture"),
-    [
-        ("math-shepherd", "LlamaForCausalLM"),
-        ("rlhflow", "LlamaForCausalLM"),
-        ("trl", "Qwen2ForTokenClassification"),
-        ("skywork-reward-v2", "Qwen3ForSequenceClassification"),
-    ],
-)
-def test_the_others_are_stock_checkpoints_that_a_seed_repeats(tmp_path, family, architecture):
+ARCHITECTURES = {
+    "math-shepherd": "LlamaForCausalLM", "rlhflow": "LlamaForCausalLM", "trl": "Qwen2ForTokenClassification",
+    "skywork-reward-v2": "Qwen3ForSequenceClassification",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", ARCHITECTURES)
+def test_the_others_are_stock_checkpoints_that_a_seed_repeats(tmp_path, family):
     first, again, other = (write_tiny_checkpoint(family, tmp_path / str(i), seed) for i, seed in enumerate([1, 1, 2]))
-    assert config(first)["architectures"] == [architecture]
+    assert config(first)["architectures"] == [ARCHITECTURES[family]]
     a, b, c = (load_file(folder / "model.safetensors") for folder in (first, again, other))
     assert all(torch.equal(a[name], b[name]) for name in a)
     assert any(not torch.equal(a[name], c[name]) for name in a)
