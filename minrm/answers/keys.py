@@ -154,7 +154,7 @@ def _set_key(items: list[str]) -> str:
 
 
 def _split(text: str) -> list[str]:
-    """The parts between commas that stand outside all brackets; no parts if a bracket never closes or closes too early."""
+    """The parts between commas that stand outside all brackets; no parts if a bracket closes too early or never."""
     parts, depth = [""], 0
     for character in text:
         depth += (character in "([{") - (character in ")]}")
