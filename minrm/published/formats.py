@@ -9,8 +9,8 @@
     trl-paragraphs     text: each step ended by two line breaks         two classes at the last break's last token
     skywork-reward-v2  chat: the prompt and its response                one reward at the last token (Bradley–Terry)
 
-The formats were read in model cards and the publishers' code (`Format.source`); the weights could not be loaded while
-this was written, so each format is proven on tiny models of its layout.
+Read in model cards and the publishers' code (`Format.source`). No weights were loaded for that: each format is proven
+on tiny models of its layout.
 """
 
 from __future__ import annotations
@@ -172,8 +172,7 @@ FORMATS = {
         reward=True),
 }  # fmt: skip
 
-# Hub name → family, and parameters in billions, as loaded (a head over the vocabulary only where it is read): counted
-# on the config's shape; a test counts again.
+# Hub name → family, and parameters in billions, as loaded (a head over the vocabulary only where it is read).
 MODELS = {
     "peiyi9979/math-shepherd-mistral-7b-prm": ("math-shepherd", 7.242),
     "RLHFlow/Llama3.1-8B-PRM-Mistral-Data": ("rlhflow", 8.030),

@@ -90,8 +90,7 @@ def sentencepiece() -> PreTrainedTokenizerFast:
     tokenizer.train_from_iterator([TEXT + "+ - ки 0 1 2 3 4 5 6 7 8"] * 3, trainers.BpeTrainer(**options))
     tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
     tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
-    names = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token="</s>")
 
 
 def byte_level(specials: list[str], template: str) -> PreTrainedTokenizerFast:
@@ -99,9 +98,8 @@ def byte_level(specials: list[str], template: str) -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.BPE())
     split = pre_tokenizers.Split(Regex(WORDS), "isolated")
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(False, use_regex=False)])
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=330, initial_alphabet=alphabet, show_progress=False)
-    tokenizer.train_from_iterator([TEXT] * 3, trainer)
+    options: dict[str, Any] = {"initial_alphabet": pre_tokenizers.ByteLevel.alphabet(), "show_progress": False}
+    tokenizer.train_from_iterator([TEXT] * 3, trainers.BpeTrainer(vocab_size=330, **options))
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in specials])
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, chat_template=template)
@@ -112,8 +110,8 @@ def llama_tokenizer() -> PreTrainedTokenizerFast:
     start = "<|begin_of_text|>"
     tokenizer = byte_level([start, "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"], LLAMA_CHAT)
     tokenizer.bos_token, tokenizer.eos_token = start, "<|eot_id|>"
-    specials = [(start, tokenizer.bos_token_id)]
-    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(f"{start} $A", special_tokens=specials)
+    processor = processors.TemplateProcessing(f"{start} $A", special_tokens=[(start, tokenizer.bos_token_id)])
+    tokenizer.backend_tokenizer.post_processor = processor
     return tokenizer
 
 

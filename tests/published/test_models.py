@@ -45,8 +45,7 @@ def test_a_score_is_made_of_step_scores_and_a_list_of_steps_is_read_as_its_text(
     model = models[family]
     (steps,) = model.step_scores([QUESTION], [SOLUTION])
     assert steps.dtype == np.float64 and steps.shape == (2,) and ((steps > 0) & (steps < 1)).all()
-    made = {"product": steps.prod(), "min": steps.min(), "last": steps[-1], "mean": steps.mean()}
-    for how, value in made.items():
+    for how, value in {"product": steps.prod(), "min": steps.min(), "last": steps[-1], "mean": steps.mean()}.items():
         assert model.score([QUESTION], [SOLUTION], how) == pytest.approx(value)
     as_list = model.step_scores([QUESTION], [["Mia has 3 fewer: 9 - 3 = 6.", "6 + 5 = 11\n\n# Answer\n\n11"]])
     np.testing.assert_allclose(as_list[0], steps, atol=1e-6)
@@ -62,9 +61,7 @@ def test_a_checkpoint_of_ours_loads_as_its_kind(folders, monkeypatch):
 
 def test_an_unknown_name_or_family_says_what_is_possible(folders, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(
-        InputError, match=r"^no-such/model is neither a folder nor .*published\.sizes\(\)\) needs like="
-    ):
+    with pytest.raises(InputError, match=r"^no-such/model is neither a folder .*published\.sizes\(\)\) needs like="):
         load_published("no-such/model")
     with pytest.raises(InputError, match="no family 'qwen'; the families are math-shepherd, "):
         load_published(folders["trl"], like="qwen")
@@ -74,30 +71,26 @@ def test_an_unknown_name_or_family_says_what_is_possible(folders, monkeypatch):
         load_published(folders["rlhflow"])
 
 
-@pytest.mark.parametrize(
-    ("family", "like", "message"),
-    [
-        ("math-shepherd", "trl", "holds no score"),
-        ("trl", "skywork-o1-prm", "holds no v_head.summary"),
-        ("skywork-o1-prm", "qwen-math-prm", "holds no score.0"),
-        ("trl", "math-shepherd", "holds no lm_head"),
-        ("rlhflow", "qwen-math-prm", "needs a Qwen 2 backbone"),
-    ],
-)
-def test_a_checkpoint_without_the_tensors_of_the_head_is_refused(folders, family, like, message):
-    with pytest.raises(InputError, match=f"{message}.*give another like="):
+WRONG = [
+    ("math-shepherd", "trl", "holds no score"), ("trl", "skywork-o1-prm", "holds no v_head.summary"),
+    ("skywork-o1-prm", "qwen-math-prm", "holds no score.0"), ("trl", "math-shepherd", "holds no lm_head"),
+    ("rlhflow", "qwen-math-prm", "needs a Qwen 2 backbone"), ("trl", "skywork-reward-v2", "2 labels, not 1|holds no"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("family", "like", "message"), WRONG)
+def test_a_checkpoint_with_another_head_is_refused(folders, family, like, message):
+    with pytest.raises(InputError, match=f"({message}).*give another like="):
         load_published(folders[family], like=like)
 
 
-def test_a_single_missing_tensor_and_a_head_of_another_width_are_seen(tmp_path):
+def test_a_single_missing_tensor_is_seen(tmp_path):
     folder = write_tiny_checkpoint("qwen-math-prm", tmp_path / "qwen")
     tensors = load_file(folder / "model.safetensors")
     del tensors["score.2.bias"]
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(InputError, match="holds no score.2.bias"):
         load_published(folder, like="qwen-math-prm")
-    with pytest.raises(InputError, match="holds no|labels, not 1"):
-        load_published(write_tiny_checkpoint("trl", tmp_path / "trl"), like="skywork-reward-v2")
 
 
 @pytest.mark.parametrize("family", ["qwen-math-prm", "skywork-o1-prm"])
