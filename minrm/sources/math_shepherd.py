@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import minrm.sources.reading as reading
 from minrm.errors import InputError
-from minrm.sources import reading
-from minrm.sources.reading import LABELS, NO_START, Row, Rows, Source, collect, process_row, texts
+from minrm.sources.reading import Row, Rows, Source
 
 _TAG = "ки"  # Math-Shepherd's: rare in English, and one token to its model
 
@@ -19,7 +19,7 @@ def math_shepherd(path: Source = "peiyi9979/Math-Shepherd", split: str = "train"
     """
 
     def convert(record: Row, where: str) -> list[Row] | str:
-        text, label = texts(record, where, "input", "label")
+        text, label = reading.texts(record, where, "input", "label")
         *steps, rest = text.split(_TAG)
         if not steps:
             raise InputError(f"{where}: no step tag {_TAG!r} in the input; is this Math-Shepherd?")
@@ -27,18 +27,18 @@ def math_shepherd(path: Source = "peiyi9979/Math-Shepherd", split: str = "train"
         end = -1
         for step in steps:
             end += len(step) + 1
-            labels.append(LABELS.get(label[end : end + 1]))
+            labels.append(reading.LABELS.get(label[end : end + 1]))
         if None in labels:
             place = f"tag {labels.index(None) + 1} of {len(steps)}"
             raise InputError(f"{where}: the label has no + or - in place of {place} in the input; fetch the file again")
         parts = reading.split_question(steps[0])
         if parts is None:
-            return NO_START
+            return reading.NO_START
         steps = [parts[1], *steps[1:]]
         if rest.strip():
             steps, labels = [*steps, rest], [*labels, None]
         if any(len(reading.NUMBER.findall(step)) > 1 for step in steps):
             return "a step without its tag"
-        return process_row(parts[0], [reading.without_annotations(step) for step in steps], labels)
+        return reading.process_row(parts[0], [reading.without_annotations(step) for step in steps], labels)
 
-    return collect("Math-Shepherd", "process", convert, path, streaming, split=split)
+    return reading.collect("Math-Shepherd", "process", convert, path, streaming, split=split)
