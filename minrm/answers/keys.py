@@ -48,18 +48,16 @@ _THOUSANDS = re.compile(
 _DEFINITION = re.compile(r"(?:[A-Za-z]|[A-Za-z]_\{?\w+\}?|[A-Za-z] ?\([a-z]\))\s*(?:=|\\in(?![a-z]))(?!.*=)\s*(?=\S)")
 _MATRIX = re.compile(r"\\begin\{[pbv]?matrix\}(.*)\\end\{[pbv]?matrix\}")
 _FORMULA = re.compile(r"[0-9\\+*/^-]")
-_NO_FORMULA = re.compile(  # bases, numbers side by side; what the parser would expand; deep brackets take it seconds
-    r"[0-9]_|(?<!_)[0-9] [0-9]|\.[0-9]+\.|binom.*[0-9]{5}|(?:[({].*){13}"
-)
+# bases, numbers side by side; what the parser would expand; deep brackets take it seconds
+_NO_FORMULA = re.compile(r"[0-9]_|(?<!_)[0-9] [0-9]|\.[0-9]+\.|binom.*[0-9]{5}|(?:[({].*){13}")
 _WORD = re.compile(r"(?<![\\A-Za-z])(?!(?:sin|cos|tan|log|exp|sqrt|frac|[pbv]matrix)\b)[A-Za-z]{3,}")
 
 
 def same_answer(a: str | None, b: str | None) -> bool:
     """Whether two final answers say the same: `18`, `18.0`, `$18`, `18 eggs`; `1/2`, `0.5`, `\\frac12`; `x=5`, `5`.
 
-    The same as equal keys, so it groups answers without contradiction. No answer (None, "") is the same as nothing,
-    not even as itself. Units are not compared, and `20%` is 20. Decimals count to 12 digits: `0.333` is not `1/3`.
-    Never raises, whatever the text is.
+    Compares keys, so it groups answers without contradiction. No answer (None, "") equals nothing, not even itself.
+    Units are not compared, and `20%` is 20. Decimals count to 12 digits: `0.333` is not `1/3`. Never raises.
     """
     key = answer_key(a)
     return key is not None and key == answer_key(b)
@@ -72,9 +70,7 @@ def answer_key(answer: str | None) -> str | None:
     Numbers become decimals (integers exact, others of 12 digits), a set `{1, 2}`, a point or open interval `(1, 2)`,
     a formula its value at fixed places, and all else its words in small letters.
     """
-    if answer is None:
-        return None
-    text = answer.strip()
+    text = (answer or "").strip()
     if re.fullmatch(r"-?[1-9][0-9]{0,8}|0", text):  # the common case needs none of the below
         return text
     if len(text) > LONGEST:
@@ -131,8 +127,8 @@ def _parts_key(text: str) -> str | None:
     if "\\cup" in text:
         return " ∪ ".join(sorted(_key(part) for part in text.split("\\cup")))
     if re.fullmatch(r"\\\{.*\\\}", text):
-        return _set_key(_split(text[2:-2], ","))
-    inside = _split(text[1:-1], ",") if re.fullmatch(r"[(\[].*[)\]]", text) else []
+        return _set_key(_split(text[2:-2]))
+    inside = _split(text[1:-1]) if re.fullmatch(r"[(\[].*[)\]]", text) else []
     if len(inside) == 1 and text[0] + text[-1] == "()":
         return _key(inside[0])
     if len(inside) > 1:
@@ -142,7 +138,7 @@ def _parts_key(text: str) -> str | None:
         if not {"<", "≤"} & set(sides):  # read from the small side to the large one
             sides = [{">": "<", "≥": "≤"}.get(side, side) for side in reversed(sides)]
         return " ".join(side if side in ("<", "≤", ">", "≥") else _key(side) for side in sides)
-    items = _split(re.sub(r",? (?:and|or) ", ",", text), ",")
+    items = _split(re.sub(r",? (?:and|or) ", ",", text))
     return _set_key(items) if len(items) > 1 and not _WORD.search(", ".join(items)) else None
 
 
@@ -157,14 +153,14 @@ def _set_key(items: list[str]) -> str:
     return "{" + ", ".join(sorted({_key(item) for item in items if item.strip()})) + "}"
 
 
-def _split(text: str, separator: str) -> list[str]:
-    """Split at separators that stand outside all brackets; no parts if a bracket never closes or closes too early."""
+def _split(text: str) -> list[str]:
+    """The parts between commas that stand outside all brackets; no parts if a bracket closes too early or never."""
     parts, depth = [""], 0
     for character in text:
         depth += (character in "([{") - (character in ")]}")
         if depth < 0:
             return []
-        if character == separator and depth == 0:
+        if character == "," and depth == 0:
             parts.append("")
         else:
             parts[-1] += character

@@ -1,7 +1,5 @@
 """How published reward models read a solution: one small record for each family.
 
-A tokenizer, a question and its steps become ids and the positions that are read, one for each step.
-
     family             written as                                       read
     math-shepherd      lines `Step 1: …`, each ended by the tag ` ки`   `+` against `-` at the tag
     rlhflow            chat: each step a user turn, answered by `+`     `+` against `-`, one token before that answer
@@ -11,8 +9,8 @@ A tokenizer, a question and its steps become ids and the positions that are read
     trl-paragraphs     text: each step ended by two line breaks         two classes at the last break's last token
     skywork-reward-v2  chat: the prompt and its response                one reward at the last token (Bradley–Terry)
 
-The formats were read in model cards and the publishers' code (`Format.source`); the weights could not be loaded while
-this was written, so each format is proven on tiny models of its layout.
+Read in model cards and the publishers' code (`Format.source`). No weights were loaded for that: each format is proven
+on tiny models of its layout.
 """
 
 from __future__ import annotations
@@ -23,16 +21,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import transformers
 from jinja2 import TemplateError
 from torch import nn
-from transformers import (
-    AutoModelForCausalLM,
-    AutoModelForSequenceClassification,
-    AutoModelForTokenClassification,
-    Qwen2Config,
-    Qwen2Model,
-    Qwen2PreTrainedModel,
-)
 
 from minrm.errors import InputError
 
@@ -46,28 +37,23 @@ REMEDY = "take the tokenizer published with the model"
 
 @dataclass(frozen=True)
 class Format:
-    """How one family is read.
+    """How one family is read."""
 
-    loads: the class that holds its tensors. encode: (tokenizer, question, steps) to ids and positions. source: where
-    the format was read. label_tokens: the logits of `+` and `-` in the vocabulary are read, not a head. reward: the
-    response is read as one text, and the model returns a reward instead of a probability.
-    """
-
-    loads: Any
-    encode: Callable[[Any, str, list[str]], Encoded]
-    source: str
-    label_tokens: bool = False
-    reward: bool = False
+    loads: Any  # the class that holds its tensors
+    encode: Callable[[Any, str, list[str]], Encoded]  # of a tokenizer, a question and its steps
+    source: str  # where the format was read
+    label_tokens: bool = False  # the logits of `+` and `-` in the vocabulary are read, not a head
+    reward: bool = False  # the response is read as one text, and the model returns a reward instead of a probability
 
 
-class _Qwen2WithHead(Qwen2PreTrainedModel):
+class _Qwen2WithHead(transformers.Qwen2PreTrainedModel):
     add_head: Any
 
     def __init__(self, config: Any) -> None:
-        if not isinstance(config, Qwen2Config):
+        if not isinstance(config, transformers.Qwen2Config):
             raise InputError(f"this head needs a Qwen 2 backbone, not {config.model_type}; give another like=")
         super().__init__(config)
-        self.model = Qwen2Model(config)
+        self.model = transformers.Qwen2Model(config)
         self.add_head(config.hidden_size)
         self.post_init()
 
@@ -109,12 +95,9 @@ def _chat(tokenizer: Any, *turns: tuple[str, str]) -> list[int]:
         text = tokenizer.apply_chat_template(messages, tokenize=False, date_string=DATE)
     except (TemplateError, ValueError) as error:
         raise InputError(f"no chat template for these turns ({error}); {REMEDY}") from error
-    end = 0
-    for role, content in turns:
-        start = text.find(content.strip(), end)
-        if start < 0:
-            raise InputError(f"the chat template leaves out the {role} turn; {REMEDY}")
-        end = start + len(content.strip())
+    missing = [role for role, content in turns if content.strip() not in text]
+    if missing:
+        raise InputError(f"the chat template leaves out the {missing[0]} turn; {REMEDY}")
     return _ids(tokenizer, text, add_special_tokens=False)
 
 
@@ -155,8 +138,7 @@ def _skywork_o1_prm(tokenizer: Any, question: str, steps: list[str]) -> Encoded:
 def _trl(tokenizer: Any, question: str, steps: list[str], separator: str) -> Encoded:
     """Each beginning of the text, up to a separator, is tokenised as if it stood alone, as in TRL's guide.
 
-    TRL's trainer tokenised steps and separators apart and wrote none after the question; the published figures were
-    measured as in the guide.
+    The published figures were measured so. TRL's trainer tokenised otherwise: no separator after the question.
     """
     texts = [separator.join([question, *steps[:count]]) + separator for count in range(1, len(steps) + 1)]
     rows = [_ids(tokenizer, text) for text in texts]
@@ -175,22 +157,22 @@ def _skywork_reward(tokenizer: Any, prompt: str, response: list[str]) -> Encoded
 # one token earlier than the last).
 _TRL_GUIDE = "TRL's guide to PRMTrainer; huggingface/ProcessBench, code/run_eval_prm_trl.py"
 FORMATS = {
-    "math-shepherd": Format(AutoModelForCausalLM, _math_shepherd, "card's example (public copies of its code); card of "
-        "the data; huggingface/search-and-learn (the ids)", label_tokens=True),
-    "rlhflow": Format(AutoModelForCausalLM, _rlhflow, "RLHFlow/RLHF-Reward-Modeling, math-rm/prm_evaluate.py and "
-        "README.md, to which the card points", label_tokens=True),
+    "math-shepherd": Format(transformers.AutoModelForCausalLM, _math_shepherd, "card's example (public copies of its "
+        "code); card of the data; huggingface/search-and-learn (the ids)", label_tokens=True),
+    "rlhflow": Format(transformers.AutoModelForCausalLM, _rlhflow, "RLHFlow/RLHF-Reward-Modeling, math-rm/"
+        "prm_evaluate.py and README.md, to which the card points", label_tokens=True),
     "qwen-math-prm": Format(Qwen2WithClasses, _qwen_math_prm, "card and config.json; the head in vllm-project/vllm, "
         "model_executor/models/qwen2_rm.py"),
     "skywork-o1-prm": Format(Qwen2WithValue, _skywork_o1_prm, "SkyworkAI/skywork-o1-prm-inference (io_utils.py, "
         "prm_model.py, in huggingface/search-and-learn); config.json and special_tokens_map.json"),
-    "trl": Format(AutoModelForTokenClassification, partial(_trl, separator="\n"), _TRL_GUIDE),
-    "trl-paragraphs": Format(AutoModelForTokenClassification, partial(_trl, separator="\n\n"), _TRL_GUIDE +
-        "; huggingface/search-and-learn, recipes/training/README.md (the separator)"),
-    "skywork-reward-v2": Format(AutoModelForSequenceClassification, _skywork_reward, "card's example", reward=True),
+    "trl": Format(transformers.AutoModelForTokenClassification, partial(_trl, separator="\n"), _TRL_GUIDE),
+    "trl-paragraphs": Format(transformers.AutoModelForTokenClassification, partial(_trl, separator="\n\n"),
+        _TRL_GUIDE + "; huggingface/search-and-learn, recipes/training/README.md (the separator)"),
+    "skywork-reward-v2": Format(transformers.AutoModelForSequenceClassification, _skywork_reward, "card's example",
+        reward=True),
 }  # fmt: skip
 
-# Hub name → family, and parameters in billions, as loaded (a head over the vocabulary only where it is read): counted
-# on the config's shape; a test counts again.
+# Hub name → family, and parameters in billions, as loaded (a head over the vocabulary only where it is read).
 MODELS = {
     "peiyi9979/math-shepherd-mistral-7b-prm": ("math-shepherd", 7.242),
     "RLHFlow/Llama3.1-8B-PRM-Mistral-Data": ("rlhflow", 8.030),

@@ -20,7 +20,6 @@ from minrm.errors import InputError
 from minrm.orm import OutcomeRewardModel
 from minrm.prm import ProcessRewardModel, logits_are_linear, token_logits
 from minrm.published.formats import FORMATS, MODELS, Encoded, Format, token_id
-from minrm.reward_model import batches, finite_float64, score_once
 from minrm.text import CORRECT, split_steps
 
 T4_WEIGHTS = 13.0  # GB: of a T4's 16 PyTorch sees 15.8; the rest is for CUDA itself and the activations
@@ -38,10 +37,10 @@ def load_published(
     if like is not None and like not in FORMATS:
         raise InputError(f"no family {like!r}; the families are {', '.join(FORMATS)}")
     family = like or MODELS.get(str(name), ("",))[0]
+    dtype = dtype or loading.compute_dtype(loading.pick_device(device))
     if not family:
         return _load_ours(name, tokenizer=tokenizer, device=device, dtype=dtype)
     form = FORMATS[family]
-    dtype = dtype or loading.compute_dtype(loading.pick_device(device))
     model, tokenizer = loading.load(form.loads, name, tokenizer=tokenizer, device=device, dtype=dtype)
     missing: Any = model.missing
     if missing:
@@ -50,22 +49,19 @@ def load_published(
 
 
 def _load_ours(name: str | Path, **options: Any) -> Any:
-    remedy = f"a published model in a folder, or under another name, needs like=, one of {', '.join(FORMATS)}"
     complaints: list[InputError] = []
     for kind in (OutcomeRewardModel, ProcessRewardModel, BradleyTerryRewardModel):
+        config = None
         try:
             config = loading.check_kind(kind.auto_class, name, "a reward model")
-        except InputError as error:
-            if error.__cause__ and not Path(name).is_dir():  # nothing there, or not within reach
-                raise InputError(f"{error}; minrm.published.sizes() lists the published models") from error
-            complaints.append(error)
-            continue
-        try:
             kind.check_config(name, config)
         except InputError as error:
-            complaints.insert(0, error)  # the class is right, so this says more
+            complaints.insert(len(complaints) if config is None else 0, error)  # of the right class, it says more
+            if error.__cause__:  # nothing there, or not within reach
+                break
         else:
             return kind.from_pretrained(name, **options)
+    remedy = f"another copy of a published model (see minrm.published.sizes()) needs like=, one of {', '.join(FORMATS)}"
     raise InputError(f"{complaints[0]}; {remedy}")
 
 
@@ -90,10 +86,11 @@ class Published(nn.Module):
             self.label_ids = [token_id(tokenizer, sign) for sign in "-+"]  # the class order of `text.py`
             self.logits_are_linear = logits_are_linear(model)
             return
-        self.head = (model.v_head["summary"] if hasattr(model, "v_head") else model.score).float()
-        expected = 1 if form.reward else 2
-        if isinstance(self.head, nn.Linear) and not hasattr(model, "v_head") and self.head.out_features != expected:
-            raise InputError(f"the head has {self.head.out_features} labels, not {expected}; give another like=")
+        value = hasattr(model, "v_head")
+        self.head = (model.v_head["summary"] if value else model.score).float()
+        labels, expected = getattr(self.head, "out_features", 2), 1 if form.reward or value else 2
+        if labels != expected:
+            raise InputError(f"the head has {labels} labels, not {expected}; give another like=")
 
     def tokenize(self, question: str, solution: str | Sequence[str]) -> Encoded:
         """Input ids and the positions that are read, one for each step. Raises InputError."""
@@ -119,30 +116,30 @@ class Published(nn.Module):
         return self.head(states.float())
 
     def _read(
-        self, questions: Sequence[str], solutions: Sequence[Any], worst: Tensor, batch_tokens: int, progress: bool
+        self, questions: Sequence[str], solutions: Sequence[Any], batch_tokens: int = 16384, progress: bool = False
     ) -> list[Tensor]:
         """The numbers read at the positions of each row, float64: rewards, or log-odds that the step is good."""
 
         def read(questions: list[str], solutions: list[Any], numbers: list[int]) -> list[Tensor]:
-            rows, masks = [], []
+            rows = []
             for question, solution, number in zip(questions, solutions, numbers, strict=True):
                 try:
-                    ids, positions = self.tokenize(question, solution)
+                    rows.append(self.tokenize(question, solution))
                 except InputError as error:
                     raise InputError(f"row {number}: {error}") from error
-                rows.append(ids)
-                masks.append(torch.zeros(len(ids), dtype=torch.bool).index_fill_(0, torch.tensor(positions), True))
-            name, values = "scoring" if progress else "", [worst] * len(rows)
+            ids, name = [ids for ids, _ in rows], "scoring" if progress else ""
+            masks = [torch.zeros(len(ids), dtype=torch.bool).index_fill(0, torch.tensor(at), True) for ids, at in rows]
+            values = [torch.empty(0)] * len(rows)
             with reward_model.evaluating(self):
-                for batch, inputs in batches(rows, self.tokenizer, self.model, batch_tokens, name, numbers):
-                    at = reward_model.pad_as([masks[row] for row in batch], False, self.tokenizer)  # [B, T]
-                    logits = finite_float64(self(**inputs, at=at.to(self.model.device)), self.model)
-                    flat = logits[:, CORRECT] - logits[:, 1 - CORRECT] if logits.shape[1] == 2 else logits[:, 0]  # [S]
-                    for row, part in zip(batch, flat.split(at.sum(dim=1).tolist()), strict=True):
+                for batch, inputs in reward_model.batches(ids, self.tokenizer, self.model, batch_tokens, name, numbers):
+                    at = reward_model.pad_as([masks[row] for row in batch], False, self.tokenizer.padding_side)
+                    logits = reward_model.finite_float64(self(**inputs, at=at.to(self.model.device)), self.model)
+                    odds = logits[:, CORRECT] - logits[:, 1 - CORRECT] if logits.shape[1] == 2 else logits[:, 0]
+                    for row, part in zip(batch, odds.split(at.sum(dim=1).tolist()), strict=True):
                         values[row] = part
             return values
 
-        return score_once(questions, solutions, read, worst)
+        return reward_model.score_once(questions, solutions, read, torch.empty(0))
 
 
 class PublishedProcessModel(Published):
@@ -150,12 +147,9 @@ class PublishedProcessModel(Published):
 
     score = ProcessRewardModel.score
 
-    def step_scores(
-        self, questions: Sequence[str], solutions: Sequence[Any], *, batch_tokens: int = 16384, progress: bool = False
-    ) -> list[np.ndarray]:
-        """P(good) of each step of each solution: float64 [steps], in the order given; no step, no score."""
-        log_odds = self._read(questions, solutions, torch.empty(0), batch_tokens, progress)
-        return [torch.sigmoid(steps).numpy() for steps in log_odds]
+    def step_scores(self, questions: Sequence[str], solutions: Sequence[Any], **options: Any) -> list[np.ndarray]:
+        """P(good) of each step of each solution: float64 [steps]; options as in `ProcessRewardModel.step_scores`."""
+        return [torch.sigmoid(odds).numpy() for odds in self._read(questions, solutions, **options)]
 
 
 class PublishedRewardModel(Published):
@@ -163,9 +157,7 @@ class PublishedRewardModel(Published):
 
     preference = BradleyTerryRewardModel.preference
 
-    def score(
-        self, prompts: Sequence[str], responses: Sequence[Any], *, batch_tokens: int = 16384, progress: bool = False
-    ) -> np.ndarray:
+    def score(self, prompts: Sequence[str], responses: Sequence[Any], **options: Any) -> np.ndarray:
         """The raw reward of each response: float64 [N], in the order given; an empty one has the worst, -inf."""
-        worst = torch.tensor([-torch.inf])
-        return np.array([float(reward) for reward in self._read(prompts, responses, worst, batch_tokens, progress)])
+        rewards = self._read(prompts, responses, **options)
+        return np.array([float(reward) if len(reward) else -np.inf for reward in rewards])

@@ -1,31 +1,22 @@
 """Tiny models in the layouts of published ones, so that pages and tests need no download.
 
-`write_tiny_checkpoint(family, folder)` writes a reward model as its publishers do (architecture, tensor names, kind of
-tokenizer, chat template) with random weights: its scores mean nothing, but they must equal what the publisher's own
-steps compute. `with_chat_template(model, folder)` writes a language model of the world as a chat model, in place of the
-public one of the GPU chapter.
+A reward model is written as its publishers do (architecture, tensor names, kind of tokenizer, chat template), with
+random weights: its scores mean nothing, but they must equal what the publisher's own steps compute.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import (
-    LlamaConfig,
-    LlamaForCausalLM,
-    PreTrainedTokenizerFast,
-    Qwen2Config,
-    Qwen2ForCausalLM,
-    Qwen2ForTokenClassification,
-    Qwen3Config,
-    Qwen3ForSequenceClassification,
-)
+from transformers import PreTrainedTokenizerFast
 
 from minrm import loading
 from minrm.errors import InputError
@@ -51,20 +42,18 @@ SHAPE: dict[str, Any] = {
 
 def write_tiny_checkpoint(family: str, folder: str | Path, seed: int = 0) -> Path:
     """The folder, with a tiny checkpoint in the layout of `family`, a key of `minrm.published.formats.FORMATS`."""
-    if family not in _STOCK | _OWN_HEADS:
-        raise InputError(f"no tiny checkpoint for {family!r}; there are {', '.join(_STOCK | _OWN_HEADS)}")
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    if family not in _LAYOUTS:
+        raise InputError(f"no tiny checkpoint for {family!r}; there are {', '.join(_LAYOUTS)}")
+    stock, make_tokenizer, fields = _LAYOUTS[family]
+    folder, tokenizer = Path(folder), make_tokenizer()
+    fields = fields | {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
     with loading.quiet(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if family in _OWN_HEADS:
-            tokenizer = _write_own_head(folder, *_OWN_HEADS[family])
-        else:
-            model, config, make_tokenizer, labels = _STOCK[family]
-            tokenizer = make_tokenizer()
-            options = SHAPE | {"num_labels": labels, "pad_token_id": tokenizer.pad_token_id}
-            model(config(vocab_size=len(tokenizer), **options)).save_pretrained(folder)
+        model = stock(stock.config_class(**SHAPE | fields))
+        model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
+        if family in _OWN_HEADS:
+            _add_own_head(model, folder, *_OWN_HEADS[family])
     return folder
 
 
@@ -77,25 +66,19 @@ def with_chat_template(model: str | Path, folder: str | Path) -> Path:
     return Path(folder)
 
 
-def _write_own_head(folder: Path, architecture: str, heads: dict[str, tuple[int, int]], value: bool) -> Any:
-    """A Qwen 2 under a head that stock classes lack. The config names Python files, as published; none is written.
-
-    value: a value head is published as a pickle, among the tensors of a model with tied embeddings.
-    """
-    tokenizer = qwen_tokenizer()
-    config = Qwen2Config(vocab_size=len(tokenizer), tie_word_embeddings=value, **SHAPE)
-    tensors = dict(Qwen2ForCausalLM(config).state_dict())
+def _add_own_head(model: Any, folder: Path, architecture: str, heads: dict[str, tuple[int, int]]) -> None:
+    """Add a head that stock classes lack. The config names Python files, as published; none of them is written."""
+    tensors = dict(model.state_dict())
     for head, shape in heads.items():
         tensors |= {f"{head}.{name}": tensor for name, tensor in torch.nn.Linear(*shape).state_dict().items()}
-    if value:
-        tokenizer.bos_token = "<|im_start|>"
+    if model.config.tie_word_embeddings:  # published as a pickle
+        (folder / "model.safetensors").unlink()
         torch.save(tensors, folder / "pytorch_model.bin")
     else:
         save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     code = {"AutoModel": "modeling_qwen2_rm.Model", "AutoConfig": "configuration_qwen2_rm.Config"}
-    fields = config.to_dict() | {"architectures": [architecture], "auto_map": code}
+    fields = model.config.to_dict() | {"architectures": [architecture], "auto_map": code}
     (folder / "config.json").write_text(json.dumps(fields, indent=1), encoding="utf-8")
-    return tokenizer
 
 
 def sentencepiece() -> PreTrainedTokenizerFast:
@@ -107,8 +90,7 @@ def sentencepiece() -> PreTrainedTokenizerFast:
     tokenizer.train_from_iterator([TEXT + "+ - ки 0 1 2 3 4 5 6 7 8"] * 3, trainers.BpeTrainer(**options))
     tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
     tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
-    names = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token="</s>")
 
 
 def byte_level(specials: list[str], template: str) -> PreTrainedTokenizerFast:
@@ -116,9 +98,8 @@ def byte_level(specials: list[str], template: str) -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.BPE())
     split = pre_tokenizers.Split(Regex(WORDS), "isolated")
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(False, use_regex=False)])
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=330, initial_alphabet=alphabet, show_progress=False)
-    tokenizer.train_from_iterator([TEXT] * 3, trainer)
+    options: dict[str, Any] = {"initial_alphabet": pre_tokenizers.ByteLevel.alphabet(), "show_progress": False}
+    tokenizer.train_from_iterator([TEXT] * 3, trainers.BpeTrainer(vocab_size=330, **options))
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in specials])
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, chat_template=template)
@@ -129,26 +110,30 @@ def llama_tokenizer() -> PreTrainedTokenizerFast:
     start = "<|begin_of_text|>"
     tokenizer = byte_level([start, "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"], LLAMA_CHAT)
     tokenizer.bos_token, tokenizer.eos_token = start, "<|eot_id|>"
-    specials = [(start, tokenizer.bos_token_id)]
-    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(f"{start} $A", special_tokens=specials)
+    processor = processors.TemplateProcessing(f"{start} $A", special_tokens=[(start, tokenizer.bos_token_id)])
+    tokenizer.backend_tokenizer.post_processor = processor
     return tokenizer
 
 
-def qwen_tokenizer() -> PreTrainedTokenizerFast:
-    """With Qwen's special tokens and chat template; no start token."""
+def qwen_tokenizer(start: str | None = None) -> PreTrainedTokenizerFast:
+    """With Qwen's special tokens and chat template; knows a start token only by name, and adds none."""
     tokenizer = byte_level(["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<extra_0>"], QWEN_CHAT)
-    tokenizer.eos_token, tokenizer.pad_token = "<|im_end|>", "<|endoftext|>"
+    tokenizer.bos_token, tokenizer.eos_token, tokenizer.pad_token = start, "<|im_end|>", "<|endoftext|>"
     return tokenizer
 
 
-_STOCK: dict[str, Any] = {  # family → model, config, tokenizer, labels of the head
-    "math-shepherd": (LlamaForCausalLM, LlamaConfig, sentencepiece, 2),
-    "rlhflow": (LlamaForCausalLM, LlamaConfig, llama_tokenizer, 2),
-    "trl": (Qwen2ForTokenClassification, Qwen2Config, qwen_tokenizer, 2),
-    "trl-paragraphs": (Qwen2ForTokenClassification, Qwen2Config, qwen_tokenizer, 2),
-    "skywork-reward-v2": (Qwen3ForSequenceClassification, Qwen3Config, qwen_tokenizer, 1),
-}
-_OWN_HEADS: dict[str, Any] = {  # family → architecture, layers of the head, is it a value head?
-    "qwen-math-prm": ("Qwen2ForProcessRewardModel", {"score.0": (SIZE, SIZE), "score.2": (SIZE, 2)}, False),
-    "skywork-o1-prm": ("Qwen2ForPrmModel", {"v_head.summary": (SIZE, 1)}, True),
+_LAYOUTS: dict[str, Any] = {  # family → stock class, tokenizer, fields of the config
+    "math-shepherd": (transformers.LlamaForCausalLM, sentencepiece, {}),
+    "rlhflow": (transformers.LlamaForCausalLM, llama_tokenizer, {}),
+    "qwen-math-prm": (transformers.Qwen2ForCausalLM, qwen_tokenizer, {}),
+    "skywork-o1-prm": (
+        transformers.Qwen2ForCausalLM, partial(qwen_tokenizer, "<|im_start|>"), {"tie_word_embeddings": True},
+    ),
+    "trl": (transformers.Qwen2ForTokenClassification, qwen_tokenizer, {}),
+    "trl-paragraphs": (transformers.Qwen2ForTokenClassification, qwen_tokenizer, {}),
+    "skywork-reward-v2": (transformers.Qwen3ForSequenceClassification, qwen_tokenizer, {"num_labels": 1}),
+}  # fmt: skip
+_OWN_HEADS: dict[str, Any] = {  # family → architecture, layers of the head
+    "qwen-math-prm": ("Qwen2ForProcessRewardModel", {"score.0": (SIZE, SIZE), "score.2": (SIZE, 2)}),
+    "skywork-o1-prm": ("Qwen2ForPrmModel", {"v_head.summary": (SIZE, 1)}),
 }

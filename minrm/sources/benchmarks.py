@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 from minrm.errors import InputError
-from minrm.sources.reading import Row, Rows, collect, get, process_row, texts
+from minrm.sources.reading import Row, Rows, Source, collect, get, process_row, texts
 from minrm.text import CORRECT, INCORRECT
 
 
-def processbench(path: str | os.PathLike = "Qwen/ProcessBench", split: str = "gsm8k", streaming: bool = False) -> Rows:
+def processbench(path: Source = "Qwen/ProcessBench", split: str = "gsm8k", streaming: bool = False) -> Rows:
     """ProcessBench (Zheng et al. 2024): where is the first error? By experts, for measuring only -> process rows.
 
     `label` is the index of the first step with an error, from 0, or -1: the steps before it are good, it is bad, those
@@ -17,7 +15,7 @@ def processbench(path: str | os.PathLike = "Qwen/ProcessBench", split: str = "gs
     without text.
     """
 
-    def convert(record: Row, where: str) -> tuple[list[Row], str]:
+    def convert(record: Row, where: str) -> list[Row] | str:
         steps, first = get(record, "steps", list, where), get(record, "label", int, where)
         if not -1 <= first < len(steps):
             remedy = "it is the index of the first error, from 0, or -1 for none"

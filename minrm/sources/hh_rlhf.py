@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 
 from minrm.errors import InputError
-from minrm.sources.reading import Row, Rows, collect, texts
+from minrm.sources.reading import Row, Rows, Source, collect, texts
 
 _TURN = "\n\nAssistant:"
 
 
 def hh_rlhf(
-    path: str | os.PathLike = "Anthropic/hh-rlhf",
+    path: Source = "Anthropic/hh-rlhf",
     split: str = "train",
     data_dir: str | None = None,
     streaming: bool = False,
@@ -23,16 +23,15 @@ def hh_rlhf(
     empty. split, data_dir ("harmless-base", …): of the hub's data.
     """
 
-    def convert(record: Row, where: str) -> tuple[list[Row], str]:
+    def convert(record: Row, where: str) -> list[Row] | str:
         chosen, rejected = texts(record, where, "chosen", "rejected")
         start = chosen.rfind(_TURN, 0, len(os.path.commonprefix([chosen, rejected])))
         if start < 0:
-            remedy = "so there is no prompt; is this HH-RLHF?"
-            raise InputError(f"{where}: the dialogues have no {_TURN!r} in common, {remedy}")
+            raise InputError(f"{where}: the dialogues have no {_TURN!r} in common; is this HH-RLHF?")
         end = start + len(_TURN)
         row = {"prompt": chosen[:end], "chosen": chosen[end:].strip(), "rejected": rejected[end:].strip()}
         if row["chosen"] == row["rejected"]:
-            return [], "chosen equals rejected"
-        return ([row], "") if row["chosen"] and row["rejected"] else ([], "an empty response")
+            return "chosen equals rejected"
+        return [row] if row["chosen"] and row["rejected"] else "an empty response"
 
     return collect("HH-RLHF", "pair", convert, path, streaming, split=split, data_dir=data_dir)

@@ -7,11 +7,11 @@ step are not successive steps: a row holds one path through them.
 
 from __future__ import annotations
 
-import os
+from functools import partial
 from typing import Any, NamedTuple
 
 from minrm.errors import InputError
-from minrm.sources.reading import Row, Rows, collect, get
+from minrm.sources.reading import Row, Rows, Source, collect, get
 from minrm.text import CORRECT, INCORRECT, labels_until_first_error
 
 _NEUTRAL = {"good": CORRECT, "bad": INCORRECT, "none": None}
@@ -22,9 +22,7 @@ class _Step(NamedTuple):
     rating: int | None  # None: not rated, or flagged by the person who rated it
 
 
-def prm800k(
-    path: str | os.PathLike, neutral: str = "good", alternatives: bool = False, streaming: bool = False
-) -> Rows:
+def prm800k(path: Source, neutral: str = "good", alternatives: bool = False, streaming: bool = False) -> Rows:
     """PRM800K (Lightman et al. 2023): solutions to MATH problems, each step rated by people -> process rows.
 
     The solution follows `chosen_completion`, else `human_completion` (a good step); where both are null it ends with
@@ -37,24 +35,23 @@ def prm800k(
     """
     if neutral not in _NEUTRAL:
         raise InputError(f"neutral={neutral!r}; it is one of {', '.join(map(repr, _NEUTRAL))}")
-
-    def convert(record: Row, where: str) -> tuple[list[Row], str]:
-        rows, cause = trajectory(record, where, neutral, alternatives)
-        with_text = [row for row in rows if all(step.strip() for step in row["steps"])]
-        return with_text, cause or ("" if with_text else "a step without text")
-
+    convert = partial(trajectory, neutral=neutral, alternatives=alternatives)
     return collect("PRM800K", "process", convert, path, streaming)
 
 
-def trajectory(record: Row, where: str, neutral: str = "good", alternatives: bool = False) -> tuple[list[Row], str]:
-    """The process rows of one record, and the cause where there are none, else ""; arguments as in `prm800k`.
+def trajectory(record: Row, where: str, neutral: str = "good", alternatives: bool = False) -> list[Row] | str:
+    """The process rows of one record, or the cause for which it is dropped; arguments as in `prm800k`.
 
     Where no completion is chosen, none written by the person and none bad, the path ends before that step.
     """
     question, label = get(record, "question", dict, where), get(record, "label", dict, where)
     problem, steps = get(question, "problem", str, where), get(label, "steps", list, where)
-    if cause := _cause(record, label):
-        return [], cause
+    if record.get("is_quality_control_question"):
+        return "quality control"
+    if record.get("is_initial_screening_question"):
+        return "initial screening"
+    if label.get("finish_reason") == "bad_problem":
+        return "problem reported as broken"
     path: list[_Step] = []
     rows: list[Row] = []
     for number, step in enumerate(steps, start=1):
@@ -70,15 +67,8 @@ def trajectory(record: Row, where: str, neutral: str = "good", alternatives: boo
     labels = [None if seen is None else _label(step, neutral) for step, seen in zip(path, reach, strict=True)]
     if any(label is not None for label in labels):
         rows.insert(0, _row(problem, path, labels))
-    return rows, "" if rows else "no step carries a label"
-
-
-def _cause(record: Row, label: Row) -> str:
-    if record.get("is_quality_control_question"):
-        return "quality control"
-    if record.get("is_initial_screening_question"):
-        return "initial screening"
-    return "problem reported as broken" if label.get("finish_reason") == "bad_problem" else ""
+    with_text = [row for row in rows if all(step.strip() for step in row["steps"])]
+    return with_text or ("a step without text" if rows else "no step carries a label")
 
 
 def _row(problem: str, path: list[_Step], labels: list[int | None]) -> Row:

@@ -11,7 +11,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,9 @@ from minrm.rows import check_row, read_rows
 from minrm.text import CORRECT, INCORRECT
 
 Row = dict[str, Any]
+Source = str | os.PathLike  # a file or a hub name
 Rows = Any  # a `datasets.Dataset`, or with streaming=True an iterator over rows
-Record = tuple[str, Row]  # where it stands, such as "train.jsonl, row 17", and what is there
+Convert = Callable[[Row, str], list[Row] | str]  # of a record and its place: rows, or the cause for which it is dropped
 LABELS = {"+": CORRECT, "-": INCORRECT}
 NUMBER = re.compile(r"^\s*step \d+\s*:\s*", re.IGNORECASE | re.MULTILINE)
 NO_START = "no 'Step 1:' says where the solution begins"
@@ -31,51 +31,26 @@ _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(?<!\.jsonl)(?<!\.json)(?<!\.
 _log = logging.getLogger(__name__)
 
 
-@dataclass
-class Tally:
-    """How many records of a source were read, dropped for which cause, and turned into how many rows of its schema."""
-
-    title: str
-    schema: str
-    records: int = 0
-    rows: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)
-
-    def causes(self) -> str:
-        return "".join(f"; {number} dropped: {cause}" for cause, number in sorted(self.dropped.items()))
-
-    def __str__(self) -> str:
-        used = self.records - sum(self.dropped.values())
-        return f"{self.title}: {used} of {self.records} rows used, {self.rows} {self.schema} rows{self.causes()}"
-
-
-def collect(
-    title: str,
-    schema: str,
-    convert: Callable[[Row, str], tuple[list[Row], str]],
-    path: str | os.PathLike,
-    streaming: bool = False,
-    **hub: Any,
-) -> Rows:
+def collect(title: str, schema: str, convert: Convert, path: Source, streaming: bool = False, **hub: Any) -> Rows:
     """A `datasets.Dataset` of the rows that `convert(record, where)` makes of each record of a file or hub data set.
 
-    title: the data set's name, for messages and counts. convert: returns a record's rows, and the cause where there
-    are none, else "". streaming: returns an iterator in place of the Dataset. hub: how `datasets.load_dataset` finds
-    the data; without it only files are read. Raises InputError for a row that does not fit, and where none is left.
+    title: the data set's name, for messages and counts. streaming: returns an iterator in place of the Dataset. hub:
+    how `datasets.load_dataset` finds the data; without it only files are read. Raises InputError for a row that does
+    not fit, and where none is left.
     """
-    tally = Tally(title, schema)
-    rows = _convert(_records(path, title, hub and hub | {"streaming": streaming}), convert, tally)
-    return rows if streaming else _dataset(list(rows), tally)
+    counts: list[str] = []
+    rows = _convert(_records(path, title, hub and hub | {"streaming": streaming}), convert, title, schema, counts)
+    return rows if streaming else _dataset(list(rows), counts)
 
 
-def _records(path: str | os.PathLike, title: str, hub: dict[str, Any]) -> Iterator[Record]:
+def _records(path: Source, title: str, hub: dict[str, Any]) -> Iterator[tuple[str, Row]]:
     text = os.fspath(path)
     if Path(text).exists() or not _HUB_NAME.fullmatch(text):
         yield from ((f"{text}, row {number}", row) for number, row in enumerate(read_rows(text), start=1))
         return
     if not hub:
-        what = f"{title} has no data set on the hub that its publisher made"
-        raise InputError(f"{text}: no such file, and {what}; give the publisher's file (see help(minrm.sources))")
+        remedy = "give the publisher's file (see help(minrm.sources))"
+        raise InputError(f"{text}: no such file, and {title} is not on the hub; {remedy}")
     import datasets
 
     try:
@@ -88,23 +63,30 @@ def _records(path: str | os.PathLike, title: str, hub: dict[str, Any]) -> Iterat
 
 
 def _convert(
-    records: Iterable[Record], convert: Callable[[Row, str], tuple[list[Row], str]], tally: Tally
+    records: Iterable[tuple[str, Row]], convert: Convert, title: str, schema: str, counts: list[str]
 ) -> Iterator[Row]:
+    """The rows of all records; at the end their counts are logged, and added to `counts`."""
+    dropped: Counter[str] = Counter()
+    used = made = 0
     for where, record in records:
-        tally.records += 1
-        rows, cause = convert(record, where)
-        if cause:
-            tally.dropped[cause] += 1
+        rows = convert(record, where)
+        if isinstance(rows, str):
+            dropped[rows] += 1
+            continue
+        used += 1
         for row in rows:
-            check_row(row, tally.schema, where)
-            tally.rows += 1
+            check_row(row, schema, where)
+            made += 1
             yield row
-    if not tally.rows:
-        raise InputError(f"{tally.title}: none of {tally.records} rows can be used{tally.causes()}")
-    _log.info(tally)
+    read = used + dropped.total()
+    causes = "".join(f"; {number} dropped: {cause}" for cause, number in sorted(dropped.items()))
+    if not made:
+        raise InputError(f"{title}: none of {read} rows can be used{causes}")
+    counts.append(f"{title}: {used} of {read} rows used, {made} {schema} rows{causes}")
+    _log.info(counts[0])
 
 
-def _dataset(rows: list[Row], tally: Tally) -> Any:
+def _dataset(rows: list[Row], counts: list[str]) -> Any:
     import datasets
 
     text = datasets.Value("string")
@@ -112,7 +94,7 @@ def _dataset(rows: list[Row], tally: Tally) -> Any:
     soft = any(isinstance(label, float) for row in rows for label in row.get("labels", ()))
     kinds["labels"] = datasets.List(datasets.Value("float64" if soft else "int64"))
     dataset = datasets.Dataset.from_list(rows, datasets.Features({name: kinds.get(name, text) for name in rows[0]}))
-    dataset.info.description = str(tally)
+    dataset.info.description = counts[0]
     return dataset
 
 
@@ -135,12 +117,10 @@ def texts(record: Any, where: str, *names: str) -> list[str]:
     return [get(record, name, str, where) for name in names]
 
 
-def process_row(question: str, steps: list[Any], labels: list[Any]) -> tuple[list[Row], str]:
-    """The row, its steps without their numbers; no row, and the cause, where a step has no text."""
+def process_row(question: str, steps: list[Any], labels: list[Any]) -> list[Row] | str:
+    """The row, its steps without their numbers; or the cause, where a step has no text."""
     steps = [_unnumbered(step) if isinstance(step, str) else step for step in steps]
-    if "" in steps:
-        return [], "a step without text"
-    return [{"question": question.strip(), "steps": steps, "labels": labels}], ""
+    return "a step without text" if "" in steps else [{"question": question.strip(), "steps": steps, "labels": labels}]
 
 
 def _unnumbered(step: str) -> str:

@@ -7,17 +7,15 @@ no such mark.
 
 from __future__ import annotations
 
-import os
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 from minrm.errors import InputError
-from minrm.sources.reading import LABELS, NO_START, Row, Rows, collect, get, process_row, split_question, texts
+from minrm.sources.reading import LABELS, NO_START, Row, Rows, Source, collect, get, process_row, split_question, texts
 from minrm.text import final_answer
 
 
 def rlhflow(
-    path: str | os.PathLike = "RLHFlow/Mistral-PRM-Data",
+    path: Source = "RLHFlow/Mistral-PRM-Data",
     split: str = "train",
     problems: Iterable[Row] = (),
     streaming: bool = False,
@@ -30,18 +28,18 @@ def rlhflow(
     """
     split_first = _splitter(problems)
 
-    def convert(record: Row, where: str) -> tuple[list[Row], str]:
+    def convert(record: Row, where: str) -> list[Row] | str:
         steps, labels = _turns(record, where)
         parts = split_first(steps[0])
         if parts is None:
-            return [], NO_START + ("" if problems else " (give problems=…)")
+            return NO_START + ("" if problems else " (give problems=…)")
         return process_row(parts[0], [parts[1], *steps[1:]], labels)
 
     return collect("RLHFlow", "process", convert, path, streaming, split=split)
 
 
 def rlhflow_outcomes(
-    path: str | os.PathLike = "RLHFlow/Mistral-ORM-Data",
+    path: Source = "RLHFlow/Mistral-ORM-Data",
     split: str = "train",
     problems: Iterable[Row] = (),
     streaming: bool = False,
@@ -54,7 +52,7 @@ def rlhflow_outcomes(
     """
     split_first = _splitter(problems)
 
-    def convert(record: Row, where: str) -> tuple[list[Row], str]:
+    def convert(record: Row, where: str) -> list[Row] | str:
         steps, labels = _turns(record, where)
         if len(steps) != 1 or labels == [None]:
             remedy = "process data, with a turn a step, are read by rlhflow"
@@ -62,12 +60,12 @@ def rlhflow_outcomes(
             raise InputError(f"{where}: {turns} turns, not two (question and solution, then + or -); {remedy}")
         parts = split_first(steps[0])
         if parts is None:
-            return [], NO_START + ("" if problems else " (give problems=…)")
+            return NO_START + ("" if problems else " (give problems=…)")
         question, solution = (text.strip() for text in parts)
         if not solution:
-            return [], "an empty solution"
+            return "an empty solution"
         answer = final_answer(solution) if labels[0] else None
-        return [{"question": question, "solution": solution, "answer": answer, "correct": bool(labels[0])}], ""
+        return [{"question": question, "solution": solution, "answer": answer, "correct": bool(labels[0])}]
 
     return collect("RLHFlow outcomes", "outcome", convert, path, streaming, split=split)
 
@@ -76,33 +74,25 @@ def _turns(record: Row, where: str) -> tuple[list[str], list[int | None]]:
     """The user's turns of a conversation, and the label after each: None for a last one without."""
     turns = get(record, "conversations", list, where)
     if not turns:
-        raise InputError(f"{where}: an empty conversation; each step is a turn of the user, with + or - after it")
-    steps: list[str] = []
-    labels: list[int | None] = []
-    for number, turn in enumerate(turns, start=1):
-        at, role = f"{where}, turn {number}", ("user", "assistant")[(number - 1) % 2]
-        if (speaker := get(turn, "role", str, at)) != role:
-            raise InputError(f"{at}: by {speaker!r:.40}, not by {role!r}; the user says a step, the assistant + or -")
-        text = texts(turn, at, "content")[0]
-        if role == "user":
-            steps.append(text)
-        elif text.strip() in LABELS:
-            labels.append(LABELS[text.strip()])
-        else:
-            raise InputError(f"{at}: the assistant says {text!r:.40}; it should be + or -")
+        raise InputError(f"{where}: an empty conversation")
+    said = [texts(turn, f"{where}, turn {number}", "role", "content") for number, turn in enumerate(turns, start=1)]
+    for number, (role, text) in enumerate(said):
+        if role != ("user", "assistant")[number % 2] or (number % 2 and text.strip() not in LABELS):
+            message = "the user says a step, the assistant answers + or -, in turn"
+            raise InputError(f"{where}, turn {number + 1}: {role!r} says {text!r:.40}; {message}")
+    steps = [text for _, text in said[::2]]
+    labels = [LABELS[text.strip()] for _, text in said[1::2]]
     return steps, [*labels, *[None] * (len(steps) - len(labels))]
 
 
 def _splitter(problems: Iterable[Row]) -> Callable[[str], tuple[str, str] | None]:
     """A function that splits a text after the longest known question that begins it, else before "Step 1:"."""
-    questions: dict[str, set[str]] = defaultdict(set)
-    for row in problems:
-        question = row["question"].strip()
-        questions[question[:3]].add(question)  # by their beginning, since there are many thousands
+    questions = {row["question"].strip() for row in problems}
+    lengths = sorted({len(question) for question in questions}, reverse=True)
 
     def split(text: str) -> tuple[str, str] | None:
         text = text.strip()
-        known = max((q for q in questions[text[:3]] if text.startswith(q)), key=len, default=None)
-        return split_question(text) if known is None else (known, text[len(known) :])
+        end = next((length for length in lengths if text[:length] in questions), None)
+        return split_question(text) if end is None else (text[:end], text[end:])
 
     return split

@@ -66,7 +66,7 @@ def test_a_bad_row_leaves_what_was_written_before(written, tmp_path):
     prepare(str(written(*STEPS)), source="trl_stepwise", out=out)
     before = out.read_bytes()
     path = written(*STEPS, STEPS[0] | {"labels": [True]})
-    with pytest.raises(InputError, match="rows.jsonl, row 6: 2 steps but 1 labels; each step needs one label"):
+    with pytest.raises(InputError, match="rows.jsonl, row 6: 2 steps but 1 labels"):
         prepare(str(path), source="trl_stepwise", out=out)
     assert out.read_bytes() == before
     assert sorted(file.name for file in tmp_path.iterdir()) == ["out.jsonl", path.name]

@@ -1,16 +1,12 @@
 """Each recipe gives what the publisher's own steps give, written out here: plain transformers calls, one at a time."""
 
+from functools import partial
+
+import numpy as np
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file
-from transformers import (
-    AutoModelForCausalLM,
-    AutoModelForSequenceClassification,
-    AutoModelForTokenClassification,
-    PreTrainedTokenizerFast,
-    Qwen2ForCausalLM,
-    Qwen2Model,
-)
 
 from minrm.errors import InputError
 from minrm.loading import quiet
@@ -33,11 +29,11 @@ def folders(tmp_path_factory):
 
 def stock(auto_class, folder):
     with quiet():
-        return PreTrainedTokenizerFast.from_pretrained(folder), auto_class.from_pretrained(folder).eval()
+        return transformers.PreTrainedTokenizerFast.from_pretrained(folder), auto_class.from_pretrained(folder).eval()
 
 
 def math_shepherd(folder, question, steps):
-    tokenizer, model = stock(AutoModelForCausalLM, folder)
+    tokenizer, model = stock(transformers.AutoModelForCausalLM, folder)
     good, bad = tokenizer.encode("+ -")[1:]
     tag = tokenizer.encode("ки")[-1]
     output = "\n".join(f"Step {i + 1}: {step} ки" for i, step in enumerate(steps))
@@ -47,7 +43,7 @@ def math_shepherd(folder, question, steps):
 
 
 def rlhflow(folder, question, steps):
-    tokenizer, model = stock(AutoModelForCausalLM, folder)
+    tokenizer, model = stock(transformers.AutoModelForCausalLM, folder)
     signs = [tokenizer.encode("+")[-1], tokenizer.encode("-")[-1]]
     chat, scores = [], []
     for k, step in enumerate(steps):
@@ -59,7 +55,7 @@ def rlhflow(folder, question, steps):
 
 
 def qwen_math_prm(folder, question, steps):
-    tokenizer, backbone = stock(Qwen2Model, folder)
+    tokenizer, backbone = stock(transformers.Qwen2Model, folder)
     system = "Please reason step by step, and put your final answer within \\boxed{}."
     solution = "<extra_0>".join(steps) + "<extra_0>"
     roles = {"system": system, "user": question, "assistant": solution}
@@ -72,7 +68,7 @@ def qwen_math_prm(folder, question, steps):
 
 
 def skywork_o1_prm(folder, question, steps):
-    tokenizer, model = stock(Qwen2ForCausalLM, folder)
+    tokenizer, model = stock(transformers.Qwen2ForCausalLM, folder)
     end = tokenizer.encode("\n")[-1]
     ids, flags = tokenizer.encode(tokenizer.bos_token + question + "\n"), []
     for line in "\n".join(steps).split("\n"):
@@ -84,7 +80,7 @@ def skywork_o1_prm(folder, question, steps):
 
 
 def trl(folder, question, steps, separator="\n"):
-    tokenizer, model = stock(AutoModelForTokenClassification, folder)
+    tokenizer, model = stock(transformers.AutoModelForTokenClassification, folder)
     scores = []
     for k in range(len(steps)):
         text = separator.join((question, *steps[: k + 1])) + separator
@@ -92,12 +88,8 @@ def trl(folder, question, steps, separator="\n"):
     return scores
 
 
-def trl_paragraphs(folder, question, steps):
-    return trl(folder, question, steps, "\n\n")
-
-
 def skywork_reward_v2(folder, prompt, response):
-    tokenizer, model = stock(AutoModelForSequenceClassification, folder)
+    tokenizer, model = stock(transformers.AutoModelForSequenceClassification, folder)
     chat = [{"role": "user", "content": prompt}, {"role": "assistant", "content": "\n".join(response)}]
     text = tokenizer.apply_chat_template(chat, tokenize=False)
     if tokenizer.bos_token and text.startswith(tokenizer.bos_token):
@@ -107,7 +99,8 @@ def skywork_reward_v2(folder, prompt, response):
 
 CARDS = {
     "math-shepherd": math_shepherd, "rlhflow": rlhflow, "qwen-math-prm": qwen_math_prm, "trl": trl,
-    "skywork-o1-prm": skywork_o1_prm, "trl-paragraphs": trl_paragraphs, "skywork-reward-v2": skywork_reward_v2,
+    "skywork-o1-prm": skywork_o1_prm, "trl-paragraphs": partial(trl, separator="\n\n"),
+    "skywork-reward-v2": skywork_reward_v2,
 }  # fmt: skip
 
 
@@ -115,20 +108,18 @@ def test_every_family_has_a_card_here_and_every_model_a_family():
     assert CARDS.keys() == FORMATS.keys() == {family for family, _ in MODELS.values()}
 
 
-@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize(("side", "budget"), [("left", 16384), ("right", 16384), ("right", 200)])
 @pytest.mark.parametrize("family", CARDS)
-def test_one_padded_batch_gives_what_the_card_gives_one_by_one(folders, family, side):
+def test_padded_batches_of_any_size_give_what_the_card_gives_one_by_one(folders, family, side, budget):
     model = load_published(folders[family], like=family, device="cpu")
     model.tokenizer.padding_side = side
-    questions = [QUESTION, "How many pens?", QUESTION]
-    if FORMATS[family].reward:
-        found = [[reward] for reward in model.score(questions, SOLUTIONS)]
-    else:
-        found = model.step_scores(questions, SOLUTIONS)
+    rows = list(zip([QUESTION, "How many pens?", QUESTION], SOLUTIONS, strict=True))
+    read = model.score if FORMATS[family].reward else model.step_scores
+    scores = [np.atleast_1d(score) for score in read(*zip(*rows, strict=True), batch_tokens=budget)]
     with torch.inference_mode():
-        cards = [CARDS[family](folders[family], *row) for row in zip(questions, SOLUTIONS, strict=True)]
-    for ours, card in zip(found, cards, strict=True):
-        assert list(ours) == pytest.approx(card, abs=1e-5)
+        cards = [CARDS[family](folders[family], *row) for row in rows]
+    for ours, card in zip(scores, cards, strict=True):
+        assert ours == pytest.approx(card, abs=1e-5)
     assert abs(cards[0][0] - cards[2][0]) > 1e-3  # the tiny models tell texts apart at all
 
 
@@ -147,17 +138,15 @@ def test_a_tag_that_splits_is_refused():
         token_id(plain, "+-+-")
 
 
+TURNS = "{% for m in messages %}{% if m.role %ROLE 'assistant' %}{{ m.content }}{% endif %}{% endfor %}"
+TEMPLATES = {
+    "no template": None, "refuses": "{{ raise_exception('roles must alternate') }}",
+    "no question": TURNS.replace("%ROLE", "=="), "no answer": TURNS.replace("%ROLE", "!="),
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("family", ["rlhflow", "qwen-math-prm", "skywork-reward-v2"])
-@pytest.mark.parametrize(
-    "template",
-    [
-        None,
-        "{{ raise_exception('roles must alternate') }}",
-        "{% for m in messages %}{% if m.role == 'assistant' %}{{ m.content }}{% endif %}{% endfor %}",
-        "{% for m in messages %}{% if m.role != 'assistant' %}{{ m.content }}{% endif %}{% endfor %}",
-    ],
-    ids=["no template", "refuses", "no question", "no answer"],
-)
+@pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
 def test_a_template_without_the_expected_turns_is_refused(family, template):
     tokenizer = qwen_tokenizer()
     tokenizer.chat_template = template
@@ -165,13 +154,13 @@ def test_a_template_without_the_expected_turns_is_refused(family, template):
         encode(family, tokenizer=tokenizer)
 
 
-def test_a_template_that_merges_the_answer_with_other_text_is_refused():
-    tokenizer = qwen_tokenizer()
-    tokenizer.chat_template = (
-        "{% for m in messages %}{{ m.role }}:{{ m.content }}.\n\n{% endfor %}{{ messages[1].content }}"
-    )
+def test_a_template_or_separator_that_merges_what_is_read_with_other_text_is_refused():
+    tokenizer, turns = qwen_tokenizer(), "{% for m in messages %}{{ m.role }}:{{ m.content }}.\n\n{% endfor %}"
+    tokenizer.chat_template = turns + "{{ messages[1].content }}"
     with pytest.raises(InputError, match="does not answer each user turn with one token"):
         encode("rlhflow", tokenizer=tokenizer)
+    with pytest.raises(InputError, match="merges a separator"):
+        encode("trl", steps=["9 - 3 = 6", "\n6 + 5 = 11"])
 
 
 def test_a_line_break_inside_a_step_ends_no_step_where_lines_are_steps():
@@ -182,8 +171,3 @@ def test_a_line_break_inside_a_step_ends_no_step_where_lines_are_steps():
     tokenizer.bos_token = None
     with pytest.raises(InputError, match="no start token"):
         encode("skywork-o1-prm", tokenizer=tokenizer)
-
-
-def test_a_separator_that_merges_with_the_next_step_is_refused():
-    with pytest.raises(InputError, match="merges a separator"):
-        encode("trl", steps=["9 - 3 = 6", "\n6 + 5 = 11"])

@@ -32,26 +32,12 @@ def models(folders):
     return {family: load_published(folder, like=family, device="cpu") for family, folder in folders.items()}
 
 
+@pytest.mark.parametrize(("dtype", "error"), [("bfloat16", 0.1), ("float16", 0.02)])
 @pytest.mark.parametrize("family", FORMATS)
-def test_neighbours_order_and_padding_do_not_change_a_score(models, family):
-    solutions = [SOLUTION, "9 + 5 = 14", "A\nB\nC\nD", SOLUTION.replace("11", "12") * 2, "9"]
-    questions = [QUESTION, "How many?", QUESTION, "9?", QUESTION]
-    model = models[family]
-    alone = np.array([model.score([q], [s])[0] for q, s in zip(questions, solutions, strict=True)])
-    for side, budget in ("left", 16384), ("right", 16384), ("right", 200):
-        model.tokenizer.padding_side = side
-        together = model.score(questions[::-1], solutions[::-1], batch_tokens=budget)[::-1]
-        np.testing.assert_allclose(together, alone, atol=1e-5)
-    assert len(set(alone.round(4))) == 5
-
-
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-@pytest.mark.parametrize("family", FORMATS)
-def test_half_precision_keeps_a_score_to_its_own_precision(folders, models, family, dtype):
-    model = load_published(folders[family], like=family, dtype=dtype, device="cpu")
-    assert model.model.dtype == getattr(torch, dtype)
-    exact = models[family].score([QUESTION], [SOLUTION])
-    np.testing.assert_allclose(model.score([QUESTION], [SOLUTION]), exact, atol=0.1 if dtype == "bfloat16" else 0.02)
+def test_half_precision_keeps_a_score_to_its_own_precision(folders, models, family, dtype, error):
+    half, row = load_published(folders[family], like=family, dtype=dtype, device="cpu"), ([QUESTION], [SOLUTION])
+    assert half.model.dtype == getattr(torch, dtype)
+    np.testing.assert_allclose(half.score(*row), models[family].score(*row), atol=error)
 
 
 @pytest.mark.parametrize("family", PROCESS)
@@ -59,19 +45,12 @@ def test_a_score_is_made_of_step_scores_and_a_list_of_steps_is_read_as_its_text(
     model = models[family]
     (steps,) = model.step_scores([QUESTION], [SOLUTION])
     assert steps.dtype == np.float64 and steps.shape == (2,) and ((steps > 0) & (steps < 1)).all()
-    made = {"product": steps.prod(), "min": steps.min(), "last": steps[-1], "mean": steps.mean()}
-    for how, value in made.items():
+    for how, value in {"product": steps.prod(), "min": steps.min(), "last": steps[-1], "mean": steps.mean()}.items():
         assert model.score([QUESTION], [SOLUTION], how) == pytest.approx(value)
-    as_list = ["Mia has 3 fewer: 9 - 3 = 6.", "6 + 5 = 11\n\n# Answer\n\n11"]
-    np.testing.assert_allclose(model.step_scores([QUESTION], [as_list])[0], steps, atol=1e-6)
+    as_list = model.step_scores([QUESTION], [["Mia has 3 fewer: 9 - 3 = 6.", "6 + 5 = 11\n\n# Answer\n\n11"]])
+    np.testing.assert_allclose(as_list[0], steps, atol=1e-6)
     with pytest.raises(InputError, match="product, min, last, mean"):
         model.score([QUESTION], [SOLUTION], "median")
-
-
-def test_a_preference_is_the_logistic_function_of_the_gap(models):
-    model = models["skywork-reward-v2"]
-    a, b = model.score([QUESTION, QUESTION], ["11", "14"])
-    assert model.preference(QUESTION, "11", "14") == pytest.approx(1 / (1 + np.exp(b - a)))
 
 
 def test_a_checkpoint_of_ours_loads_as_its_kind(folders, monkeypatch):
@@ -82,8 +61,7 @@ def test_a_checkpoint_of_ours_loads_as_its_kind(folders, monkeypatch):
 
 def test_an_unknown_name_or_family_says_what_is_possible(folders, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    unreachable = r"^no-such/model is neither a folder nor a model within reach.*shipped\("
-    with pytest.raises(InputError, match=unreachable + r".*published\.sizes\(\) lists the published models$"):
+    with pytest.raises(InputError, match=r"^no-such/model is neither a folder .*published\.sizes\(\)\) needs like="):
         load_published("no-such/model")
     with pytest.raises(InputError, match="no family 'qwen'; the families are math-shepherd, "):
         load_published(folders["trl"], like="qwen")
@@ -93,51 +71,43 @@ def test_an_unknown_name_or_family_says_what_is_possible(folders, monkeypatch):
         load_published(folders["rlhflow"])
 
 
-@pytest.mark.parametrize(
-    ("family", "like", "message"),
-    [
-        ("math-shepherd", "trl", "holds no score"),
-        ("trl", "skywork-o1-prm", "holds no v_head.summary"),
-        ("skywork-o1-prm", "qwen-math-prm", "holds no score.0"),
-        ("trl", "math-shepherd", "holds no lm_head"),
-        ("rlhflow", "qwen-math-prm", "needs a Qwen 2 backbone"),
-    ],
-)
-def test_a_checkpoint_without_the_tensors_of_the_head_is_refused(folders, family, like, message):
-    with pytest.raises(InputError, match=f"{message}.*give another like="):
+WRONG = [
+    ("math-shepherd", "trl", "holds no score"), ("trl", "skywork-o1-prm", "holds no v_head.summary"),
+    ("skywork-o1-prm", "qwen-math-prm", "holds no score.0"), ("trl", "math-shepherd", "holds no lm_head"),
+    ("rlhflow", "qwen-math-prm", "needs a Qwen 2 backbone"), ("trl", "skywork-reward-v2", "2 labels, not 1|holds no"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("family", "like", "message"), WRONG)
+def test_a_checkpoint_with_another_head_is_refused(folders, family, like, message):
+    with pytest.raises(InputError, match=f"({message}).*give another like="):
         load_published(folders[family], like=like)
 
 
-def test_a_single_missing_tensor_and_a_head_of_another_width_are_seen(tmp_path):
+def test_a_single_missing_tensor_is_seen(tmp_path):
     folder = write_tiny_checkpoint("qwen-math-prm", tmp_path / "qwen")
     tensors = load_file(folder / "model.safetensors")
     del tensors["score.2.bias"]
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(InputError, match="holds no score.2.bias"):
         load_published(folder, like="qwen-math-prm")
-    with pytest.raises(InputError, match="holds no|labels, not 1"):
-        load_published(write_tiny_checkpoint("trl", tmp_path / "trl"), like="skywork-reward-v2")
 
 
 @pytest.mark.parametrize("family", ["qwen-math-prm", "skywork-o1-prm"])
-def test_code_beside_the_weights_is_never_run(tmp_path, family):
+def test_code_beside_the_weights_or_in_their_pickle_is_never_run(tmp_path, family):
+    class Trap:
+        def __reduce__(self):
+            return open, (str(tmp_path / "ran"), "w")
+
     folder = write_tiny_checkpoint(family, tmp_path / "model")
     code = json.loads((folder / "config.json").read_text())["auto_map"]
     for name in {value.split(".")[0] for value in code.values()}:
         (folder / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nraise SystemExit\n")
     load_published(folder, like=family, device="cpu").score([QUESTION], [SOLUTION])
-    assert not (tmp_path / "ran").exists()
-
-
-def test_code_in_a_pickle_of_weights_is_never_run(tmp_path):
-    class Trap:
-        def __reduce__(self):
-            return open, (str(tmp_path / "ran"), "w")
-
-    folder = write_tiny_checkpoint("skywork-o1-prm", tmp_path / "model")
-    torch.save({"model.embed_tokens.weight": Trap()}, folder / "pytorch_model.bin")
-    with pytest.raises(UnpicklingError, match="Weights only load failed"):
-        load_published(folder, like="skywork-o1-prm", device="cpu")
+    if family == "skywork-o1-prm":  # its weights are a pickle
+        torch.save({"model.embed_tokens.weight": Trap()}, folder / "pytorch_model.bin")
+        with pytest.raises(UnpicklingError, match="Weights only load failed"):
+            load_published(folder, like=family, device="cpu")
     assert not (tmp_path / "ran").exists()
 
 
@@ -163,30 +133,17 @@ def test_a_mark_in_the_text_is_refused_with_its_row(models, family, mark):
         models[family].score([QUESTION, QUESTION], ["9", f"9 {mark} 3"])
 
 
-def test_lists_that_do_not_pair_up_are_refused(models):
-    with pytest.raises(InputError, match="2 questions but 1 solutions"):
-        models["trl"].score([QUESTION, QUESTION], [SOLUTION])
-    with pytest.raises(InputError, match="lists of texts"):
-        models["trl"].score([QUESTION], SOLUTION)
-    assert models["trl"].step_scores([], []) == []
-
-
 def test_an_empty_solution_has_the_worst_score_and_each_text_is_read_once(models, monkeypatch):
     judge, prm = models["skywork-reward-v2"], models["trl"]
-    assert judge.score([QUESTION] * 3, ["11", " ", "11"])[1] == -np.inf
+    a, b, empty = judge.score([QUESTION] * 3, ["11", "14", " "])
+    assert judge.preference(QUESTION, "11", "14") == pytest.approx(1 / (1 + np.exp(b - a))) and empty == -np.inf
     assert prm.score([QUESTION] * 2, [[], SOLUTION])[0] == 0 and len(prm.step_scores([QUESTION], [[]])[0]) == 0
     read = []
     monkeypatch.setattr(prm, "tokenize", lambda *row: read.append(row) or type(prm).tokenize(prm, *row))
     first, second = prm.step_scores([QUESTION] * 2, [["a", "b"]] * 2)
     assert len(read) == 1 and first.tolist() == second.tolist()
-
-
-def test_scores_that_are_not_finite_are_refused(folders):
-    model = load_published(folders["skywork-o1-prm"], like="skywork-o1-prm", device="cpu")
-    with torch.no_grad():
-        model.model.model.norm.weight.fill_(float("inf"))
-    with pytest.raises(InputError, match="not finite, in torch.float32: the weights of this model are spoilt"):
-        model.score([QUESTION], [SOLUTION])
+    with pytest.raises(InputError, match="2 questions but 1 solutions"):
+        prm.score([QUESTION, QUESTION], [SOLUTION])
 
 
 LLAMA8 = (LlamaConfig, 128256, 4096, 14336, 32, 32, 8)  # vocabulary, width, inner width, layers, heads, groups
@@ -221,11 +178,8 @@ def count(config, vocabulary, width, inner, layers, heads, groups):
 def test_parameters_are_those_of_the_shape_and_decide_what_fits(row):
     shape = next(shape for part, shape in SHAPES.items() if part in row["model"])
     _, vocabulary, width, *_ = shape
-    head = {
-        "math-shepherd": vocabulary * width,
-        "rlhflow": vocabulary * width,
-        "qwen-math-prm": (width + 1) * (width + 2),
-    }
+    words = vocabulary * width
+    head = {"math-shepherd": words, "rlhflow": words, "qwen-math-prm": (width + 1) * (width + 2)}
     total = count(*shape) + head.get(row["family"], 2 * width)
     assert row["billions"] == pytest.approx(total / 1e9, abs=6e-4)
     assert row["fits a T4"] == (total * 2 / 1e9 <= T4_WEIGHTS)

@@ -37,15 +37,11 @@ def test_gsm8k_solutions_give_one_row_a_model(written):
     ]
 
 
-def test_hh_rlhf_splits_the_dialogue_where_the_responses_begin(written):
-    assert list(hh_rlhf(written(PAIR))) == [{"prompt": TALK, "chosen": "A friend.", "rejected": "A foe."}]
-
-
-def test_hh_rlhf_keeps_turns_that_differ_in_the_responses(written):
+def test_hh_rlhf_splits_the_dialogue_where_the_responses_begin_and_keeps_later_turns_in_them(written):
     longer = PAIR["chosen"] + "\n\nHuman: Good\n\nAssistant: Yes"
-    (row,) = hh_rlhf(written(PAIR | {"chosen": longer}))
-    assert (row["prompt"], row["rejected"]) == (TALK, "A foe.")
-    assert row["prompt"] + " " + row["chosen"] == longer
+    first, second = hh_rlhf(written(PAIR, PAIR | {"chosen": longer}))
+    assert first == {"prompt": TALK, "chosen": "A friend.", "rejected": "A foe."}
+    assert second == first | {"chosen": longer.removeprefix(TALK + " ")}
 
 
 def test_hh_rlhf_drops_and_counts_pairs_that_say_nothing(written):
@@ -64,11 +60,7 @@ def test_hh_rlhf_drops_and_counts_pairs_that_say_nothing(written):
         (gsm8k, {"question": "q", "answer": 5}, r"the field 'answer' is a int, not a str"),
         (gsm8k_solutions, PROBLEM, r"the field 'ground_truth' is missing"),
         (gsm8k_solutions, MODELS | {"ground_truth": "5"}, r"ground_truth has no line 'A: …'"),
-        (
-            gsm8k_solutions,
-            MODELS | {SOLVERS[1]: {"solution": "A: 1"}},
-            r"6b_verification: the field 'is_correct' is missing",
-        ),
+        (gsm8k_solutions, MODELS | {SOLVERS[1]: {"solution": "A: 1"}}, r"6b_verification: the field 'is_correct' is"),
         (hh_rlhf, {"chosen": "Hi", "rejected": "Ho"}, r"no '\\n\\nAssistant:' in common"),
     ],
 )

@@ -35,8 +35,8 @@ NEUTRAL, BAD = completion("hm", 0), completion("wrong", -1)
 
 
 def path_of(made, **options):
-    (row,), cause = trajectory(made, "file, row 1", **options)
-    assert (row["question"], cause) == ("How many?", "")
+    (row,) = trajectory(made, "file, row 1", **options)
+    assert row["question"] == "How many?"
     return list(zip(row["steps"], row["labels"], strict=True))
 
 
@@ -76,17 +76,14 @@ def test_neutral_ratings_count_as_asked_and_never_end_the_labels(neutral, label)
 
 def test_alternatives_are_rows_of_their_own_in_which_they_alone_carry_a_label():
     made = record(step(GOOD, BAD), step(SECOND, completion("odd", 1, True)), step(BAD, GOOD, chosen=None))
-    rows, _ = trajectory(made, "file, row 1", alternatives=True)
+    rows = trajectory(made, "file, row 1", alternatives=True)
     assert [(row["steps"], row["labels"]) for row in rows] == [
         (["two", "three", "wrong"], [1, 1, 0]),
         (["wrong"], [0]),
         (["two", "three", "two"], [None, None, 1]),
     ]
-
-
-def test_no_alternative_after_the_first_error_carries_a_label():
-    rows, _ = trajectory(record(step(BAD), step(GOOD, SECOND)), "file, row 1", alternatives=True)
-    assert [row["labels"] for row in rows] == [[0, None]]
+    rows = trajectory(record(step(BAD), step(GOOD, SECOND)), "file, row 1", alternatives=True)
+    assert [row["labels"] for row in rows] == [[0, None]]  # none after the first error
 
 
 @pytest.mark.parametrize(
@@ -101,7 +98,7 @@ def test_no_alternative_after_the_first_error_carries_a_label():
     ],
 )
 def test_records_without_use_are_dropped_with_their_cause(made, cause):
-    assert trajectory(made, "file, row 1") == ([], cause)
+    assert trajectory(made, "file, row 1") == cause
 
 
 @pytest.mark.parametrize(
@@ -126,34 +123,18 @@ def test_unknown_ways_to_count_neutral_are_refused():
         prm800k("file.jsonl", neutral="maybe")
 
 
-PHASE_1 = {
-    "labeler": "e90a38f3", "timestamp": "2022-07-17T17:11:06.421", "generation": None,
-    "is_quality_control_question": False, "is_initial_screening_question": False,
-    "question": {"problem": "How many?", "ground_truth_answer": "5"},
-    "label": {"steps": [
-        {"completions": [{"text": "Two and two.", "rating": 1, "flagged": False},
-                         {"text": "Two and three.", "rating": 0, "flagged": False}],
-         "human_completion": None, "chosen_completion": 1},
-        {"completions": [{"text": "So 6.", "rating": -1, "flagged": False}],
-         "human_completion": {"text": "So 5.", "rating": None, "source": "human", "flagged": False,
-                              "corrected_rating": None},
-         "chosen_completion": None},
-    ], "total_time": 1000, "finish_reason": "solution"},
-}  # fmt: skip
-PHASE_2 = {
-    "labeler": "340d89bc", "timestamp": "2023-01-22T04:34:27.052924", "generation": 9,
-    "is_quality_control_question": False, "is_initial_screening_question": False,
-    "question": {"problem": "How many?", "ground_truth_solution": "5", "ground_truth_answer": "5",
-                 "pre_generated_steps": ["Two and three.", "So 6."], "pre_generated_answer": "6",
-                 "pre_generated_verifier_score": 0.01},
-    "label": {"steps": [
-        {"completions": [{"text": "Two and three.", "rating": 0, "flagged": None}],
-         "human_completion": None, "chosen_completion": 0},
-        {"completions": [{"text": "So 6.", "rating": -1, "flagged": None},
-                         {"text": "So it is 5.", "rating": 1, "flagged": False}],
-         "human_completion": None, "chosen_completion": None},
-    ], "total_time": 2000, "finish_reason": "found_error"},
-}  # fmt: skip
+PHASE_1 = record(
+    step(completion("Two and two.", 1, False), completion("Two and three.", 0, False), chosen=1),
+    step(completion("So 6.", -1, False), chosen=None, human=human("So 5.") | {"corrected_rating": None}),
+    labeler="e90a38f3", timestamp="2022-07-17T17:11:06.421", generation=None,
+    is_quality_control_question=False, is_initial_screening_question=False,
+)  # fmt: skip
+PHASE_2 = record(
+    step(completion("Two and three.", 0)),
+    step(completion("So 6.", -1), completion("So it is 5.", 1, False), chosen=None),
+    finish="found_error", labeler="340d89bc", timestamp="2023-01-22T04:34:27.052924", generation=9,
+    is_quality_control_question=False, is_initial_screening_question=False,
+)  # fmt: skip
 
 
 def test_both_phases_of_prm800k_are_read_with_every_kind_of_completion(written):
@@ -171,12 +152,8 @@ def test_both_phases_of_prm800k_are_read_with_every_kind_of_completion(written):
 
 
 def test_every_cause_for_which_a_record_is_dropped_is_counted_and_logged(written, caplog):
-    def changed(**label):
-        return PHASE_2 | {"label": PHASE_2["label"] | label}
-
-    blank = [{"completions": [{"text": " ", "rating": 1}], "human_completion": None, "chosen_completion": 0}]
     control, screening = {"is_quality_control_question": True}, {"is_initial_screening_question": True}
-    broken = [changed(finish_reason="bad_problem"), changed(steps=[]), changed(steps=blank)]
+    broken = [record(step(GOOD), finish="bad_problem"), record(), record(step(completion(" ", 1)))]
     with caplog.at_level(logging.INFO, logger="minrm"):
         data = prm800k(written(PHASE_1, PHASE_1 | control, PHASE_2 | screening, *broken))
     causes = ["a step without text", "initial screening", "no step carries a label", "problem reported as broken"]

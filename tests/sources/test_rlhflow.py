@@ -24,11 +24,8 @@ PROBLEMS = [{"question": text, "answer": "29"} for text in (OTHER, QUESTION, "Th
 ROW = {"question": QUESTION, "steps": ["Call it p.", "2p = 58, so p = 28."], "labels": [1, 0]}
 
 
-def test_each_turn_of_the_user_is_a_step_with_the_label_that_follows(written):
+def test_each_turn_of_the_user_is_a_step_and_known_problems_say_where_the_question_ends(written):
     assert list(rlhflow(written(MISTRAL))) == [ROW]
-
-
-def test_known_problems_say_where_the_question_ends(written):
     assert list(rlhflow(written(DEEPSEEK, MISTRAL), problems=PROBLEMS)) == [ROW, ROW]
 
 
@@ -39,11 +36,8 @@ def test_without_a_sign_where_the_solution_begins_the_row_is_dropped_and_counted
     assert rlhflow(path, problems=[{"question": "Another?"}]).info.description.endswith(cause)
 
 
-def test_a_last_turn_without_a_label_is_a_step_without_one(written):
+def test_a_last_turn_without_a_label_is_a_step_without_one_and_a_turn_without_text_drops_the_row(written):
     assert rlhflow(written(talk(f"{QUESTION} Step 1: a", "+", "Step 2: b")))[0]["labels"] == [1, None]
-
-
-def test_a_turn_without_text_drops_the_row(written):
     data = rlhflow(written(MISTRAL, talk(f"{QUESTION} Step 1: a", "+", "Step 2: ", "-")))
     assert data.info.description.endswith("1 of 2 rows used, 1 process rows; 1 dropped: a step without text")
 
@@ -66,10 +60,10 @@ def test_outcomes_without_step_numbers_need_the_problems(written):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        (talk(), "row 2: an empty conversation; each step is a turn of the user"),
-        (talk(f"{QUESTION} Step 1: a", "good"), r"row 2, turn 2: the assistant says 'good'; it should be \+ or -"),
-        (talk(f"{QUESTION} Step 1: a", ""), r"row 2, turn 2: the assistant says ''; it should be \+ or -"),
-        ({"conversations": [{"role": "system", "content": "?"}]}, "row 2, turn 1: by 'system', not by 'user'"),
+        (talk(), "row 2: an empty conversation"),
+        (talk(f"{QUESTION} Step 1: a", "good"), "row 2, turn 2: 'assistant' says 'good'; the user says a step"),
+        (talk(f"{QUESTION} Step 1: a", ""), "row 2, turn 2: 'assistant' says ''"),
+        ({"conversations": [{"role": "system", "content": "?"}]}, "row 2, turn 1: 'system' says '[?]'"),
         ({"conversations": ["?"]}, "row 2, turn 1: a str; it should be an object with a field 'role'"),
         ({"conversations": [{"role": "user"}]}, "row 2, turn 1: the field 'content' is missing"),
         ({"messages": []}, "row 2: the field 'conversations' is missing; there is messages"),

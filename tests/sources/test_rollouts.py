@@ -1,8 +1,6 @@
 """Rollouts label each step with the share of continuations that end right."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from minrm.errors import InputError
 from minrm.sampling import sample
@@ -41,6 +39,7 @@ def test_a_label_is_the_share_of_rollouts_that_end_right(asked):
     endings[start(SLIPPED, 1)] = [WRONG, WRONG, RIGHT, NO_ANSWER]
     labels = rollout_labels("policy", [QUESTION] * 2, [SOLUTION, SLIPPED], ["10", "10"], 4, seed=7)
     assert labels == [[0.5, 1.0], [0.25, 0.0]]
+    assert labels_until_first_error(labels[1]) == [0.25, None]
     prompts = [f"{QUESTION}\nStep: 1: 9 + 5 = 14", f"{QUESTION}\nStep: 1: 9 + 5 = 13"]
     assert calls == [(prompts, 4, "{question}", {"seed": 7})]
 
@@ -49,26 +48,10 @@ def test_any_right_rollout_makes_a_hard_label_good():
     assert hard_labels([[0.5, 0.125, 0.0], [1.0]]) == [[1, 1, 0], [1]]
 
 
-@given(st.lists(st.lists(st.integers(0, 8).map(lambda right: right / 8), min_size=1), max_size=5))
-def test_hard_labels_are_those_of_the_best_rollout(soft):
-    assert hard_labels(soft) == [[max(int(i < share * 8) for i in range(8)) for share in labels] for labels in soft]
-
-
-def test_rollout_labels_can_end_at_the_first_error(asked):
-    endings, _ = asked
-    endings[start(SLIPPED, 1)] = [WRONG, RIGHT, WRONG, WRONG]
-    (labels,) = rollout_labels("policy", [QUESTION], [SLIPPED], ["10"], 4)
-    assert labels_until_first_error(labels) == [0.25, None]
-
-
-def test_answers_are_compared_as_answers_and_not_as_texts(asked):
+def test_answers_are_compared_as_answers_and_never_read_in_the_question(asked):
     endings, _ = asked
     endings[start(SOLUTION, 1)] = ["\n\n# Answer\n\n10.0", "\n\n#### 10"]
     assert rollout_labels("policy", [QUESTION], [SOLUTION], ["10"], 2) == [[1.0, 1.0]]
-
-
-def test_a_question_that_speaks_of_answers_is_not_read_as_one(asked):
-    endings, _ = asked
     question = "The answer is 10. How many pens does Tom have now?"
     endings[start(SOLUTION, 1, question)] = [NO_ANSWER]
     assert rollout_labels("policy", [question], [SOLUTION], ["10"], 1) == [[0.0, 1.0]]
@@ -82,10 +65,12 @@ def test_solutions_that_begin_alike_share_their_rollouts_but_not_their_truth(ask
     assert len(calls[0][0]) == 1
 
 
-def test_steps_without_headers_are_steps(asked):
+def test_steps_without_headers_are_steps_and_a_single_step_needs_no_rollout(asked):
     endings, calls = asked
     endings[f"{QUESTION}\nStep: 1: 9 + 5 = 14"] = [WRONG]
     assert rollout_labels("policy", [QUESTION], ["9 + 5 = 14\n14 - 4 = 10\n#### 10"], ["10"], 1) == [[0.0, 1.0]]
+    assert rollout_labels("policy", [QUESTION], ["Step: 1: 9 + 5 = 14\n\n# Answer\n\n14"], ["10"]) == [[0.0]]
+    assert calls[1][0] == []
 
 
 def test_a_real_policy_gives_what_sampling_by_hand_gives():
@@ -96,19 +81,13 @@ def test_a_real_policy_gives_what_sampling_by_hand_gives():
     problems = generate(3, seed=1)
     solutions = ["Step: 1: 1 + 1 = 2\nStep: 2: 2 + 1 = 3\nStep: 3: 3 - 1 = 2\n\n# Answer\n\n2"] * 3
     questions, answers = [p.question for p in problems], [p.answer for p in problems]
-    found = rollout_labels(model, questions, solutions, answers, 4, **options)
-    assert found == rollout_labels(model, questions, solutions, answers, 4, **options)
+    labels = rollout_labels(model, questions, solutions, answers, 4, **options)
+    assert labels == rollout_labels(model, questions, solutions, answers, 4, **options)
     prompts = [start(solutions[0], count, question) for question in questions for count in (1, 2)]
     rows = sample(model, prompts, 4, prompt="{question}", **options)
     right = [final_answer(row["solution"]) == answers[i // 8] for i, row in enumerate(rows)]
     shares = [sum(right[i : i + 4]) / 4 for i in range(0, 24, 4)]
-    assert found == [[*shares[i : i + 2], float(answers[i // 2] == "2")] for i in (0, 2, 4)]
-
-
-def test_a_single_step_needs_no_rollout(asked):
-    _, calls = asked
-    assert rollout_labels("policy", [QUESTION], ["Step: 1: 9 + 5 = 14\n\n# Answer\n\n14"], ["10"]) == [[0.0]]
-    assert calls[0][0] == []
+    assert labels == [[*shares[i : i + 2], float(answers[i // 2] == "2")] for i in (0, 2, 4)]
 
 
 def test_bad_input_is_one_clear_error():
