@@ -132,7 +132,7 @@ class Published(nn.Module):
             values = [torch.empty(0)] * len(rows)
             with reward_model.evaluating(self):
                 for batch, inputs in reward_model.batches(ids, self.tokenizer, self.model, batch_tokens, name, numbers):
-                    at = reward_model.pad_as([masks[row] for row in batch], False, self.tokenizer.padding_side)
+                    at = reward_model.pad_as([masks[row] for row in batch], False, self.tokenizer)
                     logits = reward_model.finite_float64(self(**inputs, at=at.to(self.model.device)), self.model)
                     odds = logits[:, CORRECT] - logits[:, 1 - CORRECT] if logits.shape[1] == 2 else logits[:, 0]
                     for row, part in zip(batch, odds.split(at.sum(dim=1).tolist()), strict=True):
