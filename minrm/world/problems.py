@@ -84,8 +84,7 @@ class Problem:
     @property
     def question(self) -> str:
         """The problem in words."""
-        word = "more" if self.more else "fewer"
-        than = f"{self.difference} {word} than"
+        than = f"{self.difference} {'more' if self.more else 'fewer'} than"
         start = {
             "plain": f"{self.name} has {self.base} {self.item}.",
             "consistent": f"{self.other} has {self.base} {self.item}. {self.name} has {than} {self.other}.",
@@ -142,10 +141,7 @@ class Problem:
         return Reading(self).check(solution)
 
     def judge(self, solution: str) -> dict[str, Any]:
-        """A row of `solution` with its exact verdict: question, answer, solution, steps, labels (1 or 0), correct.
-
-        It fits both the *outcome* and the *process* schema, if every step has text.
-        """
+        """A row of *outcome* and of *process*: question, answer, solution, steps, exact labels (1 or 0), correct."""
         labels = [int(good) for good in self.check_steps(solution)]
         row = {"question": self.question, "answer": self.answer, "solution": solution, "steps": split_steps(solution)}
         return row | {"labels": labels, "correct": final_answer(solution) == self.answer}
