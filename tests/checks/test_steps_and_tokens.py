@@ -209,7 +209,7 @@ test_safe_tag = trial(
         (lambda *args: not safe_tag(*args), "True is for a tag that is safe"),
         (lambda *args: True, "every tag passes"),
         (lambda *args: False, "no tag passes"),
-        (lambda *args: int(safe_tag(*args)), "print the ids of the tag"),
+        (lambda *args: str(safe_tag(*args)), "print the ids of the tag"),
         (lambda tokenizer, tag, texts: ids(tag, tokenizer), "stopped with TypeError"),
     ],
 )
