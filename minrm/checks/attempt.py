@@ -5,8 +5,6 @@ every input, its hint is given. Arguments are copied before each call; an except
 with its message.
 """
 
-from __future__ import annotations
-
 import operator
 import re
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """The checks of chapter 6: the loss of pairs, pairs from a ranking, and majorities that go in a circle."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Sequence
 from itertools import combinations, permutations, product

@@ -1,7 +1,5 @@
 """The checks of chapter 1: the last number of a text, Wilson's interval, and the calculations of a problem."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from functools import partial

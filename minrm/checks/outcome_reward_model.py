@@ -1,7 +1,5 @@
 """The checks of chapter 4: the loss at every supervised token, the AUC within problems, the error of calibration."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -61,11 +59,8 @@ def check_calibration_error(calibration_error: Callable[[Array, Array, int], flo
     bin above it, 1 to the last.
     """
     rng = np.random.default_rng(2)
-    cases: list[tuple[Any, ...]] = [
-        (np.array([0.1, 0.2, 0.9]), np.array([0, 1, 1]), 2),
-        (np.array([0.3, 0.6, 1.0, 1.0]), np.array([1, 0, 1, 0]), 4),
-        (np.array([0.5, 0.2, 0.4]), np.array([1, 0, 0]), 2),
-    ]
+    shown = (([0.1, 0.2, 0.9], [0, 1, 1], 2), ([0.3, 0.6, 1.0, 1.0], [1, 0, 1, 0], 4), ([0.5, 0.2, 0.4], [1, 0, 0], 2))
+    cases = [(np.array(predicted), np.array(outcomes), bins) for predicted, outcomes, bins in shown]
     for bins in (10, 5, 3):
         predicted = np.concatenate([rng.random(12).round(2), [0.0, 1.0]])
         cases.append((predicted, (rng.random(14) < predicted**2).astype(int), bins))

@@ -1,7 +1,5 @@
 """The checks of chapter 5: step scores from logits, a solution's score in logarithms, and labels from rollouts."""
 
-from __future__ import annotations
-
 import math
 import random
 from collections.abc import Callable, Sequence
@@ -75,13 +73,10 @@ def _of_two(row: Array, plus: int, minus: int) -> float:
     return float(1 / (1 + np.exp(row[minus] - row[plus])))
 
 
-def _of_all(row: Array, plus: int, minus: int) -> float:
-    return float(np.exp(row[plus]) / np.exp(row).sum())
-
-
 _step_scores = _read(_of_two)
 _STEP_SCORES: list[Mistake] = [
-    (_read(_of_all), "that is the softmax over the whole vocabulary; only the two signs were ever asked for"),
+    (_read(lambda row, plus, minus: np.exp(row[plus]) / np.exp(row).sum()),
+        "that is the softmax over the whole vocabulary; only the two signs were ever asked for"),
     (_read(lambda row, plus, minus: _of_two(row, minus, plus)), "that is the probability of `-`, that the step is bad"),
     (_read(_of_two, shift=-1),
         "that is read one position early: the logits at a position say what comes *after* its token"),

@@ -1,7 +1,5 @@
 """The checks of chapter 2: the vote of two, where the vote ends, and the winner of a vote with weights."""
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -165,7 +163,7 @@ _WINNER: list[Mistake] = [
         "given most often, but its weights add up to less"),
     (lambda answers, weights: _largest({a: s / list(answers).count(a) for a, s in _sums(answers, weights).items()}),
         "that is the largest mean weight; add up, since many samples are to count for more than one"),
-    (lambda *args: _largest(_sums(*args, none=True)),
+    (lambda answers, weights: _largest(_sums(answers, weights, none=True)),
         "None has won; a sample without an answer casts no vote, whatever its weight"),
     (lambda *args: _largest({answer: -total for answer, total in _sums(*args).items()}),
         "that is the smallest sum; return the largest"),

@@ -1,7 +1,5 @@
 """The checks of chapter 3: labels by a threshold, pairs that differ in one step, and a tag that is safe to use."""
 
-from __future__ import annotations
-
 import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -25,9 +23,8 @@ def check_agreement(agreement: Callable[[Soft, Exact, float], float]) -> None:
     """
     rng = random.Random(0)
     cases: list[tuple[Any, ...]] = [
-        ([[1.0, 0.25], [0.75, 0.0, 0.5]], [[1, 1], [1, 0, 1]], 0.5),
-        ([[1.0, 0.5, 0.25]], [[1, 1, 0]], 0.5),
-    ]
+        ([[1.0, 0.25], [0.75, 0.0, 0.5]], [[1, 1], [1, 0, 1]], 0.5), ([[1.0, 0.5, 0.25]], [[1, 1, 0]], 0.5),
+    ]  # fmt: skip
     for share in (0.125, 0.5, 0.5, 0.875):
         exact = [[int(rng.random() < 0.7) for _ in range(rng.choice((2, 3, 4)))] for _ in range(6)]
         soft = [[rng.choice((0.0, 0.125, 0.5, 0.875, 1.0)) for _ in labels] for labels in exact]
@@ -79,10 +76,8 @@ def check_safe_tag(safe_tag: Callable[[Any, str, Sequence[str]], bool]) -> None:
 def _compared(soft: Soft, exact: Exact, good: Callable[[float], float], until: int = 1) -> list[list[bool]]:
     """For each solution, whether the labels agree, on `until` steps of those from the first error on."""
     ends = [list(labels).index(0) + until if 0 in labels else len(labels) for labels in exact]
-    return [
-        [good(s) == e for s, e in zip(own[:end], labels[:end], strict=True)]
-        for own, labels, end in zip(soft, exact, ends, strict=True)
-    ]
+    rows = zip(soft, exact, ends, strict=True)
+    return [[good(s) == e for s, e in zip(own[:end], labels[:end], strict=True)] for own, labels, end in rows]
 
 
 def _flat(agreed: list[list[bool]]) -> float:
@@ -101,8 +96,9 @@ def _agreement(soft: Soft, exact: Exact, share: float) -> float:
 def _by_soft(soft: Soft, exact: Exact, share: float) -> float:
     """Cut at the first step that the soft labels call bad."""
     ends = [next((i for i, value in enumerate(own) if value < share), len(own)) + 1 for own in soft]
-    cut = [own[:end] for own, end in zip(soft, ends, strict=True)]
-    return _flat(_agreed(cut, [own[:end] for own, end in zip(exact, ends, strict=True)], share, until=99))
+    soft = [own[:end] for own, end in zip(soft, ends, strict=True)]
+    exact = [own[:end] for own, end in zip(exact, ends, strict=True)]
+    return _flat(_agreed(soft, exact, share, until=99))
 
 
 _AGREEMENT: list[Mistake] = [

@@ -1,7 +1,5 @@
 """How good scores are, before anything is chosen by them: AUC, calibration, the first error's F1, preferences."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Over-optimisation: what choosing harder and harder by a proxy does to the goal that the proxy stands for."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Small multiples: a few lines for each proxy, panel beside panel, so that their shapes can be compared."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -25,8 +23,7 @@ def panels(table: Any, xlabel: str, ylabel: str, log: bool = False) -> Figure:
     """One panel for each `panel` of the table, two in a row, with up to three lines in each and their intervals.
 
     Rows: panel (a name that begins with a way of choosing), line, x, mean, low, high; shares are drawn in per cent. The
-    lines' names stand above all panels, in the table's order, since there is no room inside. log: x on a log scale.
-    Raises InputError for an empty table, or more than three lines.
+    lines' names stand above all panels. Raises InputError for an empty table, or more than three lines.
     """
     rows = table_rows(table, "panel", "line", "x", "mean", "low", "high")
     names, lines = (list(dict.fromkeys(row[key] for row in rows)) for key in ("panel", "line"))

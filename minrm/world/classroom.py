@@ -8,8 +8,6 @@ is right: greedy decoding is wrong and the vote is right, which is the argument 
 Where an amount is given to each of several friends, most of the class is wrong, and so is its vote.
 """
 
-from __future__ import annotations
-
 import random
 from contextlib import suppress
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The evaluation set of the embedded world: problems that nothing was trained on, with sampled solutions of each."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple

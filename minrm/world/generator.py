@@ -1,7 +1,5 @@
 """Problems of the embedded world: drawn at random, and read back from their questions."""
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Sequence

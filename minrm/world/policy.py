@@ -6,8 +6,6 @@ from 0 to 30 and the headers of the article's format are single tokens; any othe
 bytes, so that nothing is ever unknown. `<|prm_label|>` is not in it: adding that token is what the course teaches.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable, Iterator
 from pathlib import Path

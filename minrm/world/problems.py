@@ -12,8 +12,6 @@ The inconsistent wording ("Tom has 9 pens. That is 3 more than Mia has.") is kno
 1987, *Students' miscomprehension of relational statements in arithmetic word problems*.
 """
 
-from __future__ import annotations
-
 import re
 import zlib
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Scores are in the order of `evaluation.parquet`. The three models have five seed
 other labels or other rows, have three. folder: another one that the recipe has filled.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
