@@ -24,8 +24,7 @@ GPUS = {"T4": Gpu(16, 65, 320), "L4": Gpu(24, 121, 300), "A100, 40 GB": Gpu(40, 
 
 
 class Shape(NamedTuple):
-    """weights: all parameters, tied ones once. linears: (in, out) of each layer that LoRA adapts. cache: numbers (keys
-    and values) that are kept for each token of a text while it is continued."""
+    """weights: all, tied ones once. linears: (in, out) of each that LoRA adapts. cache: keys and values a token."""
 
     weights: int
     linears: list[tuple[int, int]]

@@ -131,7 +131,7 @@ def training_curve(table: Any, label: str = "loss (nats per supervised token)") 
 def answer_histogram(table: Any, most: int = 10) -> Figure:
     """How often each answer was given to one problem. Rows: answer (None: none could be read), count, right (bool).
 
-    The `most` frequent answers stand in falling order, the rest in one bar. The right one is hatched and named.
+    The `most` frequent answers are in falling order, the rest in one bar. The right one is hatched and named.
     """
     rows = sorted(table_rows(table, "answer", "count", "right"), key=lambda row: -row["count"])
     shown = rows[:most] + [row for row in rows[most:] if row["right"]]

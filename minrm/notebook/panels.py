@@ -32,10 +32,10 @@ def panels(table: Any, xlabel: str, ylabel: str, log: bool = False) -> Figure:
     height = -(-len(names) // 2)
     figure = Figure(figsize=(WIDTH, 0.9 + 2.25 * height), layout="constrained")
     grid = np.ravel(figure.subplots(height, 2, sharex=True, sharey=True, squeeze=False))
+    x = [row["x"] for row in rows]
     for axes, name in zip(grid, names, strict=False):
         _draw(axes, name, [row for row in rows if row["panel"] == name], lines)
         if log:
-            x = [row["x"] for row in rows]
             log2_axis(axes, [4**k for k in range(12) if min(x) <= 4**k <= max(x)])
     for axes in grid[len(names) :]:
         axes.set_visible(False)

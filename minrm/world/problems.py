@@ -125,7 +125,7 @@ class Problem:
 
     @property
     def split(self) -> str:
-        """The part of the world it belongs to, decided by its numbers and wording alone: renaming does not move it."""
+        """The part of the world it belongs to, by its numbers and wording alone: renaming does not move it."""
         key = (self.base, self.wording, self.difference, self.more, [(e.kind, e.amount, e.times) for e in self.events])
         bucket = zlib.crc32(repr(key).encode()) % 100
         return next(name for name, buckets in SPLITS.items() if bucket in buckets)

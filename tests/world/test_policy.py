@@ -32,17 +32,14 @@ def test_numbers_and_headers_are_single_tokens_and_the_step_token_is_not():
 
 
 def test_the_end_token_is_learnt_although_it_is_also_the_padding_and_the_question_is_not():
+    row = _rows(TOKENIZER, [("Who?\n", "Step: 1: 3")])[0]
+    assert TOKENIZER.decode(row["input_ids"]) == "Who?\nStep: 1: 3" + END
+    assert TOKENIZER.decode(row["input_ids"][: row["question_length"]]) == "Who?\n"
     end = TOKENIZER.eos_token_id
     rows = [{"input_ids": [5, 6, 8, end], "question_length": 2}, {"input_ids": [7, end], "question_length": 0}]
     batch = _collate(rows)
     assert batch["labels"].tolist() == [[-100, -100, 8, end], [7, end, -100, -100]]
     assert batch["attention_mask"].tolist() == [[1, 1, 1, 1], [1, 1, 0, 0]]
-
-
-def test_question_and_text_are_joined_at_the_token():
-    row = _rows(TOKENIZER, [("Who?\n", "Step: 1: 3")])[0]
-    assert TOKENIZER.decode(row["input_ids"]) == "Who?\nStep: 1: 3" + END
-    assert TOKENIZER.decode(row["input_ids"][: row["question_length"]]) == "Who?\n"
 
 
 def test_the_corpus_is_the_same_every_time_and_holds_all_three_kinds_of_text():

@@ -1,6 +1,5 @@
 """A problem, and its checker against solutions that a person judged; planted mistakes: test_classroom.py."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,12 +23,10 @@ def test_a_problem_reads_as_english_and_knows_its_answer():
     assert TOM_AND_MIA.traps == ("inversion", "once")
 
 
-@pytest.mark.parametrize(
-    "more, wording, start",
-    [(True, "consistent", 12), (False, "consistent", 6), (True, "inconsistent", 6), (False, "inconsistent", 12)],
-)
-def test_a_comparison_means_what_it_says(more, wording, start):
-    assert Problem("Mia", "Tom", "pens", 9, (Event("buys", 5),), wording, 3, more).start == start
+def test_a_comparison_means_what_it_says():
+    for more, wording, start in (True, "consistent", 12), (False, "consistent", 6), (False, "inconsistent", 12):
+        assert Problem("Mia", "Tom", "pens", 9, (Event("buys", 5),), wording, 3, more).start == start
+    assert TOM_AND_MIA.start == 6
 
 
 def test_a_solution_is_judged_as_a_row_that_outcome_and_process_models_learn_from():
