@@ -5,8 +5,6 @@ every input, its hint is given. Arguments are copied before each call; an except
 with its message.
 """
 
-from __future__ import annotations
-
 import operator
 import re
 from collections.abc import Callable, Sequence
@@ -53,26 +51,25 @@ def compare(
     known = [*mistakes, (lambda *_: None, NOTHING), (lambda *arguments: arguments[0], UNCHANGED)]
     hints = [hint for mistake, hint in known if _explains(same, mistake, cases, results)]
     hints += [hint for mistake, hint in known if _explains(same, mistake, [first], [result])]
-    expected = short(repr(right(*first)))
-    raise AssertionError(
-        f"{call(name, first)} gave {short(repr(result))}, expected {expected}: {[*hints, otherwise][0]}"
-    )
+    shown = f"{call(name, first)} gave {short(repr(result))}, expected {short(repr(right(*first)))}"
+    raise AssertionError(f"{shown}: {[*hints, otherwise][0]}")
 
 
-def attempt(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """The result of `function` for copies of the arguments; AssertionError if it stops, or changes its arguments."""
+def attempt(name: str, function: Callable[..., Any], *arguments: Any, shown: str = "") -> Any:
+    """The result of `function` for copies of the arguments; AssertionError if it stops, or changes its arguments.
+
+    shown: how to write the call in a message, if not with its arguments.
+    """
     must_be_function(name, function)
-    copies = deepcopy(arguments)
+    copies, shown = deepcopy(arguments), shown or call(name, arguments)
     try:
         result = function(*copies)
     except Exception as error:  # whatever the learner's code raises is a hint to the learner
         reason = f"{type(error).__name__}: {error}"
-        raise AssertionError(
-            f"{call(name, arguments)} stopped with {reason}. Try it by itself on this input."
-        ) from error
+        raise AssertionError(f"{shown} stopped with {reason}. Try it by itself on this input.") from error
     if repr(copies) != repr(arguments):
         now = short(", ".join(map(repr, copies)))
-        raise AssertionError(f"{call(name, arguments)} changed its arguments, to {now}; work on a copy of them")
+        raise AssertionError(f"{shown} changed its arguments, to {now}; work on a copy of them")
     return result
 
 
@@ -88,9 +85,9 @@ def call(name: str, arguments: tuple[Any, ...]) -> str:
     return f"{name}({short(', '.join(map(repr, arguments)))})"
 
 
-def close(a: Any, b: Any) -> bool:
-    """Whether two numbers, or two sequences of numbers, agree to one part in a million."""
-    return np.shape(a) == np.shape(b) and bool(np.allclose(a, b, rtol=1e-6, atol=1e-9))
+def close(a: Any, b: Any, atol: float = 1e-7) -> bool:
+    """Whether two numbers, or two sequences of numbers, agree to a few digits of single precision; nan is like nan."""
+    return np.shape(a) == np.shape(b) and bool(np.allclose(a, b, rtol=1e-5, atol=atol, equal_nan=True))
 
 
 def _same(same: Callable[[Any, Any], bool], a: Any, b: Any) -> bool:

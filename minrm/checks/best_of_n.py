@@ -1,7 +1,5 @@
 """The checks of chapter 7: best-of-N of one problem by hand, a paired difference, and the tokens to a target."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Sequence
 from itertools import combinations
@@ -22,11 +20,10 @@ def check_expected_best(expected_best: Callable[[Numbers, Sequence[bool], int], 
     """
     rng = random.Random(0)
     cases: list[tuple[Any, ...]] = [
-        ([0.9, 0.2, 0.4, 0.6], [False, True, True, True], 2),
-        ([0.3, 0.9, 0.5, 0.1], [True, False, True, False], 1),
+        ([0.9, 0.2, 0.4, 0.6], [False, True, True, True], 2), ([0.3, 0.9, 0.5, 0.1], [True, False, True, False], 1),
         ([0.5, 0.8, 0.8, 0.1], [True, False, True, False], 3),
         ([0.7, 0.7, 0.7, 0.2, 0.7], [True, False, False, True, False], 2),
-    ]
+    ]  # fmt: skip
     for n in (2, 3, 4, 6):
         scores = [rng.choice((0.1, 0.4, 0.7, 0.9)) for _ in range(7)]
         cases.append((scores, [rng.random() < 0.4 for _ in scores], n))
@@ -59,14 +56,12 @@ def check_tokens_to_reach(tokens_to_reach: Callable[[float, Numbers, Numbers], f
 
     tokens rises from entry to entry; accuracy may rise and fall. None where it never reaches the target.
     """
+    four, five = [20, 40, 80, 160], [90, 180, 360, 720, 1440]
     cases: list[tuple[Any, ...]] = [
-        (0.7, [20, 40, 80, 160], [0.6, 0.65, 0.72, 0.75]),
-        (0.7, [20, 40, 80, 160], [0.6, 0.7, 0.7, 0.71]),
-        (0.8, [90, 180, 360, 720, 1440], [0.6, 0.79, 0.85, 0.82, 0.7]),
-        (0.75, [90, 180, 360, 720, 1440], [0.6, 0.8, 0.7, 0.76, 0.5]),
-        (0.5, [90, 180, 360], [0.6, 0.8, 0.7]),
-        (0.9, [20, 40, 80, 160], [0.6, 0.65, 0.72, 0.75]),
-    ]
+        (0.7, four, [0.6, 0.65, 0.72, 0.75]), (0.7, four, [0.6, 0.7, 0.7, 0.71]),
+        (0.8, five, [0.6, 0.79, 0.85, 0.82, 0.7]), (0.75, five, [0.6, 0.8, 0.7, 0.76, 0.5]),
+        (0.5, five[:3], [0.6, 0.8, 0.7]), (0.9, four, [0.6, 0.65, 0.72, 0.75]),
+    ]  # fmt: skip
     otherwise = "go along the curve from the left: where is it at least the target for the first time?"
     compare("tokens_to_reach", tokens_to_reach, cases, _reach, _TOKENS_TO_REACH, otherwise)
     print("✓ tokens_to_reach finds where the curve first reaches the target, and says None where it never does.")
@@ -84,22 +79,15 @@ def _top(subset: list[tuple[float, bool]]) -> list[bool]:
     return [right for score, right in subset if score == best]
 
 
-def _first_n(scores: Numbers, correct: Sequence[bool], n: int) -> float:
+def _first_n(scores: Numbers, correct: Sequence[bool], n: int | None) -> float:
     return float(np.mean(_top(list(zip(scores[:n], correct[:n], strict=True)))))
-
-
-def _of_all(scores: Numbers, correct: Sequence[bool], n: int) -> float:
-    return _first_n(scores, correct, len(scores))
 
 
 def _with_return(scores: Numbers, correct: Sequence[bool], n: int) -> float:
     """As if the same sample could be drawn twice."""
-    value = 0.0
-    for score in set(scores):
-        below, upto = sum(s < score for s in scores) / len(scores), sum(s <= score for s in scores) / len(scores)
-        tied = [right for s, right in zip(scores, correct, strict=True) if s == score]
-        value += (upto**n - below**n) * float(np.mean(tied))
-    return value
+    s, right = np.array(scores), np.array(correct)
+    chances = [np.mean(s <= score) ** n - np.mean(s < score) ** n for score in set(scores)]
+    return float(sum(p * right[s == score].mean() for p, score in zip(chances, set(scores), strict=True)))
 
 
 _expected = _over(lambda subset: float(np.mean(_top(subset))))
@@ -113,7 +101,8 @@ _EXPECTED_BEST: list[Mistake] = [
         "with the best score must be right"),
     (_over(lambda subset: min(subset, key=lambda pair: pair[0])[1]), "that is the worst-scored; the best is chosen"),
     (_first_n, "only the first n samples are looked at; average over all subsets of n"),
-    (_of_all, "that is the best of all the samples, whatever n is; average over the subsets of n"),
+    (lambda scores, correct, n: _first_n(scores, correct, None),
+        "that is the best of all the samples, whatever n is; average over the subsets of n"),
     (_with_return, "here a sample can be drawn twice; a subset holds n different ones"),
     (lambda scores, correct, n: float(np.mean(correct)), "that is one sample drawn at random: the scores are not used"),
     (lambda scores, correct, n: sum(float(np.mean(_top(list(s)))) for s in
@@ -130,6 +119,7 @@ def _with_mean(error: Callable[[Any, Any], float]) -> Callable[[Any, Any], tuple
 
 
 _paired = _with_mean(lambda a, b: _error(a - b))
+_SCATTER = "that is the scatter of single problems; the mean of P of them scatters less, by the root of P"
 _PAIRED: list[Mistake] = [
     (_with_mean(lambda a, b: float(np.hypot(_error(a), _error(b)))), "that is the error of two unpaired means; take "
         "the differences problem by problem first, what the two share then cancels"),
@@ -137,10 +127,8 @@ _PAIRED: list[Mistake] = [
     (_with_mean(lambda a, b: _error(a) - _error(b)), "an error is not a difference of errors; take the differences of "
         "the problems first"),
     (_with_mean(lambda a, b: _error(a - b, ddof=0)), "divide the squares by P - 1 (ddof=1): the mean is estimated too"),
-    (_with_mean(lambda a, b: float(np.std(a - b, ddof=1))), "that is the scatter of single problems; the mean of P of "
-        "them scatters less, by the root of P"),
-    (_with_mean(lambda a, b: float(np.std(a - b, ddof=0))), "that is the scatter of single problems; the mean of P of "
-        "them scatters less, by the root of P"),
+    (_with_mean(lambda a, b: float(np.std(a - b, ddof=1))), _SCATTER),
+    (_with_mean(lambda a, b: float(np.std(a - b, ddof=0))), _SCATTER),
     (_with_mean(lambda a, b: float(np.var(a - b, ddof=1) / len(a))), "that is the square of the error; take its root"),
     (_with_mean(lambda a, b: 1.96 * _error(a - b)), "that is half the interval; return the standard error alone"),
     (lambda a, b: _paired(b, a), "the sign is the other way round: return a - b"),
@@ -158,6 +146,7 @@ def _reach(target: float, tokens: Numbers, accuracy: Numbers) -> float | None:
     return min(_reached(target, tokens, accuracy), default=None)
 
 
+_NEVER = "this curve never reaches the target: return None"
 _TOKENS_TO_REACH: list[Mistake] = [
     (lambda target, tokens, accuracy: tokens[min(int(np.searchsorted(accuracy, target)), len(tokens) - 1)],
         "a search by halves needs a curve that only rises; this one may fall, so go through it entry by entry"),
@@ -169,10 +158,8 @@ _TOKENS_TO_REACH: list[Mistake] = [
         "that is the last place that reaches the target; return the fewest tokens"),
     (lambda target, tokens, accuracy: tokens[int(np.argmax(np.asarray(accuracy) >= target))],
         "this curve never reaches the target, and argmax of all False is 0: return None"),
-    (lambda target, tokens, accuracy: min(_reached(target, tokens, accuracy), default=tokens[-1]),
-        "this curve never reaches the target: return None"),
-    (lambda target, tokens, accuracy: min(_reached(target, tokens, accuracy), default=float("inf")),
-        "this curve never reaches the target: return None"),
+    (lambda target, tokens, accuracy: min(_reached(target, tokens, accuracy), default=tokens[-1]), _NEVER),
+    (lambda target, tokens, accuracy: min(_reached(target, tokens, accuracy), default=float("inf")), _NEVER),
     (lambda target, tokens, accuracy: next((k for k, a in enumerate(accuracy) if a >= target), None),
         "that is the place in the list; return the tokens there"),
     (lambda target, tokens, accuracy: next((a for a in accuracy if a >= target), None),

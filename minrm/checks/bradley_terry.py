@@ -1,7 +1,5 @@
 """The checks of chapter 6: the loss of pairs, pairs from a ranking, and majorities that go in a circle."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Sequence
 from itertools import combinations, permutations, product
@@ -26,7 +24,7 @@ def check_pair_loss(pair_loss: Callable[[Rewards, Rewards], float]) -> None:
         ([1000.0], [0.0]), ([0.0, 2.0], [1000.0, 2.0]), ([-1000.0, 1.0], [-1040.0, 41.0]),
     ]  # fmt: skip
     otherwise = "take this input pair by pair: the gap, P = 1 / (1 + exp(-gap)), its logarithm"
-    compare("pair_loss", _nan_if_too_large(pair_loss), cases, _pair_loss, _PAIR_LOSS, otherwise, same=_alike)
+    compare("pair_loss", _nan_if_too_large(pair_loss), cases, _pair_loss, _PAIR_LOSS, otherwise, same=close)
     print("✓ pair_loss is right for small gaps, and finite and right for very large ones.")
 
 
@@ -77,12 +75,8 @@ def _nan_if_too_large(function: Callable[..., Any]) -> Callable[..., Any]:
     return tried
 
 
-def _gaps(chosen: Rewards, rejected: Rewards) -> Any:
-    return np.asarray(chosen, dtype=float) - np.asarray(rejected, dtype=float)
-
-
 def _losses(chosen: Rewards, rejected: Rewards) -> Any:
-    return np.logaddexp(0, -_gaps(chosen, rejected))
+    return np.logaddexp(0, np.subtract(rejected, chosen))
 
 
 def _pair_loss(chosen: Rewards, rejected: Rewards) -> float:
@@ -94,14 +88,10 @@ def _by_p(least: float = 0.0) -> Callable[[Rewards, Rewards], float]:
 
     def loss(chosen: Rewards, rejected: Rewards) -> float:
         with np.errstate(all="ignore"):
-            p = 1 / (1 + np.exp(-_gaps(chosen, rejected)))
+            p = 1 / (1 + np.exp(np.subtract(rejected, chosen)))
             return float(-np.log(p.clip(least, 1 - least)).mean())
 
     return loss
-
-
-def _alike(a: Any, b: Any) -> bool:
-    return a is b or np.shape(a) == np.shape(b) and bool(np.allclose(a, b, rtol=1e-5, atol=1e-7, equal_nan=True))
 
 
 _TOO_LARGE = (
@@ -117,7 +107,7 @@ _PAIR_LOSS: list[Mistake] = [
     (lambda c, r: _pair_loss(c, r) / np.log(2), "that is in bits; take the natural logarithm"),
     (lambda c, r: float(np.exp(-_losses(c, r)).mean()), "that is the mean of P; return minus its logarithm"),
     (lambda c, r: float(-np.log(np.exp(-_losses(c, r)).mean())), "the logarithm of each P, then the mean of those"),
-    (lambda c, r: float((_gaps(c, r) > 0).mean()), "that is how often the chosen one wins, which has no slope"),
+    (lambda c, r: float(np.greater(c, r).mean()), "that is how often the chosen one wins, which has no slope"),
     *((_by_p(10.0**-digits), _CLIPPED) for digits in (*range(3, 17), 20, 30, 100, 300)),
     (_by_p(), _TOO_LARGE),
     (lambda c, r: float("nan"), _TOO_LARGE),
@@ -138,15 +128,11 @@ _ranked_pairs = _ranked(lambda i, j: i < j)
 
 
 def _same_pairs(a: Any, b: Any) -> bool:
-    """The same pairs in any order; nothing is the same as nothing."""
-    return a is b or isinstance(a, list) and _sorted(a) == _sorted(b)
+    """Whether the pairs are alike, in any order."""
+    a, b = ([sorted(pair.items()) if isinstance(pair, dict) else pair for pair in pairs] for pairs in (a, b))
+    return sorted(map(repr, a)) == sorted(map(repr, b))
 
 
-def _sorted(pairs: Any) -> list[str]:
-    return sorted(repr(sorted(pair.items()) if isinstance(pair, dict) else pair) for pair in pairs)
-
-
-_NAMED = "return dictionaries with `prompt`, `chosen` and `rejected`"
 _RANKED_PAIRS: list[Mistake] = [
     (_ranked(lambda i, j: i > j), "chosen and rejected are the wrong way round: rank 1 is the best"),
     (_ranked(lambda i, j: i <= j, ordered=True), "the list need not begin with the best, and equal ranks give no pair"),
@@ -156,9 +142,10 @@ _RANKED_PAIRS: list[Mistake] = [
     (_ranked(lambda i, j: i != j), "each pair comes twice, once in either order; return only the order by rank"),
     (_ranked(lambda i, j: j - i == 1), "only neighbours in the ranking are paired; the first beats the third too"),
     (_ranked(lambda i, j: i == 1 < j), "only the best is paired; the second is preferred to the third too"),
-    (lambda *args: [(pair["chosen"], pair["rejected"]) for pair in _ranked_pairs(*args)], _NAMED),
+    (lambda *args: [(pair["chosen"], pair["rejected"]) for pair in _ranked_pairs(*args)],
+        "return dictionaries with `prompt`, `chosen` and `rejected`"),
     (lambda *args: [], "no pair at all; here some ranks differ"),
-]
+]  # fmt: skip
 
 
 def _table(n: int, shares: dict[tuple[int, int], float]) -> list[list[float]]:
@@ -183,15 +170,15 @@ def _cycles(p: Shares) -> float:
     return float(np.mean(_either_way(p)))
 
 
-_OTHER_WAY = "a circle may go the other way round too: c ahead of b, b of a, a of c"
-_SIX = "three responses in six orders: a circle shows in three of them; count each three once"
-_TWICE = "the same response is taken twice in a three; `itertools.combinations` does not do that"
 _CYCLES: list[Mistake] = [
-    (lambda p: float(np.mean(_circles(p, combinations(range(len(p)), 3)))), _OTHER_WAY),
-    (lambda p: float(np.mean(_circles(p, permutations(range(len(p)), 3)))), _SIX),
-    (lambda p: float(np.mean(_circles(p, product(range(len(p)), repeat=3)))), _TWICE),
+    (lambda p: float(np.mean(_circles(p, combinations(range(len(p)), 3)))),
+        "a circle may go the other way round too: c ahead of b, b of a, a of c"),
+    (lambda p: float(np.mean(_circles(p, permutations(range(len(p)), 3)))),
+        "three responses in six orders: a circle shows in three of them; count each three once"),
+    (lambda p: float(np.mean(_circles(p, product(range(len(p)), repeat=3)))),
+        "the same response is taken twice in a three; `itertools.combinations` does not do that"),
     (lambda p: float(np.mean(_either_way(p, 0.5))), "one half is a tie, not a majority: `>`, not `>=`"),
     (lambda p: sum(_either_way(p)), "that is how many there are; divide it by the number of all threes"),
     (lambda p: 1 - _cycles(p), "that is the share without a circle"),
     (lambda p: float(any(_either_way(p))), "that is whether there is one at all; return the share of threes"),
-]
+]  # fmt: skip

@@ -1,26 +1,19 @@
 """The checks of chapter 1: the last number of a text, Wilson's interval, and the calculations of a problem."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from minrm.checks.attempt import Mistake, compare
+from minrm.checks.attempt import Mistake, close, compare
 from minrm.world.generator import generate, read_problem
 
 TEXTS = (
-    "Step: 1: 9 * 2 = 18",
-    "She has 9 pens and 14 books left",
-    "It was 7, and then it was 12, I think.",
-    "Now she has 25.",
-    "5 - 8 = -3",
-    "half of 7 is 3.5",
-    "2 * 600 = 1,200",
-    "I do not know.",
-)
+    "Step: 1: 9 * 2 = 18", "She has 9 pens and 14 books left", "It was 7, and then it was 12, I think.",
+    "Now she has 25.", "5 - 8 = -3", "half of 7 is 3.5", "2 * 600 = 1,200", "I do not know.",
+)  # fmt: skip
 NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 Z = 1.96
 
@@ -37,7 +30,8 @@ def check_wilson(wilson: Callable[[int, int], Any]) -> None:
     """Try `wilson(k, n)`: the two ends, low and high, of Wilson's 95 % interval for k right answers among n."""
     cases = [(6, 10), (10, 10), (0, 4), (1, 8), (171, 300)]
     otherwise = "set k and n into the equation piece by piece: the terms before ±, the root, the factor in front"
-    compare("wilson", wilson, cases, _shown, _WILSON, otherwise, same=_alike)
+    same = partial(close, atol=3e-4)  # z may be 1.96 or have more digits
+    compare("wilson", wilson, cases, _four_digits, _WILSON, otherwise, same)
     print("✓ wilson gives both ends of the interval, also where all or none are right.")
 
 
@@ -48,7 +42,7 @@ def check_calculations(calculations: Callable[[str], int]) -> None:
     """
     cases = [(problem.question,) for problem in generate(40, seed=1)]
     otherwise = "solve this question by hand and count the lines in which you calculate"
-    compare("calculations", calculations, cases, _calculations, _CALCULATIONS, otherwise, same=_same_count)
+    compare("calculations", calculations, cases, _less(), _CALCULATIONS, otherwise)
     print("✓ calculations counts as the class does, on forty questions.")
 
 
@@ -94,7 +88,7 @@ def _wilson(k: int, n: int, z: float = Z) -> tuple[float, float]:
     return centre - half, centre + half
 
 
-def _shown(k: int, n: int) -> tuple[float, ...]:
+def _four_digits(k: int, n: int) -> tuple[float, ...]:
     return tuple(round(end, 4) for end in _wilson(k, n))
 
 
@@ -104,52 +98,27 @@ def _wald(k: int, n: int) -> tuple[float, float]:
     return p - half, p + half
 
 
-def _undivided(k: int, n: int) -> tuple[float, float]:
-    low, high = _wilson(k, n)
-    return low * (1 + Z**2 / n), high * (1 + Z**2 / n)
-
-
-def _around_the_share(k: int, n: int) -> tuple[float, float]:
-    half = _interval(k / n, n)[1]
-    return k / n - half, k / n + half
-
-
-def _alike(a: Any, b: Any) -> bool:
-    """Equal to three digits after the point: z may be 1.96 or have more digits."""
-    return np.shape(a) == np.shape(b) and bool(np.allclose(a, b, rtol=0, atol=3e-4))
-
-
-_WALD = "this is the familiar p ± z·sqrt(p(1 - p)/n); Wilson's has z²/(4n²) under the root, and more"
-_Z = "for 95 % take z = 1.96"
 _WILSON: list[Mistake] = [
-    (_wald, _WALD),
+    (_wald, "this is the familiar p ± z·sqrt(p(1 - p)/n); Wilson's has z²/(4n²) under the root, and more"),
     (lambda k, n: np.clip(_wald(k, n), 0, 1), "cutting the familiar interval at 0 and 1 does not make it Wilson's"),
     (lambda k, n: _interval(k / n, n), "these are centre and half-width; return centre - half, centre + half"),
     (lambda k, n: _wilson(k, n)[::-1], "the lower end comes first"),
     (lambda k, n: 100 * np.array(_wilson(k, n)), "these are per cent; return shares between 0 and 1"),
     (lambda k, n: _wilson(k * n, n), "k is a count of right answers; their share is k/n"),
-    (_undivided, "the factor 1 / (1 + z²/n) is missing; it stands before the whole bracket"),
-    (_around_the_share, "the centre is not k/n: z²/(2n) is added to it before the division"),
-    (lambda k, n: _wilson(k, n, 1.645), f"z = 1.645 is for 90 %; {_Z}"),
-    (lambda k, n: _wilson(k, n, 1.0), f"z = 1 is one standard error; {_Z}"),
+    (lambda k, n: np.array(_wilson(k, n)) * (1 + Z**2 / n),
+        "the factor 1 / (1 + z²/n) is missing; it stands before the whole bracket"),
+    (lambda k, n: k / n + np.array([-1, 1]) * _interval(k / n, n)[1],
+        "the centre is not k/n: z²/(2n) is added to it before the division"),
+    (lambda k, n: _wilson(k, n, 1.645), "z = 1.645 is for 90 %; for 95 % take z = 1.96"),
+    (lambda k, n: _wilson(k, n, 1.0), "z = 1 is one standard error; for 95 % take z = 1.96"),
     (lambda k, n: np.round(_wilson(k, n), 2), "rounded too early; round where you print"),
     (lambda k, n: _wilson(k, n)[0], "that is one number; return two, low and high"),
     (lambda k, n: k / n, "this is the share; return the interval around it, low and high"),
-]
-
-
-def _calculations(question: str) -> int:
-    problem = read_problem(question)
-    products = sum(event.times > 1 for event in problem.events)
-    return (problem.wording != "plain") + len(problem.events) + products
-
-
-def _plain(question: str) -> bool:
-    return read_problem(question).wording == "plain"
+]  # fmt: skip
 
 
 def _less(*parts: str) -> Callable[[str], int]:
-    """The count with some of its parts forgotten."""
+    """The count of calculations, with some of its parts forgotten."""
 
     def count(question: str) -> int:
         problem = read_problem(question)
@@ -160,23 +129,20 @@ def _less(*parts: str) -> Callable[[str], int]:
     return count
 
 
-def _same_count(a: Any, b: Any) -> bool:
-    return type(a) is type(b) and a == b if isinstance(a, str | bool) else bool(a == b)
-
-
 _BOTH = "a comparison takes a calculation in both wordings, with `That is` and without"
-_EVENTS = "these are the events alone; a comparison takes a calculation too, and boxes and friends take two"
-_NUMBERS = "these are the numbers in it; each calculation makes one of two, so how many until one is left?"
 _CALCULATIONS: list[Mistake] = [
-    (_less("consistent", "inconsistent", "boxes", "gives"), _EVENTS),
+    (_less("consistent", "inconsistent", "boxes", "gives"),
+        "these are the events alone; a comparison takes a calculation too, and boxes and friends take two"),
     (_less("consistent", "inconsistent"), "a comparison, `more than` or `fewer than`, takes a calculation of its own"),
     (_less("consistent"), _BOTH),
     (_less("inconsistent"), _BOTH),
     (_less("boxes", "gives"), "boxes, or gifts to each of some friends, take two: first the product"),
     (_less("boxes"), "boxes of something take two, as gifts to friends do: first the product"),
     (_less("gives"), "gifts to each of some friends take two, as boxes do: first the product"),
-    (lambda question: _calculations(question) + _plain(question), "this question has no comparison to calculate"),
-    (lambda question: len(re.findall(r"\d+", question)), _NUMBERS),
+    (lambda question: _less()(question) + (read_problem(question).wording == "plain"),
+        "this question has no comparison to calculate"),
+    (lambda question: len(re.findall(r"\d+", question)),
+        "these are the numbers in it; each calculation makes one of two, so how many until one is left?"),
     (lambda question: question.count("."), "these are its sentences; some hold no calculation, some hold two"),
-    (lambda question: str(_calculations(question)), "return the count as a number, not as text"),
-]
+    (lambda question: str(_less()(question)), "return the count as a number, not as text"),
+]  # fmt: skip

@@ -1,16 +1,17 @@
 """The check of the exercise "Supervise only the final token": a mask of solutions in, a mask of their last tokens out.
 
-A mask is drawn row by row as the columns that hold a solution, so the expected column of each row is known from the
-start and nothing here has to find it in a mask. The learner's result is compared with what typical mistakes would mark.
+A mask is drawn row by row as the columns that hold a solution, so nothing here has to find a column in a mask. The
+learner's result is compared with what typical mistakes would mark.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from minrm.checks.attempt import NOTHING, must_be_function, short
+from minrm.checks.attempt import NOTHING, attempt, must_be_function, short
 
 if TYPE_CHECKING:  # torch takes seconds, and of all checks only this one needs it
     from torch import Tensor
@@ -90,17 +91,9 @@ def check_final_token(final_token: Callable[[Tensor], Tensor], seed: int | None 
 
 def _try(final_token: Callable[[Tensor], Tensor], batch: Batch) -> Tensor:
     """The learner's mask; AssertionError if the function stops, changes its argument, or returns no such mask."""
-    import torch
-
-    argument, original = batch.mask(), batch.mask()
-    try:
-        result: Any = final_token(argument)
-    except Exception as error:  # whatever the learner's code raises is a hint to the learner
-        reason = f"{type(error).__name__}: {error}"
-        raise AssertionError(f"{batch} stopped with {reason}. Try it by itself on such a mask.") from error
-    if not torch.equal(argument, original):
-        raise AssertionError(f"{batch} changed its argument, the mask itself; work on a copy of it (`clone`)")
-    if hint := _no_mask(result, original):
+    mask = batch.mask()
+    result = attempt("final_token", final_token, mask, shown=str(batch))
+    if hint := _no_mask(result, mask):
         raise AssertionError(f"{batch} gave {short(repr(result))}: {hint}")
     return result
 
@@ -112,16 +105,15 @@ def _no_mask(result: Any, mask: Tensor) -> str | None:
     if result is None:
         return NOTHING
     expected = f"expected is a tensor {tuple(mask.shape)} torch.bool"
-    try:
+    values: Tensor | None = None
+    with suppress(TypeError, ValueError, RuntimeError):
         values = torch.as_tensor(result)
-    except (TypeError, ValueError, RuntimeError):
-        return f"that is of type {type(result).__name__}; {expected}"
-    if values.shape != mask.shape and values.dtype in (torch.int64, torch.int32):
+    if values is not None and values.shape != mask.shape and values.dtype in (torch.int64, torch.int32):
         return f"these are numbers of columns, not a mask; {expected}, true in those columns"
     if not isinstance(result, torch.Tensor):
         return f"that is of type {type(result).__name__}; {expected}"
-    fits = values.shape == mask.shape and values.dtype == torch.bool
-    return None if fits else f"that is a tensor {tuple(values.shape)} {values.dtype}; {expected}, like the mask given"
+    fits = result.shape == mask.shape and result.dtype == torch.bool
+    return None if fits else f"that is a tensor {tuple(result.shape)} {result.dtype}; {expected}, like the mask given"
 
 
 def _hint(answers: list[_Answer], wrong: list[_Answer]) -> str:
@@ -189,9 +181,6 @@ _SHARED: list[tuple[Callable[[Row], bool], str]] = [
     (lambda row: row.columns[-1] == row.width - 1, "it goes wrong where a solution ends in the last column"),
     (lambda row: row.columns[-1] < row.width - 1, "it goes wrong where something stands behind the solution"),
 ]  # fmt: skip
-
-
-# The masks
 
 
 def draw_batches(rng: random.Random) -> list[Batch]:

@@ -1,14 +1,11 @@
 """The checks of chapter 4: the loss at every supervised token, the AUC within problems, the error of calibration."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from minrm.checks.attempt import Mistake, close, compare
-from minrm.metrics import calibration, within_problem_auc
 
 Array = np.ndarray
 
@@ -20,9 +17,7 @@ def check_token_loss(token_loss: Callable[[Array, Array, Array], float]) -> None
     a number in nats, finite for large logits.
     """
     rng = np.random.default_rng(0)
-    cases: list[tuple[Any, ...]] = [
-        (np.array([[[0.0, 0.0], [0.5, 2.0], [1.0, 0.0]]]), np.array([1]), np.array([[False, True, True]]))
-    ]
+    cases = [(np.array([[[0.0, 0.0], [0.5, 2.0], [1.0, 0.0]]]), np.array([1]), np.array([[False, True, True]]))]
     for lengths in ((2, 4), (1, 3, 5), (4, 1, 2)):
         supervised = np.arange(6) < np.array(lengths)[:, None]
         supervised[:, 0] = supervised[:, 0] & (np.array(lengths) == 1)  # the question's, where a solution has more
@@ -31,7 +26,7 @@ def check_token_loss(token_loss: Callable[[Array, Array, Array], float]) -> None
     large = np.array([[[800.0, -800.0], [-800.0, 800.0]]])
     cases.append((large, np.array([1]), np.array([[True, True]])))
     otherwise = "take one token: -log of the softmax of its two logits, at the column that its solution's label names"
-    compare("token_loss", token_loss, cases, _token_loss, _TOKEN_LOSS, otherwise, same=_same)
+    compare("token_loss", token_loss, cases, _token_loss, _TOKEN_LOSS, otherwise, same=close)
     print("✓ token_loss asks every supervised token for its solution's label, and counts each token once.")
 
 
@@ -64,11 +59,8 @@ def check_calibration_error(calibration_error: Callable[[Array, Array, int], flo
     bin above it, 1 to the last.
     """
     rng = np.random.default_rng(2)
-    cases: list[tuple[Any, ...]] = [
-        (np.array([0.1, 0.2, 0.9]), np.array([0, 1, 1]), 2),
-        (np.array([0.3, 0.6, 1.0, 1.0]), np.array([1, 0, 1, 0]), 4),
-        (np.array([0.5, 0.2, 0.4]), np.array([1, 0, 0]), 2),
-    ]
+    shown = (([0.1, 0.2, 0.9], [0, 1, 1], 2), ([0.3, 0.6, 1.0, 1.0], [1, 0, 1, 0], 4), ([0.5, 0.2, 0.4], [1, 0, 0], 2))
+    cases = [(np.array(predicted), np.array(outcomes), bins) for predicted, outcomes, bins in shown]
     for bins in (10, 5, 3):
         predicted = np.concatenate([rng.random(12).round(2), [0.0, 1.0]])
         cases.append((predicted, (rng.random(14) < predicted**2).astype(int), bins))
@@ -85,10 +77,6 @@ def _terms(logits: Array, labels: Array) -> Array:
 
 def _token_loss(logits: Array, labels: Array, supervised: Array) -> float:
     return float(_terms(logits, labels)[supervised].mean())
-
-
-def _same(a: Any, b: Any) -> bool:
-    return close(a, b) or bool(np.isnan(a) and np.isnan(b))
 
 
 _PADDED = "tokens that are not supervised count here: the question's, or the padding's"
@@ -122,12 +110,8 @@ def _pairs(score: Sequence[float], good: Sequence[bool], tie: float = 0.5) -> li
     return [1.0 if r > w else tie if r == w else 0.0 for r in right for w in wrong]
 
 
-def _auc_within(scores: Any, correct: Any) -> float:
-    return within_problem_auc(scores, correct).mean
-
-
 def _with(tie: float = 0.5, without: float | None = None) -> Callable[[Any, Any], float]:
-    """The mean over problems with another worth of a tie, or of a problem that has no pair."""
+    """The mean over problems, perhaps with another worth of a tie, or of a problem that has no pair."""
 
     def auc(scores: Any, correct: Any) -> float:
         worth = [_pairs(score, good, tie) for score, good in zip(scores, correct, strict=True)]
@@ -137,10 +121,7 @@ def _with(tie: float = 0.5, without: float | None = None) -> Callable[[Any, Any]
     return auc
 
 
-def _all_pairs(scores: Any, correct: Any) -> list[float]:
-    return [pair for score, good in zip(scores, correct, strict=True) for pair in _pairs(score, good)]
-
-
+_auc_within = _with()
 _ALONE = "a problem whose samples are all right or all wrong has no pair: leave it out of the mean"
 _AUC_WITHIN: list[Mistake] = [
     (_with(tie=0), "a tie counts one half, not nothing: a score that says nothing must come to one half"),
@@ -149,7 +130,7 @@ _AUC_WITHIN: list[Mistake] = [
     (_with(without=0.0), f"{_ALONE}; here it counts as 0"),
     (lambda scores, correct: float(np.mean(_pairs(sum(map(list, scores), []), sum(map(list, correct), [])))),
         "that is the pooled AUC: it compares solutions of different problems too"),
-    (lambda scores, correct: float(np.mean(_all_pairs(scores, correct))),
+    (lambda scores, correct: float(np.mean([p for s, g in zip(scores, correct, strict=True) for p in _pairs(s, g)])),
         "every pair counts alike here, so a problem with many pairs counts more; average within each problem first"),
     (lambda scores, correct: 1 - _auc_within(scores, correct), "that is how often the wrong one scores higher"),
     (lambda scores, correct: [float(np.mean(p)) for s, g in zip(scores, correct, strict=True) if (p := _pairs(s, g))],
@@ -158,10 +139,6 @@ _AUC_WITHIN: list[Mistake] = [
                                             for s, g in zip(row, good, strict=True)])),
         "that is the accuracy at a threshold of one half; an AUC has no threshold, it compares pairs"),
 ]  # fmt: skip
-
-
-def _ece(probabilities: Array, outcomes: Array, bins: int) -> float:
-    return calibration(probabilities, outcomes, bins).error
 
 
 def _gaps(probabilities: Array, outcomes: Array, bins: int, top: bool = True, above: bool = True) -> Array:
@@ -182,6 +159,7 @@ def _weighed(t: Array, total: int) -> float:
     return (t[:, 0] * np.abs(t[:, 2] - t[:, 1])).sum() / total
 
 
+_ece = _summed(_weighed)
 _CANCEL = "gaps of opposite sign cancel here; take each bin's absolute gap"
 _CALIBRATION_ERROR: list[Mistake] = [
     (_summed(lambda t, _: np.abs(t[:, 2] - t[:, 1]).mean()),

@@ -1,7 +1,5 @@
 """The checks of chapter 5: step scores from logits, a solution's score in logarithms, and labels from rollouts."""
 
-from __future__ import annotations
-
 import math
 import random
 from collections.abc import Callable, Sequence
@@ -42,7 +40,7 @@ def check_log_score(log_score: Callable[[Sequence[float], str], float]) -> None:
     cases = [(row, how) for row in shown + drawn for how in _WAYS]
     cases += [(row, how) for row in ([-800.0, -0.2, -900.0], [-900.0, -801.0]) for how in _WAYS]
     otherwise = "write the formula of this aggregate with probabilities, then take its logarithm"
-    compare("log_score", log_score, cases, _log_score, _LOG_SCORE, otherwise, same=_close_logs)
+    compare("log_score", log_score, cases, _log_score, _LOG_SCORE, otherwise, same=close)
     print("✓ log_score aggregates in all four ways, and stays finite where probabilities vanish.")
 
 
@@ -60,7 +58,7 @@ def check_label_steps(label_steps: Callable[[Reached, str], tuple[Sequence[int],
     for _ in range(4):
         cases.append(([[rng.choice(("6", "6", "10", "2", None)) for _ in range(8)] for _ in range(3)], "6"))
     otherwise = "count by hand, for each step, how many of its rollouts gave the truth"
-    compare("label_steps", label_steps, cases, _labels(lambda s: s > 0), _LABEL_STEPS, otherwise, same=close)
+    compare("label_steps", label_steps, cases, _right_labels, _LABEL_STEPS, otherwise, same=close)
     print("✓ label_steps gives hard and soft labels, and counts a rollout without an answer as wrong.")
 
 
@@ -75,13 +73,10 @@ def _of_two(row: Array, plus: int, minus: int) -> float:
     return float(1 / (1 + np.exp(row[minus] - row[plus])))
 
 
-def _of_all(row: Array, plus: int, minus: int) -> float:
-    return float(np.exp(row[plus]) / np.exp(row).sum())
-
-
 _step_scores = _read(_of_two)
 _STEP_SCORES: list[Mistake] = [
-    (_read(_of_all), "that is the softmax over the whole vocabulary; only the two signs were ever asked for"),
+    (_read(lambda row, plus, minus: np.exp(row[plus]) / np.exp(row).sum()),
+        "that is the softmax over the whole vocabulary; only the two signs were ever asked for"),
     (_read(lambda row, plus, minus: _of_two(row, minus, plus)), "that is the probability of `-`, that the step is bad"),
     (_read(_of_two, shift=-1),
         "that is read one position early: the logits at a position say what comes *after* its token"),
@@ -118,10 +113,6 @@ def _by_probabilities(log_p: Sequence[float], how: str) -> float:
         return float(np.log({"product": p.prod(), "min": p.min(), "last": p[-1], "mean": p.mean()}[how]))
 
 
-def _close_logs(a: Any, b: Any) -> bool:
-    return np.shape(a) == () and bool(a == b or abs(a - b) <= 1e-6 * max(1, abs(b)))  # -inf equals -inf only
-
-
 _VANISHED = (
     "`exp` of so negative a number is 0, and its logarithm minus infinity: stay in logarithms, and for the mean take "
     "out the largest first, or use `np.logaddexp.reduce`"
@@ -154,7 +145,7 @@ def _labels(hard: Callable[[float], bool]) -> Callable[[Reached, str], tuple[lis
 
 def _of_answered(reached: Reached, truth: str) -> tuple[list[int], list[float]]:
     answers = [[answer for answer in own if answer is not None] or ["no answer"] for own in reached]
-    return _labels(lambda s: s > 0)(answers, truth)
+    return _right_labels(answers, truth)
 
 
 _right_labels = _labels(lambda s: s > 0)

@@ -1,7 +1,5 @@
 """The checks of chapter 2: the vote of two, where the vote ends, and the winner of a vote with weights."""
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -38,15 +36,13 @@ def check_vote_in_the_end(vote_in_the_end: Callable[[Any, Any], float]) -> None:
     """
     rng = random.Random(1)
     rows: list[Answers] = [
-        ["6", "6", "10", "2", None],
-        ["6", "10", "10", "2", "2"],
-        [None, None, None, "6", "10"],
-        ["6"] * 5,
-    ]
-    cases = [_problems(rows[:count], ["6"] * count) for count in (1, 2, 4)]
+        ["6", "6", "10", "2", None], ["6", "10", "10", "2", "2"], [None, None, None, "6", "10"], ["6"] * 5,
+    ]  # fmt: skip
+    cases: list[tuple[Any, ...]] = [(rows[:count], ["6"] * count) for count in (1, 2, 4)]
     for _ in range(4):
         drawn = [[rng.choice(("6", "6", "10", "2", None)) for _ in range(8)] + ["10"] for _ in range(5)]
-        cases.append(_problems(drawn, rng.choices(("6", "10"), k=5)))
+        cases.append((drawn, rng.choices(("6", "10"), k=5)))
+    cases = [tuple(np.array(argument, dtype=object) for argument in case) for case in cases]
     otherwise = "look at one row: which answer leads, how many lead with it, and what share of the win has the truth?"
     compare("vote_in_the_end", vote_in_the_end, cases, _in_the_end, _VOTE_IN_THE_END, otherwise, same=close)
     print("✓ vote_in_the_end finds the answers that lead, and shares the win among them.")
@@ -59,11 +55,9 @@ def check_winner(winner: Callable[[Answers, Sequence[float]], str]) -> None:
     """
     rng = random.Random(2)
     cases: list[tuple[Any, ...]] = [
-        (["6", "10", "10", "6", "6"], [0.4, 0.9, 0.8, 0.1, 0.2]),
-        (["10", "6", "6", "2"], [0.7, 0.5, 0.4, 0.3]),
-        (["6", None, None, "10"], [0.5, 0.6, 0.7, 0.1]),
-        ([None, "2", "6", "6", "6"], [0.9, 0.8, 0.1, 0.2, 0.1]),
-    ]
+        (["6", "10", "10", "6", "6"], [0.4, 0.9, 0.8, 0.1, 0.2]), (["10", "6", "6", "2"], [0.7, 0.5, 0.4, 0.3]),
+        (["6", None, None, "10"], [0.5, 0.6, 0.7, 0.1]), ([None, "2", "6", "6", "6"], [0.9, 0.8, 0.1, 0.2, 0.1]),
+    ]  # fmt: skip
     for _ in range(6):
         answers = [rng.choice(("6", "10", "2", None)) for _ in range(9)] + ["6"]
         cases.append((answers, [round(rng.random(), 3) for _ in answers]))
@@ -101,10 +95,6 @@ _VOTE_OF_TWO: list[Mistake] = [
 ]  # fmt: skip
 
 
-def _problems(rows: Sequence[Answers], truth: Sequence[str]) -> tuple[Any, Any]:
-    return np.array(rows, dtype=object), np.array(truth, dtype=object)
-
-
 def _leaders(row: Iterable[str | None]) -> list[str | None]:
     counts = Counter(row)
     return [answer for answer, count in counts.items() if count == max(counts.values())]
@@ -131,7 +121,6 @@ _VOTE_IN_THE_END: list[Mistake] = [
     (_mean(lambda row, true: true in _leaders(_said(row))), f"{_SHARE}; such a problem is not won outright"),
     (_mean(lambda row, true: Counter(_said(row)).most_common(1)[0][0] == true),
         f"{_SHARE}; here the one that was met first takes all"),
-    (_mean(lambda row, true: max(_said(row), key=_said(row).count) == true), f"{_SHARE}; here the first takes all"),
     (_mean(lambda row, true: max(sorted(set(map(str, _said(row)))), key=_said(row).count) == true),
         f"{_SHARE}; here the first in the alphabet takes all"),
     (_mean(lambda row, true: (true in _leaders(row)) / len(_leaders(row))),
@@ -149,45 +138,37 @@ _VOTE_IN_THE_END: list[Mistake] = [
 ]  # fmt: skip
 
 
-def _sums(answers: Answers, weights: Sequence[float]) -> dict[str | None, float]:
+def _sums(answers: Answers, weights: Sequence[float], none: bool = False) -> dict[str | None, float]:
+    """The added weights of each answer, `none`: of None too."""
     sums: dict[str | None, float] = {}
     for answer, weight in zip(answers, weights, strict=True):
-        sums[answer] = sums.get(answer, 0.0) + weight
+        if none or answer is not None:
+            sums[answer] = sums.get(answer, 0.0) + weight
     return sums
 
 
-def _voting(answers: Answers, weights: Sequence[float]) -> dict[str | None, float]:
-    return {answer: total for answer, total in _sums(answers, weights).items() if answer is not None}
-
-
-def _winner(answers: Answers, weights: Sequence[float]) -> str | None:
-    sums = _voting(answers, weights)
+def _largest(sums: dict[str | None, float]) -> str | None:
     return max(sums, key=sums.__getitem__)
 
 
-def _by_mean(answers: Answers, weights: Sequence[float]) -> str | None:
-    means = {answer: total / list(answers).count(answer) for answer, total in _voting(answers, weights).items()}
-    return max(means, key=means.__getitem__)
-
-
-def _heaviest(answers: Answers, weights: Sequence[float]) -> str | None:
-    return answers[int(np.argmax(weights))]
+def _winner(answers: Answers, weights: Sequence[float]) -> str | None:
+    return _largest(_sums(answers, weights))
 
 
 _ONE = "that is the answer of the single heaviest sample (best-of-N); a vote adds up the weights of equal answers"
 _WINNER: list[Mistake] = [
-    (_heaviest, _ONE),
+    (lambda answers, weights: answers[int(np.argmax(weights))], _ONE),
     (lambda answers, weights: max((w, a) for a, w in zip(answers, weights, strict=True) if a is not None)[1], _ONE),
     (lambda answers, weights: Counter(_said(answers)).most_common(1)[0][0], "the weights are not used: this answer is "
         "given most often, but its weights add up to less"),
-    (_by_mean, "that is the largest mean weight; add up, since many samples are to count for more than one"),
-    (lambda answers, weights: max(_sums(answers, weights).items(), key=lambda item: item[1])[0],
+    (lambda answers, weights: _largest({a: s / list(answers).count(a) for a, s in _sums(answers, weights).items()}),
+        "that is the largest mean weight; add up, since many samples are to count for more than one"),
+    (lambda answers, weights: _largest(_sums(answers, weights, none=True)),
         "None has won; a sample without an answer casts no vote, whatever its weight"),
-    (lambda answers, weights: min(_voting(answers, weights).items(), key=lambda item: item[1])[0],
+    (lambda *args: _largest({answer: -total for answer, total in _sums(*args).items()}),
         "that is the smallest sum; return the largest"),
-    (lambda answers, weights: max(_voting(answers, weights).values()),
-        "that is the sum; return the answer it belongs to"),
-    (lambda answers, weights: max(_voting(answers, weights).items(), key=lambda item: item[1]),
+    (lambda *args: max(_sums(*args).values()), "that is the sum; return the answer it belongs to"),
+    (lambda *args: (_winner(*args), max(_sums(*args).values())),
         "that is the answer with its sum; return the answer alone"),
-    (_voting, "these are the sums of all answers; return the answer whose sum is the largest"),
+    (_sums, "these are the sums of all answers; return the answer whose sum is the largest"),
 ]  # fmt: skip

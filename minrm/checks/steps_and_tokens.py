@@ -1,7 +1,5 @@
 """The checks of chapter 3: labels by a threshold, pairs that differ in one step, and a tag that is safe to use."""
 
-from __future__ import annotations
-
 import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -10,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minrm.checks.attempt import Mistake, attempt, close, compare, must_be_function, short
-from minrm.text import join_steps, split_steps
+from minrm.text import split_steps
 from minrm.world import shipped
 
 Soft = Sequence[Sequence[float]]
@@ -25,9 +23,8 @@ def check_agreement(agreement: Callable[[Soft, Exact, float], float]) -> None:
     """
     rng = random.Random(0)
     cases: list[tuple[Any, ...]] = [
-        ([[1.0, 0.25], [0.75, 0.0, 0.5]], [[1, 1], [1, 0, 1]], 0.5),
-        ([[1.0, 0.5, 0.25]], [[1, 1, 0]], 0.5),
-    ]
+        ([[1.0, 0.25], [0.75, 0.0, 0.5]], [[1, 1], [1, 0, 1]], 0.5), ([[1.0, 0.5, 0.25]], [[1, 1, 0]], 0.5),
+    ]  # fmt: skip
     for share in (0.125, 0.5, 0.5, 0.875):
         exact = [[int(rng.random() < 0.7) for _ in range(rng.choice((2, 3, 4)))] for _ in range(6)]
         soft = [[rng.choice((0.0, 0.125, 0.5, 0.875, 1.0)) for _ in labels] for labels in exact]
@@ -46,7 +43,7 @@ def check_step_pairs(step_pairs: Callable[[list[dict[str, Any]]], list[dict[str,
     order.
     """
     pairs = attempt("step_pairs", step_pairs, _ROWS)
-    if hint := _Places(_ROWS).hint(pairs):
+    if hint := _hint(pairs):
         raise AssertionError(f"step_pairs(rows), for {len(_ROWS)} made rows, gave {short(repr(pairs))}: {hint}")
     print("✓ step_pairs finds each place with a good and a bad next step, and makes one pair of it.")
 
@@ -72,18 +69,15 @@ def check_safe_tag(safe_tag: Callable[[Any, str, Sequence[str]], bool]) -> None:
 
     mistakes = [(of_tokenizer(mistake), hint) for mistake, hint in _SAFE_TAG]
     otherwise = "print the ids of the tag, of each text, and of each text with the tag behind it"
-    same = _same_truth
-    compare("safe_tag", of_tokenizer(safe_tag), cases, of_tokenizer(_safe), mistakes, otherwise, same)
+    compare("safe_tag", of_tokenizer(safe_tag), cases, of_tokenizer(_safe), mistakes, otherwise)
     print("✓ safe_tag refuses a tag that splits, one that occurs in a text, and one that merges at its end.")
 
 
 def _compared(soft: Soft, exact: Exact, good: Callable[[float], float], until: int = 1) -> list[list[bool]]:
     """For each solution, whether the labels agree, on `until` steps of those from the first error on."""
     ends = [list(labels).index(0) + until if 0 in labels else len(labels) for labels in exact]
-    return [
-        [good(s) == e for s, e in zip(own[:end], labels[:end], strict=True)]
-        for own, labels, end in zip(soft, exact, ends, strict=True)
-    ]
+    rows = zip(soft, exact, ends, strict=True)
+    return [[good(s) == e for s, e in zip(own[:end], labels[:end], strict=True)] for own, labels, end in rows]
 
 
 def _flat(agreed: list[list[bool]]) -> float:
@@ -102,8 +96,9 @@ def _agreement(soft: Soft, exact: Exact, share: float) -> float:
 def _by_soft(soft: Soft, exact: Exact, share: float) -> float:
     """Cut at the first step that the soft labels call bad."""
     ends = [next((i for i, value in enumerate(own) if value < share), len(own)) + 1 for own in soft]
-    cut = [own[:end] for own, end in zip(soft, ends, strict=True)]
-    return _flat(_agreed(cut, [own[:end] for own, end in zip(exact, ends, strict=True)], share, until=99))
+    soft = [own[:end] for own, end in zip(soft, ends, strict=True)]
+    exact = [own[:end] for own, end in zip(exact, ends, strict=True)]
+    return _flat(_agreed(soft, exact, share, until=99))
 
 
 _AGREEMENT: list[Mistake] = [
@@ -137,72 +132,66 @@ _ROWS: list[dict[str, Any]] = [
 ]
 
 
-class _Places:
-    """Where solutions part: the next steps of some rows, by the text before them and by label.
+def _next_steps(rows: list[dict[str, Any]]) -> dict[str, dict[Any, set[str]]]:
+    """The next steps of the rows, by the text before them and by label."""
+    places: dict[str, dict[Any, set[str]]] = defaultdict(lambda: {1: set(), 0: set(), None: set()})
+    for row in rows:
+        prompt = row["question"]
+        for number, (step, label) in enumerate(zip(split_steps(row["solution"]), row["labels"], strict=True), start=1):
+            places[prompt][label].add(f"Step: {number}: {step}")
+            prompt += f"\nStep: {number}: {step}"
+    return dict(places)
 
-    Any good and any bad step of a place will do, so a learner's pairs are checked against the rows one by one.
-    """
 
-    def __init__(self, rows: list[dict[str, Any]]) -> None:
-        self.next: dict[str, dict[Any, set[str]]] = defaultdict(lambda: defaultdict(set))
-        self.questions = {row["question"] for row in rows}
-        self.whole = {row["solution"] for row in rows}
-        for row in rows:
-            steps = split_steps(row["solution"])
-            for k, (step, label) in enumerate(zip(steps, row["labels"], strict=True)):
-                before = [row["question"], join_steps(steps[:k])] if k else [row["question"]]
-                self.next["\n".join(before)][label].add(f"Step: {k + 1}: {step}")
-        self.both = [prompt for prompt, steps in self.next.items() if steps[1] and steps[0]]
+_NEXT = _next_steps(_ROWS)
+_QUESTIONS = {_START, _OTHER}
 
-    def hint(self, pairs: Any) -> str | None:
-        """What is wrong with the learner's pairs, None if nothing is."""
-        keys = {"prompt", "chosen", "rejected"}
-        if not isinstance(pairs, list) or not all(isinstance(pair, dict) and keys <= pair.keys() for pair in pairs):
-            return "expected is a list of dictionaries with `prompt`, `chosen` and `rejected`; does it end in `return`?"
-        for pair in pairs:
-            hint = self._prompt(pair) or self._steps(pair)
-            if hint:
-                return f"{hint}. It shows at the prompt {pair['prompt']!r}"
-        prompts = [pair["prompt"] for pair in pairs]
-        twice = [prompt for prompt in prompts if prompts.count(prompt) > 1]
-        if twice:
-            return f"{prompts.count(twice[0])} pairs at the prompt {twice[0]!r}; return one for each place"
-        missed = [prompt for prompt in self.both if prompt not in prompts]
-        if missed and prompts and set(prompts) <= self.questions:
-            return f"all pairs stand at the first step; the prompt {missed[0]!r} has a good and a bad next step too"
-        return f"no pair for the prompt {missed[0]!r}, which has a good and a bad next step" if missed else None
 
-    def _prompt(self, pair: dict[str, str]) -> str | None:
-        """What is wrong with a pair's prompt."""
-        prompt = str(pair["prompt"])
-        if prompt in self.next:
-            return None
-        if prompt.strip() in self.next:
-            return "the prompt begins or ends in a line break or space; the package sets the newline behind it itself"
-        if not any(prompt.startswith(question) for question in self.questions):
-            return "the question is missing: a prompt begins with it, else steps of other problems are mixed in"
-        return "the prompt is no beginning of a solution: question, newline, and the steps as `join_steps` writes them"
+def _hint(pairs: Any) -> str | None:
+    """What is wrong with the learner's pairs, None if nothing is: any good and any bad step of a place will do."""
+    keys = {"prompt", "chosen", "rejected"}
+    if not isinstance(pairs, list) or not all(isinstance(pair, dict) and keys <= pair.keys() for pair in pairs):
+        return "expected is a list of dictionaries with `prompt`, `chosen` and `rejected`; does it end in `return`?"
+    for pair in pairs:
+        if hint := _prompt_hint(str(pair["prompt"])) or _steps_hint(**pair):
+            return f"{hint}. It shows at the prompt {pair['prompt']!r}"
+    prompts = [pair["prompt"] for pair in pairs]
+    for prompt in prompts:
+        if prompts.count(prompt) > 1:
+            return f"{prompts.count(prompt)} pairs at the prompt {prompt!r}; return one for each place"
+    missed = [prompt for prompt, steps in _NEXT.items() if steps[1] and steps[0] and prompt not in prompts]
+    if missed and prompts and set(prompts) <= _QUESTIONS:
+        return f"all pairs stand at the first step; the prompt {missed[0]!r} has a good and a bad next step too"
+    return f"no pair for the prompt {missed[0]!r}, which has a good and a bad next step" if missed else None
 
-    def _steps(self, pair: dict[str, str]) -> str | None:
-        """What is wrong with a pair's two next steps."""
-        steps, chosen, rejected = self.next[pair["prompt"]], pair["chosen"], pair["rejected"]
-        known = set().union(*steps.values())
-        for response in (chosen, rejected):
-            if response in known:
-                continue
-            bare = {step.split(": ", 2)[2] for step in known}
-            if response in bare:
-                return f"the response {response!r} has no header; write `Step: k: ` before it, as the solution does"
-            if str(response).split(": ", 2)[-1] in bare:
-                return f"the response {response!r} has a wrong number in its header; the first step is number 1"
-            if response in self.whole:
-                return f"the response {response!r} goes on to the end; return only the next step"
-            return f"the response {response!r} never follows this prompt in the rows"
-        if chosen in steps[0] and rejected in steps[1]:
-            return "chosen and rejected are the wrong way round"
-        if chosen in steps[None] or rejected in steps[None]:
-            return "a step without a label (None) is neither good nor bad; leave it out"
-        return None if chosen in steps[1] and rejected in steps[0] else "both steps have the same label"
+
+def _prompt_hint(prompt: str) -> str | None:
+    if prompt in _NEXT:
+        return None
+    if prompt.strip() in _NEXT:
+        return "the prompt begins or ends in a line break or space; the package sets the newline behind it itself"
+    if not prompt.startswith(tuple(_QUESTIONS)):
+        return "the question is missing: a prompt begins with it, else steps of other problems are mixed in"
+    return "the prompt is no beginning of a solution: question, newline, and the steps as `join_steps` writes them"
+
+
+def _steps_hint(prompt: str, chosen: str, rejected: str, **_: Any) -> str | None:
+    steps = _NEXT[prompt]
+    known = set().union(*steps.values())
+    bare = {step.split(": ", 2)[2] for step in known}
+    for response in [response for response in (chosen, rejected) if response not in known]:
+        if response in bare:
+            return f"the response {response!r} has no header; write `Step: k: ` before it, as the solution does"
+        if str(response).split(": ", 2)[-1] in bare:
+            return f"the response {response!r} has a wrong number in its header; the first step is number 1"
+        if response in {row["solution"] for row in _ROWS}:
+            return f"the response {response!r} goes on to the end; return only the next step"
+        return f"the response {response!r} never follows this prompt in the rows"
+    if chosen in steps[0] and rejected in steps[1]:
+        return "chosen and rejected are the wrong way round"
+    if chosen in steps[None] or rejected in steps[None]:
+        return "a step without a label (None) is neither good nor bad; leave it out"
+    return None if chosen in steps[1] and rejected in steps[0] else "both steps have the same label"
 
 
 def _ids(tokenizer: Any, text: str) -> list[int]:
@@ -227,23 +216,18 @@ def _safe(tokenizer: Any, tag: str, texts: Sequence[str]) -> bool:
 
 def _unread(tokenizer: Any, tag: str, texts: Sequence[str]) -> bool:
     """Looking for the tag's letters instead of its id."""
-    letters = any(tag in text for text in texts)
-    return _one(tokenizer, tag, texts) and not letters
+    return _one(tokenizer, tag, texts) and not any(tag in text for text in texts)
 
 
-def _same_truth(a: Any, b: Any) -> bool:
-    return isinstance(a, bool | np.bool_) and bool(a) == b
-
-
+_LETTERS = "look for the tag's id, not for its letters: the same sign inside another token does no harm"
 _SAFE_TAG: list[Mistake] = [
     (lambda *args: _one(*args) and _absent(*args),
         "here the tag merges with what stands before it: look at the ids of text + tag"),
     (lambda *args: _one(*args) and _stays(*args), "here the tag's id occurs in a text already, where no step ends"),
     (lambda *args: _absent(*args) and _stays(*args), "the tag is several ids: there is no one place to read from"),
     (_one, "one id is not enough: it may occur in the texts, and it may merge with what stands before it"),
-    (_unread, "look for the tag's id, not for its letters: the same sign inside another token does no harm"),
-    (lambda *args: _unread(*args) and _stays(*args),
-        "look for the tag's id, not for its letters: the same sign inside another token does no harm"),
+    (_unread, _LETTERS),
+    (lambda *args: _unread(*args) and _stays(*args), _LETTERS),
     (lambda tokenizer, tag, texts: _safe(tokenizer, tag, texts[:1]), "only the first text is looked at"),
     (lambda tokenizer, tag, texts: any(_safe(tokenizer, tag, [text]) for text in texts),
         "one text in which it works is not enough: `all`, not `any`"),

@@ -1,7 +1,5 @@
 """Checks of chapter 8: what a judge expects, how far a judge of two grades can pull, and when to stop."""
 
-from __future__ import annotations
-
 import math
 import random
 from collections.abc import Callable, Iterable, Sequence
@@ -20,11 +18,8 @@ def check_expected_score(expected_score: Callable[[Sequence[float], int], float]
     """
     rng = random.Random(0)
     cases: list[tuple[Any, ...]] = [
-        ([0.1, 0.7, 0.4], 2),
-        ([0.2, 0.9, 0.9, 0.5], 2),
-        ([0.3, 0.6, 0.1], 1),
-        ([0.6, 0.3, 0.8], 3),
-    ]
+        ([0.1, 0.7, 0.4], 2), ([0.2, 0.9, 0.9, 0.5], 2), ([0.3, 0.6, 0.1], 1), ([0.6, 0.3, 0.8], 3),
+    ]  # fmt: skip
     # not more than 5 of 8: with repeats that is 8^5 draws, which a wrong answer may list
     cases += [([round(rng.random(), 2) for _ in range(6)] + [0.5, 0.5], n) for n in (2, 3, 5)]
     otherwise = "list the subsets of this input by hand, and write the highest score beside each"
@@ -38,9 +33,7 @@ def check_kl_of_two_grades(kl_of_two_grades: Callable[[float, int], float]) -> N
     share: how many of the policy's solutions get a yes, between 0 and 1; each of the n draws is independent.
     """
     cases = [(0.25, 2), (0.5, 4), (0.9, 3), (0.1, 1), (0.05, 20), (0.6, 7)]
-    otherwise = (
-        "with which probability is a yes chosen, and a no? Each times the logarithm of how much likelier it became"
-    )
+    otherwise = "how often is a yes chosen, and a no? Each times the logarithm of how much likelier it became"
     compare("kl_of_two_grades", kl_of_two_grades, cases, _two_grades, _TWO_GRADES, otherwise, same=close)
     print("✓ kl_of_two_grades adds up both grades, each by how much likelier it has become.")
 
@@ -91,8 +84,7 @@ _EXPECTED_SCORE: list[Mistake] = [
 
 def _kl(yes: float, share: float) -> float:
     """KL between two yes-or-no distributions, in nats; 0 log 0 is 0."""
-    pairs = ((yes, share), (1 - yes, 1 - share))
-    return sum(q * math.log(q / p) for q, p in pairs if q > 0)
+    return sum(q * math.log(q / p) for q, p in ((yes, share), (1 - yes, 1 - share)) if q > 0)
 
 
 def _yes(share: float, n: int) -> float:
@@ -138,10 +130,6 @@ def _gao(alpha: float, beta: float, n: float) -> float:
     return d * (alpha - beta * d)
 
 
-def _nearest(alpha: float, beta: float, counts: Sequence[int]) -> int:
-    return min(counts, key=lambda n: abs(_distance(n) - alpha / (2 * beta)))
-
-
 _best_count = _highest(_gao)
 _BEST_COUNT: list[Mistake] = [
     (_highest(lambda alpha, beta, n: _distance(n) ** 2 * (alpha - beta * _distance(n) ** 2)),
@@ -153,7 +141,8 @@ _BEST_COUNT: list[Mistake] = [
     (_highest(lambda alpha, beta, n: alpha - beta * _distance(n)), "the factor d in front is missing"),
     (_highest(lambda alpha, beta, n: _distance(n) * (alpha + beta * _distance(n))),
         "beta d is taken off: alpha - beta d"),
-    (_nearest, "alpha / (2 beta) is no maximum where beta is not above 0; compare the curve's values"),
+    (lambda alpha, beta, counts: min(counts, key=lambda n: abs(_distance(n) - alpha / (2 * beta))),
+        "alpha / (2 beta) is no maximum where beta is not above 0; compare the curve's values"),
     (lambda alpha, beta, counts: int(np.argmax([_gao(alpha, beta, n) for n in counts])),
         "that is the place in the list; return the count that stands there"),
     (lambda alpha, beta, counts: _distance(_best_count(alpha, beta, counts)),

@@ -13,8 +13,6 @@ import numpy as np
 
 from minrm.errors import InputError
 
-Array = np.ndarray
-
 Z = 1.959963984540054  # the 97.5 % point of the normal distribution
 T = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}  # … of Student's t
 
@@ -23,15 +21,15 @@ T = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2
 class Estimate:
     """A mean over problems with its 95 % interval: floats, or arrays [K] where n was an array of K counts.
 
-    draws: how many random subsets stand behind each value; None where the expectation is exact. per_problem: [P], or
-    [P, K], what was averaged; two of them over the same problems go into `paired_difference`.
+    draws: how many random subsets stand behind each value; None where the expectation is exact. per_problem: what was
+    averaged, [P] or [P, K].
     """
 
     mean: Any
     low: Any
     high: Any
     draws: int | None = None
-    per_problem: Array = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
+    per_problem: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
 
     @property
     def problems(self) -> int:
@@ -68,9 +66,8 @@ class Estimate:
 def paired_difference(a_per_problem: Any, b_per_problem: Any) -> Estimate:
     """Mean of a - b over the same problems, [P] or [P, K] values in [0, 1], with a 95 % interval within [-1, 1].
 
-    Bonett & Price (2012): the normal interval after two problems are added, one won and one lost by the whole. For
-    right-or-wrong values it is theirs exactly; it keeps a width where no problem differs. Pairing removes what the two
-    share (how hard each problem is). Raises InputError if the shapes differ, or values lie outside [0, 1].
+    Bonett & Price (2012): the normal interval after two problems are added, one won and one lost by the whole, so that
+    it has a width where no problem differs. Raises InputError if the shapes differ, or values lie outside [0, 1].
     """
     a, b = np.asarray(a_per_problem, dtype=np.float64), np.asarray(b_per_problem, dtype=np.float64)
     if a.shape != b.shape:
@@ -85,9 +82,8 @@ def paired_difference(a_per_problem: Any, b_per_problem: Any) -> Estimate:
 def over_seeds(estimates: Sequence[Estimate]) -> Estimate:
     """One estimate from those of several training runs over the same problems: their mean, with a wider 95 % interval.
 
-    Two things are uncertain, which problems were drawn and which seed a model was trained from. The interval over
-    problems (its mean over the runs) and Student's interval over the runs' means are added as independent errors are:
-    the root of the sum of squares, on either side. `per_problem` is averaged over the runs; `draws` is the first one's.
+    The interval over problems (its mean over the runs) and Student's interval over the runs' means are added as
+    independent errors are: the root of the sum of squares, on either side. `per_problem` is averaged over the runs.
     Raises InputError if there is no estimate, or they are of different numbers of problems or counts.
     """
     shapes = {np.shape(estimate.per_problem) for estimate in estimates}

@@ -1,11 +1,4 @@
-"""Over-optimisation: what choosing harder and harder by a proxy does to what is really wanted.
-
-How far best-of-n moves the policy (its KL divergence, with the bound of Beirami et al. 2024), the curve that Gao,
-Schulman & Hilton (2022) drew through the gain against that distance, and judges that are trusted less where they
-disagree (Coste et al. 2023).
-"""
-
-from __future__ import annotations
+"""Over-optimisation: what choosing harder and harder by a proxy does to the goal that the proxy stands for."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -52,8 +45,7 @@ def kl_with_repeats(scores: Any, n: Any) -> Array:
 class GaoFit:
     """R(d) = d (alpha - beta d) through the gain over one sample; intervals are 95 %, over problems and seeds.
 
-    d: [K] square roots of the KL; gain: what was measured, [K]; fitted: the curve there, [K]; residual: gain - fitted,
-    [K]. peak: the d at which the curve turns, alpha / (2 beta), NaN where it never does.
+    d: [K] square roots of the KL; gain: what was measured, [K]; fitted: the curve there, [K]; residual: gain - fitted.
     """
 
     d: Array
@@ -65,7 +57,7 @@ class GaoFit:
 
     @property
     def peak(self) -> float:
-        """The distance d at which the fitted gain is largest; NaN where beta is not above 0."""
+        """The distance d at which the curve turns, alpha / (2 beta); NaN where it never does."""
         return self.alpha.mean / (2 * self.beta.mean) if self.beta.mean > 0 else float("nan")
 
 
@@ -110,6 +102,5 @@ def mean_minus_std(scores: Any, weight: float = 1.0) -> Array:
 
 def _percentiles(values: Array) -> Estimate:
     """The first row as the mean, the others as its bootstrap samples."""
-    low, high = np.percentile(values[1:], [2.5, 97.5], axis=0)
-    mean = values[0]
+    mean, (low, high) = values[0], np.percentile(values[1:], [2.5, 97.5], axis=0)
     return Estimate(mean[()], np.minimum(low, mean)[()], np.maximum(high, mean)[()])

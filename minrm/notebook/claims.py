@@ -1,8 +1,4 @@
-"""Claims of a chapter about a live measurement, checked where they are read.
-
-A live result differs a little from machine to machine. Each sentence leaves the slack that its sampling error needs, so
-that it should hold on all of them; the cell under the measurement says whether it does.
-"""
+"""Claims of a chapter about a live measurement, which differs a little from machine to machine: checked when read."""
 
 
 def claim(sentence: str, holds: bool, measured: str = "") -> None:

@@ -4,8 +4,6 @@ Memory is counted tensor by tensor. Time is the arithmetic of Kaplan et al. (202
 and token) at a stated share of the GPU's peak, and for sampling a bound: the time to read all weights for each token.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 HALF, SINGLE = 2, 4  # bytes
@@ -26,8 +24,7 @@ GPUS = {"T4": Gpu(16, 65, 320), "L4": Gpu(24, 121, 300), "A100, 40 GB": Gpu(40, 
 
 
 class Shape(NamedTuple):
-    """weights: all parameters, tied ones once. linears: (in, out) of each layer that LoRA adapts. cache: numbers (keys
-    and values) that are kept for each token of a text while it is continued."""
+    """weights: all, tied ones once. linears: (in, out) of each that LoRA adapts. cache: keys and values a token."""
 
     weights: int
     linears: list[tuple[int, int]]
@@ -57,10 +54,10 @@ def shape(model: Any) -> Shape:
 def activations(model: Shape, rows: int, tokens: int, checkpointing: bool = True) -> int:
     """Bytes that a backward pass needs of the forward pass, of `rows` texts of `tokens` tokens, in half precision.
 
-    A layer with a gated MLP keeps for each token: the inputs of its linear layers and of the product of the gate
-    (3 D before queries, keys and values, their results and the MLP, 4 F inside the MLP, about 2 D of heads), and the
-    two inputs of its norms in float32. Attention is counted as fused: no matrix of T × T is kept. With gradient
-    checkpointing each layer keeps its input alone, and one layer at a time is computed anew.
+    A layer with a gated MLP keeps for each token the inputs of its linear layers and of the product of the gate (3 D
+    before queries, keys and values, their results and the MLP, 4 F inside the MLP, about 2 D of heads), and the two
+    inputs of its norms in float32; fused attention keeps no matrix of T × T. With gradient checkpointing each layer
+    keeps its input alone, and one layer at a time is computed anew.
     """
     layer = HALF * (5 * model.width + 4 * model.inner) + 2 * SINGLE * model.width
     per_token = model.layers * HALF * model.width + layer if checkpointing else model.layers * layer
@@ -91,16 +88,13 @@ def scoring_seconds(model: Shape, tokens: float, gpu: Gpu, operations: int = 2) 
 def training_seconds(model: Shape, tokens: float, gpu: Gpu, rank: int = 0, checkpointing: bool = True) -> float:
     """Seconds to train on so many tokens, at SHARE of the peak.
 
-    A weight costs two operations a token forward and two for the gradient of its input; two more where it is trained,
-    and two more where the forward pass is computed again.
+    A weight costs two operations a token forward, two for the gradient of its input, two where it is trained, and two
+    where the forward pass is computed again.
     """
     return scoring_seconds(model, tokens, gpu, 4 + (0 if rank else 2) + (2 if checkpointing else 0))
 
 
 def sampling_seconds(model: Shape, rows: int, prompt: int, new: int, gpu: Gpu) -> float:
-    """The least seconds for a batch of `rows` texts: each new token needs all weights and caches once.
-
-    Starting the kernels of each layer costs time on top; for a small model that is the larger part.
-    """
+    """The least seconds for a batch of `rows` texts: each new token needs all weights and caches once."""
     cached = rows * (prompt + new / 2)  # tokens in the caches, on average over the new ones
     return new * HALF * (model.weights + model.cache * cached) / (gpu.bandwidth * GB)

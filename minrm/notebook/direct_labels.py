@@ -1,7 +1,5 @@
 """Names at the ends of lines, in place of a legend, moved apart where they would overlap."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes

@@ -4,8 +4,7 @@ A table is a pandas DataFrame or a list of dicts; `minrm.notebook.html.show` put
 ends of lines, intervals are bands or bars, and every axis names its unit.
 """
 
-from __future__ import annotations
-
+from collections import defaultdict
 from typing import Any
 
 import matplotlib as mpl
@@ -23,14 +22,11 @@ in_our_style = mpl.rc_context(STYLE)  # a decorator; the reader's own figures ke
 
 
 @in_our_style
-def selection_curves(
-    table: Any, label: str = "problems solved (%)", unit: str = "samples per problem, N (log scale)"
-) -> Figure:
+def selection_curves(table: Any, unit: str = "samples per problem, N (log scale)") -> Figure:
     """Accuracy against N, the figure of the field. Rows: way, n, mean, low, high (shares from 0 to 1).
 
-    A way whose n is None or NaN is a level without samples (greedy, direct), drawn from edge to edge. A second way
-    with one look, such as "PRM, minimum" beside "PRM", has open markers and a dotted line; a third and a fourth have
-    other lines. unit: what n counts, where it is not samples.
+    A way whose n is None or NaN is a level without samples (greedy, direct), drawn from edge to edge. Further ways with
+    one look, such as "PRM, minimum" beside "PRM", have open markers and other lines. unit: what n counts.
     """
     rows = table_rows(table, "way", "n", "mean", "low", "high")
     counts = sorted({int(row["n"]) for row in rows if not _absent(row["n"])})
@@ -56,7 +52,7 @@ def selection_curves(
         marks: Any = {"marker": look.marker, "markerfacecolor": face, "markevery": [] if level else _marked(x)}
         axes.plot(x, mean, color=look.colour, ls=line, clip_on=False, **marks)
         ends.append(LineEnd(float(mean[-1]), name, look, face))
-    axes.set(xlabel=unit, ylabel=label)
+    axes.set(xlabel=unit, ylabel="problems solved (%)")
     name_line_ends(figure, axes, ends)
     return figure
 
@@ -67,17 +63,16 @@ def bars_with_intervals(table: Any, label: str = "problems solved (%)", scale: f
 
     A name that begins with a way of choosing has that way's colour; any other is blue-grey.
     """
-    rows = table_rows(table, "name", "mean", "low", "high")
-    figure, axes = _figure(0.9 + 0.42 * len(rows))
-    mean, low, high = (scale * np.array([row[k] for row in rows], dtype=float) for k in ("mean", "low", "high"))
-    y = np.arange(len(rows))
-    colours = [_colour_of(row["name"]) for row in rows]
+    names = [str(row["name"]) for row in table_rows(table, "name")]
+    mean, low, high = (scale * column for column in _columns(table, "mean", "low", "high"))
+    figure, axes = _figure(0.9 + 0.42 * len(names))
+    y, colours = np.arange(len(names)), [_colour_of(name) for name in names]
     axes.barh(y, mean, height=0.62, color=[(colour, 0.75) for colour in colours], edgecolor=colours)
     axes.errorbar(mean, y, xerr=np.maximum([mean - low, high - mean], 0), fmt="none", ecolor=INK, capsize=3)
-    digits = 0 if scale == 100 else 2
     for at, value, end in zip(y, mean, np.maximum(mean, high), strict=True):
-        axes.annotate(f"{value:.{digits}f}", (end, at), (5, 0), textcoords="offset points", va="center")
-    _bar_names(axes, [str(row["name"]) for row in rows])
+        text = f"{value:.0f}" if scale == 100 else f"{value:.2f}"
+        axes.annotate(text, (end, at), (5, 0), textcoords="offset points", va="center")
+    _bar_names(axes, names)
     axes.set_xlim(min(0, low.min()), axes.get_xlim()[1] * 1.06)
     if scale == 100:
         axes.set_xticks([tick for tick in axes.get_xticks() if 0 <= tick <= 100])
@@ -91,9 +86,7 @@ def calibration_plot(table: Any, way: str = "ORM", label: str = "observed: share
 
     Rows: predicted, observed, low, high, count (`minrm.metrics.Calibration.rows()`). The dashed line is perfect.
     """
-    names = ("predicted", "observed", "low", "high", "count")
-    rows = table_rows(table, *names)
-    x, y, low, high, count = (np.array([row[name] for row in rows], dtype=float) for name in names)
+    x, y, low, high, count = _columns(table, "predicted", "observed", "low", "high", "count")
     look = look_of(way)
     figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
@@ -114,20 +107,19 @@ def calibration_plot(table: Any, way: str = "ORM", label: str = "observed: share
 
 
 @in_our_style
-def training_curve(table: Any, y: str = "loss", label: str = "loss (nats per supervised token)") -> Figure:
-    """A quantity along training. Rows: step, way, `y`, and optionally split ("train" thin, any other with markers)."""
-    rows = table_rows(table, "step", "way", y)
+def training_curve(table: Any, label: str = "loss (nats per supervised token)") -> Figure:
+    """The loss along training. Rows: step, way, loss, and optionally split ("train" thin, any other with markers)."""
+    rows = table_rows(table, "step", "way", "loss")
     figure, axes = _figure(3.8)
     ends: list[LineEnd] = []
     for (name, split), curve in _grouped(rows, "way", "split").items():
         look = look_of(name)
         curve = sorted(curve, key=lambda row: row["step"])
-        x, values = [row["step"] for row in curve], [row[y] for row in curve]
+        x, values = [row["step"] for row in curve], [row["loss"] for row in curve]
         training = split in (None, "train")
         line: Any = {"lw": 1.0, "alpha": 0.75} if training else {"lw": 1.8, "alpha": 1, "marker": look.marker}
         axes.plot(x, values, color=look.colour, ls="-", markevery=_marked(x), **line)
-        full_name = f"{name}, {split}" if split else name
-        ends.append(LineEnd(values[-1], full_name, look, None if training else look.colour))
+        ends.append(LineEnd(values[-1], f"{name}, {split}" if split else name, look, None if training else look.colour))
     axes.set(xlabel="optimiser steps", ylabel=label)
     axes.set_xlim(left=0, right=max(row["step"] for row in rows))
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -139,7 +131,7 @@ def training_curve(table: Any, y: str = "loss", label: str = "loss (nats per sup
 def answer_histogram(table: Any, most: int = 10) -> Figure:
     """How often each answer was given to one problem. Rows: answer (None: none could be read), count, right (bool).
 
-    The `most` frequent answers stand in falling order, the rest in one bar. The right one is hatched and named.
+    The `most` frequent answers are in falling order, the rest in one bar. The right one is hatched and named.
     """
     rows = sorted(table_rows(table, "answer", "count", "right"), key=lambda row: -row["count"])
     shown = rows[:most] + [row for row in rows[most:] if row["right"]]
@@ -165,10 +157,14 @@ def table_rows(table: Any, *needed: str) -> list[dict[str, Any]]:
     if not rows:
         raise InputError(f"the table is empty; its rows need {', '.join(needed)}")
     for index, row in enumerate(rows):
-        missing = [name for name in needed if name not in row]
-        if missing:
+        if missing := [name for name in needed if name not in row]:
             raise InputError(f"row {index} of the table has no {', '.join(missing)}; it has {', '.join(map(str, row))}")
     return rows
+
+
+def _columns(table: Any, *names: str) -> list[np.ndarray]:
+    rows = table_rows(table, *names)
+    return [np.array([row[name] for row in rows], dtype=float) for name in names]
 
 
 def log2_axis(axes: Axes, ticks: list[int]) -> None:
@@ -191,10 +187,9 @@ def _bar_names(axes: Axes, names: list[str]) -> None:
 
 
 def _grouped(rows: list[dict[str, Any]], *names: str) -> dict[Any, list[dict[str, Any]]]:
-    groups: dict[Any, list[dict[str, Any]]] = {}
+    groups = defaultdict(list)
     for row in rows:
-        key = tuple(None if _absent(row.get(name)) else row[name] for name in names)
-        groups.setdefault(key, []).append(row)
+        groups[tuple(None if _absent(row.get(name)) else row[name] for name in names)].append(row)
     return groups
 
 
@@ -212,8 +207,8 @@ def _short(value: float) -> str:
     return f"{value / 1000:g}k" if value >= 10_000 and value % 100 == 0 else f"{value:,.0f}"
 
 
-def _colour_of(name: Any) -> str:
+def _colour_of(name: str) -> str:
     try:
-        return look_of(str(name)).colour
+        return look_of(name).colour
     except InputError:
         return OTHER

@@ -1,10 +1,7 @@
 """HTML for the pages: figures with an alternative text, and a solution's tokens with their scores or masks.
 
-The HTML looks alike in the built book, in Jupyter and on Colab. Every box sets its own background and ink, so that dark
-and light pages show the same colours.
+Every box sets its own background and ink, so that dark and light pages show the same colours.
 """
-
-from __future__ import annotations
 
 import base64
 import io
@@ -40,25 +37,21 @@ class Page:
     _repr_html_ = __str__
 
 
-def show(figure: Any, alt: str, dpi: int = 120) -> None:
-    """Display a matplotlib figure with its alternative text.
-
-    alt: one or two sentences that say what the picture shows. The picture is a PNG of at most 256 colours inside an
-    <img>, since a plain image output has no place for the text; where there is no HTML, the text is shown.
-    """
+def show(figure: Any, alt: str) -> None:
+    """Display a matplotlib figure, with one or two sentences that say what it shows as its alternative text."""
     from IPython.display import display  # only notebooks need it
 
-    display({"text/html": image(figure, alt, dpi), "text/plain": alt.strip()}, raw=True)
+    display({"text/html": image(figure, alt), "text/plain": alt.strip()}, raw=True)
 
 
-def image(figure: Any, alt: str, dpi: int = 120) -> str:
-    """The <img> of a figure, its PNG inside. Raises InputError if the alternative text is empty."""
+def image(figure: Any, alt: str) -> str:
+    """The <img> of a figure, a PNG of at most 256 colours inside. Raises InputError without an alternative text."""
     if not alt.strip():
         raise InputError("the figure has no alternative text; say in a sentence what it shows")
     from PIL import Image  # matplotlib brings it
 
     drawn, packed = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=dpi)
+    figure.savefig(drawn, format="png", dpi=120)
     picture = Image.open(drawn).convert("RGB")
     few = picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     few.save(packed, format="png", optimize=True)  # a third of the size: the book's pages carry every picture
@@ -68,12 +61,11 @@ def image(figure: Any, alt: str, dpi: int = 120) -> str:
     return f'<img alt="{escape(alt.strip())}" style="{style}" src="data:image/png;base64,{data}">'
 
 
-def score_along_solution(pieces: Sequence[str], scores: Sequence[float | None], step: float = 0.1) -> Page:
+def score_along_solution(pieces: Sequence[str], scores: Sequence[float | None]) -> Page:
     """A solution's tokens, coloured by the score at each: orange 0, white one half, blue 1.
 
-    pieces: [T] texts of tokens; scores: [T] probabilities, None where there is none (the question). Each token has its
-    score as a tooltip; below the token a score is written where it has moved by `step` since the last written one.
-    Raises InputError for a score that is no probability.
+    pieces: [T] texts of tokens; scores: [T] probabilities, None where there is none (the question). A token has its
+    score as a tooltip, and below it where it has moved by 0.1. Raises InputError for a score that is no probability.
     """
     parts, written = [], -1.0
     for index, (piece, score) in enumerate(zip(pieces, scores, strict=True)):
@@ -82,14 +74,14 @@ def score_along_solution(pieces: Sequence[str], scores: Sequence[float | None], 
             continue
         if not 0 <= score <= 1:
             raise InputError(f"token {index} {piece!r} has score {score}, which is no probability in [0, 1]")
-        moved = written < 0 or abs(score - written) >= step
+        moved = written < 0 or abs(score - written) >= 0.1
         written = score if moved else written
         number = f'<sub style="font-size:.72em;font-weight:700">{score:.2f}</sub>' if moved else ""
         parts.append(_token(piece, f"score {score:.2f}", f"background:{_between(score)}", number))
     key = " ".join(_token(f"{p:g}", f"score {p:g}", f"background:{_between(p)}") for p in (0, 0.25, 0.5, 0.75, 1))
     scored = [score for score in scores if score is not None]
     text = f"{len(scored)} scored tokens, the last at {scored[-1]:.2f}" if scored else "no scored token"
-    return _page(parts, f"P(right) so far: {key} · a number below a token: the score has moved by {step:g}", text)
+    return _page(parts, f"P(right) so far: {key} · a number below a token: the score has moved by 0.1", text)
 
 
 def masked_tokens(pieces: Sequence[str], mask: Sequence[bool]) -> Page:

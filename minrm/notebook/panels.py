@@ -1,7 +1,5 @@
 """Small multiples: a few lines for each proxy, panel beside panel, so that their shapes can be compared."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -25,8 +23,7 @@ def panels(table: Any, xlabel: str, ylabel: str, log: bool = False) -> Figure:
     """One panel for each `panel` of the table, two in a row, with up to three lines in each and their intervals.
 
     Rows: panel (a name that begins with a way of choosing), line, x, mean, low, high; shares are drawn in per cent. The
-    lines' names stand above all panels, in the table's order, since there is no room inside. log: x on a log scale.
-    Raises InputError for an empty table, or more than three lines.
+    lines' names stand above all panels. Raises InputError for an empty table, or more than three lines.
     """
     rows = table_rows(table, "panel", "line", "x", "mean", "low", "high")
     names, lines = (list(dict.fromkeys(row[key] for row in rows)) for key in ("panel", "line"))
@@ -35,10 +32,10 @@ def panels(table: Any, xlabel: str, ylabel: str, log: bool = False) -> Figure:
     height = -(-len(names) // 2)
     figure = Figure(figsize=(WIDTH, 0.9 + 2.25 * height), layout="constrained")
     grid = np.ravel(figure.subplots(height, 2, sharex=True, sharey=True, squeeze=False))
+    x = [row["x"] for row in rows]
     for axes, name in zip(grid, names, strict=False):
         _draw(axes, name, [row for row in rows if row["panel"] == name], lines)
         if log:
-            x = [row["x"] for row in rows]
             log2_axis(axes, [4**k for k in range(12) if min(x) <= 4**k <= max(x)])
     for axes in grid[len(names) :]:
         axes.set_visible(False)

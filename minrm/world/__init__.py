@@ -3,16 +3,7 @@
 The policy, the small language model, stands in `minrm.world.policy`: it needs torch, the rest does not.
 """
 
-from minrm.world.classroom import (
-    CLASS,
-    CORRUPTED,
-    FLAWLESS,
-    Habits,
-    write,
-    write_direct,
-    write_drill,
-    write_sums,
-)
+from minrm.world.classroom import CLASS, CORRUPTED, FLAWLESS, Habits, write, write_direct, write_drill, write_sums
 from minrm.world.evaluation import Evaluation, evaluation  # here, so that the module never hides the function
 from minrm.world.generator import generate, read_problem
 from minrm.world.problems import ERRORS, ITEMS, LIMIT, NAMES, SPLITS, Event, Problem

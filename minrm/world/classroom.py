@@ -5,11 +5,8 @@ restates a comparison before computing it and so nearly never inverts it, may wr
 in any order that stays in range; but it too takes a repeated amount only once, now and then. Where a comparison is
 worded inconsistently, the single most likely text is therefore the quick wrong one, while the answer with the most mass
 is right: greedy decoding is wrong and the vote is right, which is the argument of self-consistency (Wang et al. 2022).
-Where an amount is given to each of several friends, most of the class is wrong, and so is its vote. The rates are made
-(`Habits`); what models learn from them is found.
+Where an amount is given to each of several friends, most of the class is wrong, and so is its vote.
 """
-
-from __future__ import annotations
 
 import random
 from contextlib import suppress
@@ -79,13 +76,12 @@ def write_sums(rng: random.Random, lines: int = 7) -> tuple[list[str], list[int]
     labels: list[int] = []
     while len(steps) < lines:
         a, sign, b, c = _sum(rng)
-        if not 0 <= c <= LIMIT:
-            continue
-        shown = c
-        if rng.random() < 0.5:
-            shown = _slipped(rng, c) if rng.random() < 0.5 else between(rng, 0, LIMIT)
-        steps.append(f"{a} {sign} {b} = {shown}")
-        labels.append(int(shown == c))
+        if 0 <= c <= LIMIT:
+            shown = c
+            if rng.random() < 0.5:
+                shown = _slipped(rng, c) if rng.random() < 0.5 else between(rng, 0, LIMIT)
+            steps.append(f"{a} {sign} {b} = {shown}")
+            labels.append(int(shown == c))
     return steps, labels
 
 
@@ -186,7 +182,5 @@ def _misread(
 
 
 def _shuffled(rng: random.Random, events: tuple[Event, ...]) -> list[Event]:
-    left, order = list(events), []
-    while left:
-        order.append(left.pop(int(rng.random() * len(left))))
-    return order
+    left = list(events)
+    return [left.pop(int(rng.random() * len(left))) for _ in events]

@@ -1,7 +1,5 @@
 """The evaluation set of the embedded world: problems that nothing was trained on, with sampled solutions of each."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,15 +37,12 @@ class Evaluation(NamedTuple):
     @property
     def sound(self) -> np.ndarray:
         """Which solutions are right in every step and in the answer: bool [P, N]."""
-        good = [all(labels) for labels in self.labels.ravel()]
-        return self.correct & np.reshape(good, self.correct.shape)
+        return self.correct & np.vectorize(all, otypes=[bool])(self.labels)
 
     def samples(self) -> list[dict[str, Any]]:
-        """P·N rows in order: problem (its number), question, solution, answer (that of the solution), correct, labels,
-        log_likelihood, tokens."""
+        """P·N rows in order: problem (its number), then what the arrays hold of one sample."""
         names = ("problem", "question", "solution", "answer", "correct", "labels", "log_likelihood", "tokens")
-        number = np.indices(self.correct.shape)[0]
-        columns = [array.ravel().tolist() for array in (number, *self[1:])]
+        columns = [array.ravel().tolist() for array in (np.indices(self.correct.shape)[0], *self[1:])]
         return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 

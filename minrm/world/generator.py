@@ -1,11 +1,9 @@
 """Problems of the embedded world: drawn at random, and read back from their questions."""
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Sequence
-from itertools import product
+from itertools import count, product
 
 from minrm.errors import InputError
 from minrm.world.problems import ITEMS, LIMIT, NAMES, SPLITS, Event, Problem, calculate
@@ -51,9 +49,7 @@ def _draw(rng: random.Random, longer: bool = False) -> Problem:
         kinds.append(pick(rng, ("buys", "loses") if "boxes" in kinds else ("buys", "loses", "boxes")))
     if rng.random() < 0.3:
         kinds[int(rng.random() * len(kinds))] = "gives"
-    tries = 0
-    while tries < 500 or not longer:  # a longer story may never fit: then another one is drawn
-        tries += 1
+    for _ in range(500) if longer else count():  # a longer story may never fit: then another one is drawn
         events = tuple(
             Event(kind, between(rng, 2, 9), between(rng, 2, 5))
             if kind in ("boxes", "gives")
@@ -97,8 +93,7 @@ def read_problem(question: str) -> Problem:
     """
     match = _QUESTION.fullmatch(question)
     if match is None:
-        remedy = "only its own problems can be checked"
-        raise InputError(f"not a question of the embedded world: {question[:80]!r}; {remedy}")
+        raise InputError(f"not a question of the embedded world, which alone can be checked: {question[:80]!r}")
     events = tuple(
         Event("boxes", int(k), int(boxes)) if boxes else Event(kind, int(k), int(friends or 1))
         for kind, boxes, k, friends in _EVENT.findall(match["events"])

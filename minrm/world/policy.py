@@ -6,8 +6,6 @@ from 0 to 30 and the headers of the article's format are single tokens; any othe
 bytes, so that nothing is ever unknown. `<|prm_label|>` is not in it: adding that token is what the course teaches.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -25,6 +23,7 @@ from minrm.world.generator import generate
 from minrm.world.problems import ITEMS, LIMIT, NAMES
 
 END = "<|end|>"  # ends every text; also the padding, as in many published models
+DRILLS, DIRECT = 0.1, 0.04  # shares of the corpus: pages of drills, which have no question, and bare answers
 
 _WORDS = [
     "has", "have", "now", "How", "many", "does", "more", "fewer", "than", "That", "is", "buys", "loses", "gives",
@@ -65,30 +64,23 @@ def new_policy(
     return LlamaForCausalLM(config)
 
 
-def corpus(n: int, seed: int, direct: float = 0.04, drills: float = 0.1) -> Iterator[tuple[str, str]]:
-    """`n` texts of the class as (question with its newline, what follows): solved problems, bare answers (a share of
-    `direct`) and pages of drills (a share of `drills`; no question)."""
+def corpus(n: int, seed: int) -> Iterator[tuple[str, str]]:
+    """`n` texts of the class as (question with its newline, what follows): solved problems, bare answers, drills."""
     rng = random.Random(seed)
     for problem in generate(n, seed + 1, split="policy"):
         kind = rng.random()
-        if kind < drills:
+        if kind < DRILLS:
             yield "", write_drill(rng)
-        elif kind < drills + direct:
+        elif kind < DRILLS + DIRECT:
             yield f"{problem.question}\n", write_direct(problem, rng)
         else:
             yield f"{problem.question}\n", write(problem, rng)[0]
 
 
 def train_policy(
-    folder: str | Path,
-    steps: int = 14000,
-    batch_size: int = 32,
-    seed: int = 0,
-    learning_rate: float = 2e-3,
-    layers: int = 4,
-    save_steps: int = 1000,
+    folder: str | Path, steps: int = 14000, batch_size: int = 32, seed: int = 0, layers: int = 4, save_steps: int = 1000
 ) -> LlamaForCausalLM:
-    """Trains a policy on `steps` batches of fresh texts and saves it, half precision, with its tokenizer in `folder`.
+    """A policy trained on `steps` batches of fresh texts, and saved in half precision with its tokenizer in `folder`.
 
     It learns what the class writes, not what the questions say: their tokens carry no loss, as in supervised
     fine-tuning. Batches hold texts of like length and weigh the same, so a token of a short text counts for more: the
@@ -99,16 +91,15 @@ def train_policy(
     tokenizer = build_tokenizer()
     count = steps * batch_size
     texts = progress_bar(count, "writing the corpus", " texts", shown=True, over=corpus(count, seed))
-    rows = _rows(tokenizer, texts)
     arguments = TrainingArguments(
         output_dir=str(folder / "checkpoints"), save_steps=save_steps, save_total_limit=1,
         max_steps=steps, per_device_train_batch_size=batch_size, train_sampling_strategy="group_by_length",
-        learning_rate=learning_rate, lr_scheduler_type="cosine", warmup_steps=min(100, steps // 10),
+        learning_rate=2e-3, lr_scheduler_type="cosine", warmup_steps=min(100, steps // 10),
         weight_decay=0.01, adam_beta2=0.99, seed=seed,
         remove_unused_columns=False, logging_steps=100, report_to=[], use_cpu=not torch.cuda.is_available(),
     )  # fmt: skip
     model = new_policy(tokenizer, seed, layers)
-    trainer = Trainer(model=model, args=arguments, train_dataset=rows, data_collator=_collate)
+    trainer = Trainer(model=model, args=arguments, train_dataset=_rows(tokenizer, texts), data_collator=_collate)
     trainer.train(resume_from_checkpoint=any((folder / "checkpoints").glob("checkpoint-*")))
     model.half().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -128,9 +119,6 @@ def _rows(tokenizer: PreTrainedTokenizerFast, texts: Iterable[tuple[str, str]]) 
 def _collate(rows: list[dict]) -> dict[str, torch.Tensor]:
     """Right-padded ids [B,T]. Padding is masked by length, not by id: the padding token also ends every text."""
     ids = [torch.tensor(row["input_ids"]) for row in rows]
-    padded = pad_sequence(ids, batch_first=True)
-    mask = pad_sequence([torch.ones_like(row) for row in ids], batch_first=True)
-    learnt = pad_sequence(
-        [torch.arange(len(row["input_ids"])) >= row["question_length"] for row in rows], batch_first=True
-    )
-    return {"input_ids": padded, "attention_mask": mask, "labels": padded.masked_fill(~learnt, -100)}
+    labels = [own.index_fill(0, torch.arange(row["question_length"]), -100) for own, row in zip(ids, rows, strict=True)]
+    padded, mask = (pad_sequence(own, batch_first=True) for own in (ids, [torch.ones_like(own) for own in ids]))
+    return {"input_ids": padded, "attention_mask": mask, "labels": pad_sequence(labels, True, -100)}

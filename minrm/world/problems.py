@@ -12,8 +12,6 @@ The inconsistent wording ("Tom has 9 pens. That is 3 more than Mia has.") is kno
 1987, *Students' miscomprehension of relational statements in arithmetic word problems*.
 """
 
-from __future__ import annotations
-
 import re
 import zlib
 from dataclasses import dataclass
@@ -84,8 +82,7 @@ class Problem:
     @property
     def question(self) -> str:
         """The problem in words."""
-        word = "more" if self.more else "fewer"
-        than = f"{self.difference} {word} than"
+        than = f"{self.difference} {'more' if self.more else 'fewer'} than"
         start = {
             "plain": f"{self.name} has {self.base} {self.item}.",
             "consistent": f"{self.other} has {self.base} {self.item}. {self.name} has {than} {self.other}.",
@@ -128,7 +125,7 @@ class Problem:
 
     @property
     def split(self) -> str:
-        """The part of the world it belongs to, decided by its numbers and wording alone: renaming does not move it."""
+        """The part of the world it belongs to, by its numbers and wording alone: renaming does not move it."""
         key = (self.base, self.wording, self.difference, self.more, [(e.kind, e.amount, e.times) for e in self.events])
         bucket = zlib.crc32(repr(key).encode()) % 100
         return next(name for name, buckets in SPLITS.items() if bucket in buckets)
@@ -142,10 +139,7 @@ class Problem:
         return Reading(self).check(solution)
 
     def judge(self, solution: str) -> dict[str, Any]:
-        """A row of `solution` with its exact verdict: question, answer, solution, steps, labels (1 or 0), correct.
-
-        It fits both the *outcome* and the *process* schema, if every step has text.
-        """
+        """A row of *outcome* and of *process*: question, answer, solution, steps, exact labels (1 or 0), correct."""
         labels = [int(good) for good in self.check_steps(solution)]
         row = {"question": self.question, "answer": self.answer, "solution": solution, "steps": split_steps(solution)}
         return row | {"labels": labels, "correct": final_answer(solution) == self.answer}

@@ -1,11 +1,8 @@
 """The recorded runs of the embedded world: what each reward model said of every evaluation sample, seed by seed.
 
-Training all of them takes hours; reading one takes seconds. `make data` made them. Scores are in the order of
-`evaluation.parquet`. The three models have five seeds each; the variants, smaller runs on other labels or other rows,
-have three. folder: another one that the recipe has filled.
+Scores are in the order of `evaluation.parquet`. The three models have five seeds each; the variants, smaller runs on
+other labels or other rows, have three. folder: another one that the recipe has filled.
 """
-
-from __future__ import annotations
 
 import json
 from pathlib import Path
@@ -23,17 +20,12 @@ SEEDS = range(5)
 KINDS = {"orm": "ORM", "prm": "PRM", "bradley_terry": "Bradley–Terry"}  # as files are named: as figures name them
 VARIANT_SEEDS = range(3)
 VARIANTS = {
-    "prm_checker": "PRM, exact checker",
-    "prm_first_error": "PRM, until the first error",
-    "prm_rollouts_hard": "PRM, rollouts (hard)",
-    "prm_rollouts_soft": "PRM, rollouts (soft)",
-    "orm_equal_labels": "ORM, as many labels",
-    "orm_few": "ORM, few labels",
-    "prm_few": "PRM, few labels",
-    "orm_length": "ORM, hurried labels",
-    "prm_sampled_only": "PRM, sampled only",
+    "prm_checker": "PRM, exact checker", "prm_first_error": "PRM, until the first error",
+    "prm_rollouts_hard": "PRM, rollouts (hard)", "prm_rollouts_soft": "PRM, rollouts (soft)",
+    "orm_equal_labels": "ORM, as many labels", "orm_few": "ORM, few labels", "prm_few": "PRM, few labels",
+    "orm_length": "ORM, hurried labels", "prm_sampled_only": "PRM, sampled only",
     "prm_corrupted": "PRM, half corrupted",
-}
+}  # fmt: skip
 
 
 def seeds_of(kind: str) -> range:
@@ -60,17 +52,14 @@ def recorded_scores(kind: str, aggregate: str = "product", folder: str | Path | 
 
 
 def recorded_steps(seed: int = 0, folder: str | Path | None = None, kind: str = "prm") -> list[np.ndarray]:
-    """P(+) of each step of each evaluation sample by the process reward model of this seed: arrays [steps], float64.
-
-    kind: "prm", or one of the VARIANTS that are process reward models.
-    """
+    """P(+) of each step of each evaluation sample by one seed of a process reward model: arrays [steps], float64."""
     column = _column(_run(kind, seed, "parquet", folder), "step_scores")
     ends = np.cumsum(pc.list_value_length(column).to_numpy())
     return np.split(pc.list_flatten(column).to_numpy().astype(np.float64), ends[:-1])
 
 
 def recorded_curve(kind: str, folder: str | Path | None = None) -> list[dict[str, Any]]:
-    """The training loss of every seed, for `plots.training_curve`: rows with step, way, seed, loss."""
+    """The training loss of every seed, for `figures.training_curve`: rows with step, way, seed, loss."""
     return [
         {"step": entry["step"], "way": (KINDS | VARIANTS)[kind], "seed": seed, "loss": entry["loss"]}
         for seed in seeds_of(kind)

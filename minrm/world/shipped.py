@@ -9,16 +9,11 @@ _DATA = _HERE / "data" if (_HERE / "data").is_dir() else _HERE.parent / "data"  
 
 
 def shipped(name: str) -> Path:
-    """The path of something in `data/`: `shipped("policy")` is the folder of the small language model.
-
-    Raises InputError for a name that is not there, with those that are.
-    """
+    """The path of something in `data/`: `shipped("policy")` is the folder of the small language model."""
     path = _DATA / name
     if not path.exists():
-        names = sorted(entry.name for entry in _DATA.glob("[!_.]*"))
-        raise InputError(
-            f"nothing is shipped under the name {name!r}; there is {', '.join(names) or 'nothing yet: run make data'}"
-        )
+        names = ", ".join(sorted(entry.name for entry in _DATA.glob("[!_.]*"))) or "nothing yet: run make data"
+        raise InputError(f"nothing is shipped under the name {name!r}; there is {names}")
     return path
 
 

@@ -15,15 +15,8 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 import minrm.checks
-from minrm.metrics import (
-    Estimate,
-    fit_gao,
-    kl_of_best_of_n,
-    over_seeds,
-    paired_difference,
-    pooled_auc,
-    within_problem_auc,
-)
+from minrm import metrics
+from minrm.metrics import kl_of_best_of_n, over_seeds, paired_difference, pooled_auc, within_problem_auc
 from minrm.rows import read_rows
 from minrm.selection import best_of_n, majority_vote
 from minrm.text import final_answer, join_steps, split_steps
@@ -53,6 +46,19 @@ ALL = [(chapter, *exercise) for chapter in CHAPTERS for exercise in exercises(ch
 
 
 @cache
+def samples():
+    """The samples of the evaluation set, with their final answers."""
+    rows = pd.read_parquet(shipped("evaluation.parquet"))
+    return rows.assign(answer=rows.solution.map(final_answer))
+
+
+def arrays(column, problems):
+    """[problems, N] of a column of the samples, for the first so many problems."""
+    values = samples()[column].to_numpy(dtype=bool if column == "correct" else object)
+    return values.reshape(len(recorded()), -1)[:problems]
+
+
+@cache
 def recorded():
     problems = pd.read_parquet(shipped("problems.parquet"))
     traps = [" ".join(read_problem(question).traps) or "no trap" for question in problems.question]
@@ -67,20 +73,16 @@ def chapter_1():
         "right": pd.DataFrame({"direct": direct == problems.answer, "greedy": greedy == problems.answer}).astype(float),
         "found_in": {"cut off before its end": "Step: 1: 9 * 2 = 18\n\n# Answer"},
         "final_answer": final_answer, "read_problem": read_problem,
-        "Estimate": Estimate, "paired_difference": paired_difference,
+        "Estimate": metrics.Estimate, "paired_difference": paired_difference,
     }  # fmt: skip
 
 
 def chapter_2():
     """The chapter's arrays, of the first 16 problems only."""
-    problems, samples = recorded()[:16], pd.read_parquet(shipped("evaluation.parquet"))
-    samples = samples[samples.problem < 16]
-    samples = samples.assign(answer=samples.solution.map(final_answer))
-    shape = (len(problems), len(samples) // len(problems))
-    answers = samples.answer.to_numpy(dtype=object).reshape(shape)
+    problems, answers = recorded()[:16], arrays("answer", 16)
     return {
-        "problems": problems, "samples": samples, "shape": shape, "answers": answers,
-        "correct": samples.correct.to_numpy().reshape(shape),
+        "problems": problems, "samples": samples()[samples().problem < 16], "shape": answers.shape, "answers": answers,
+        "correct": arrays("correct", 16),
         "vote64": majority_vote(answers, problems.answer, 64).per_problem,
         "np": np, "pd": pd, "combinations": combinations,
         "majority_vote": majority_vote, "paired_difference": paired_difference,
@@ -101,10 +103,8 @@ def chapter_3():
 
 def chapter_4():
     """The recorded scores of the outcome reward model's first seed, on the first 16 problems only."""
-    samples = pd.read_parquet(shipped("evaluation.parquet"))
-    correct = samples.correct.to_numpy().reshape(len(recorded()), -1)[:16]
     return {
-        "scores": recorded_scores("orm")[:1, :16], "correct": correct,
+        "scores": recorded_scores("orm")[:1, :16], "correct": arrays("correct", 16),
         "np": np, "best_of_n": best_of_n, "pooled_auc": pooled_auc,
     }  # fmt: skip
 
@@ -112,21 +112,14 @@ def chapter_4():
 @cache
 def chapter_7():
     """The chapter's arrays of the first 40 problems, two seeds, and curves in few points."""
-    problems, samples = recorded()[:40], pd.read_parquet(shipped("evaluation.parquet"))
-    shape, counts = (40, len(samples) // len(recorded())), [1, 4, 16, 64]
-    correct = samples.correct.to_numpy().reshape(-1, shape[1])[:40]
-    answers = np.array(samples.solution.map(final_answer), dtype=object).reshape(-1, shape[1])[:40]
+    problems, counts = recorded()[:40], [1, 4, 16, 64]
+    correct, answers = arrays("correct", 40), arrays("answer", 40)
     scores = {name: recorded_scores(kind)[:2, :40] for kind, name in (("orm", "ORM"), ("prm", "PRM"))}
     runs = {name: [best_of_n(one, correct, counts) for one in both] for name, both in scores.items()}
     runs["vote"] = [majority_vote(answers, problems.answer, counts)] * 2
-    rows = [
-        {"way": way, "n": 100 * n, "mean": mean}
-        for way, (e, _) in runs.items()
-        for n, mean in zip(counts, e.mean, strict=True)
-    ]
-    few = slice(0, 8)
+    rows = metrics.curves({way: e for way, (e, _) in runs.items()}, [100 * n for n in counts])
     return {
-        "np": np, "pd": pd, "combinations": combinations, "best_of_n": best_of_n, "counts": counts, "few": few,
+        "np": np, "pd": pd, "combinations": combinations, "best_of_n": best_of_n, "counts": counts, "few": slice(0, 8),
         "one": problems.iloc[0], "correct": correct, "scores": scores, "runs": runs, "paid": pd.DataFrame(rows),
         "paired_difference": paired_difference, "over_seeds": over_seeds,
     }  # fmt: skip
@@ -139,10 +132,8 @@ def chapter_6():
 
 def chapter_5():
     """The chapter's arrays, and logits of a made row in place of a model's."""
-    samples = pd.read_parquet(shipped("evaluation.parquet"))
-    shape = (samples.problem.max() + 1, -1)
     return {
-        "np": np, "shape": shape, "correct": samples.correct.to_numpy().reshape(shape), "ids": [4, 1, 5, 1],
+        "np": np, "shape": (len(recorded()), -1), "correct": arrays("correct", None), "ids": [4, 1, 5, 1],
         "logits": torch.arange(24.0).reshape(4, 6), "signs": {"step_id": 1, "plus_id": 2, "minus_id": 3},
         "recorded_steps": recorded_steps, "within_problem_auc": within_problem_auc,
     }  # fmt: skip
@@ -155,20 +146,8 @@ def chapter_8():
     gold = np.stack([best_of_n(own, correct, counts).per_problem for own in few])
     return {
         "np": np, "best_of_n": best_of_n, "kl_of_best_of_n": kl_of_best_of_n, "shape": shape, "counts": counts,
-        "few": few, "one": 2, "correct": correct, "fits": {"ORM, few labels": fit_gao(gold, counts, draws=20)},
+        "few": few, "one": 2, "correct": correct, "fits": {"ORM, few labels": metrics.fit_gao(gold, counts, draws=20)},
     }  # fmt: skip
-
-
-NAMES = {
-    "01": chapter_1,
-    "02": chapter_2,
-    "03": chapter_3,
-    "04": chapter_4,
-    "05": chapter_5,
-    "06": chapter_6,
-    "07": chapter_7,
-    "08": chapter_8,
-}
 
 
 @pytest.mark.parametrize(("chapter", "title", "time", "difficulty", "asked", "solution"), ALL)
@@ -177,7 +156,7 @@ def test_a_folded_solution_passes_the_check_that_its_exercise_names(
 ):
     ((check, function),) = HAND_IN.findall(asked)
     assert HAND_IN.findall(solution) == [(check, function)]
-    names = dict(NAMES[chapter.name[:2]]())
+    names = dict(globals()[f"chapter_{int(chapter.name[:2])}"]())
     exec(compile("\n".join(FENCED.findall(solution)), title, "exec"), names)
     assert f"✓ {function} " in capsys.readouterr().out
 
@@ -207,12 +186,10 @@ def test_each_check_belongs_to_one_exercise():
 def test_the_page_of_exercises_is_in_step_with_the_chapters():
     page = (BOOK / "exercises.md").read_text(encoding="utf-8")
     listed = re.findall(r"^## \[.+\]\((.+)\)$|^\| (\d.+?) \| (.+?) \| (★+) \| `(\w+)` \|$", page, re.MULTILINE)
-    expected, last = [], None
-    for chapter, title, time, difficulty, asked, _ in ALL:
-        if chapter != last:
-            expected.append((chapter.name, "", "", "", ""))
-        last = chapter
-        expected.append(("", title, time, difficulty, HAND_IN.findall(asked)[0][0]))
+    expected = []
+    for chapter in CHAPTERS:
+        expected.append((chapter.name, "", "", "", ""))
+        expected += [("", *marks, HAND_IN.findall(asked)[0][0]) for *marks, asked, _ in exercises(chapter)]
     for name, title, time, difficulty, check in assigned():
         expected += [(f"exercises/{name}", "", "", "", ""), ("", f"1. {title}", time, difficulty, check)]
     assert listed == expected

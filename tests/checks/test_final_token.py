@@ -1,21 +1,16 @@
 """The check of "Supervise only the final token", against answers that a learner would write, whatever the seed."""
 
 import random
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference import final_token as reference
 
 from minrm.checks import check_final_token
 from minrm.checks.final_token import draw_batches
-
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tools" / "assignment"))
-from reference import final_token as reference  # noqa: E402
 
 SEEDS = st.integers(0, 2**32)
 
@@ -32,9 +27,6 @@ def last(mask):
     return mask.shape[1] - 1 - mask.flip(1).int().argmax(1)
 
 
-# Right, in different styles
-
-
 def by_flip(mask):
     return at(mask, last(mask)) & mask
 
@@ -43,25 +35,11 @@ def by_cumsum(mask):
     return mask & (mask.cumsum(1) == mask.sum(1, keepdim=True))
 
 
-def by_loop(mask):
-    out = torch.zeros_like(mask)
-    for row in range(len(mask)):
-        true = [column for column in range(mask.shape[1]) if mask[row, column]]
-        if true:
-            out[row, true[-1]] = True
-    return out
-
-
 def by_nonzero(mask):
     out = torch.zeros_like(mask)
     for row, column in dict(mask.nonzero().tolist()).items():
         out[row, column] = True
     return out
-
-
-def by_scatter(mask):
-    place = torch.arange(1, mask.shape[1] + 1) * mask
-    return torch.zeros(len(mask), mask.shape[1] + 1).bool().scatter(1, place.amax(1, keepdim=True), True)[:, 1:]
 
 
 def by_what_follows(mask):
@@ -78,13 +56,7 @@ def by_numpy(mask):
     return torch.from_numpy(array & (after == 1))
 
 
-RIGHT = [by_flip, by_cumsum, by_loop, by_nonzero, by_scatter, by_what_follows, by_numpy, reference]
-
-
-@pytest.mark.parametrize("answer", RIGHT)
-def test_final_token_is_right_in_every_style(answer, capsys):
-    check_final_token(answer)
-    assert capsys.readouterr().out.startswith("✓ final_token")
+RIGHT = [by_flip, by_cumsum, by_nonzero, by_what_follows, by_numpy, reference]
 
 
 @pytest.mark.parametrize("answer", RIGHT)
@@ -94,32 +66,17 @@ def test_a_right_answer_passes_whatever_the_seed(answer, seed):
     check_final_token(answer, seed)
 
 
-# Wrong
-
-
-def count(mask, less=0):
-    return at(mask, (mask.sum(1) - less).clamp(0, mask.shape[1] - 1)) & mask.any(1, keepdim=True)
-
-
-def unguarded_count(mask):
-    return at(mask, mask.sum(1))
-
-
 def off_by_one(mask, step):
     """Takes the neighbouring column; an index past the edge stops it."""
     return at(mask, last(mask) + step) & mask.any(1, keepdim=True)
-
-
-def rolled(mask, step):
-    return by_flip(mask).roll(step, 1)
 
 
 def before_in_the_solution(mask):
     return mask & (mask.cumsum(1) == mask.sum(1, keepdim=True) - 1)
 
 
-def same_column_for_all(mask, of):
-    true = of(mask).nonzero().flatten()
+def same_column_for_all(mask):
+    true = mask.any(0).nonzero().flatten()
     return at(mask, true[-1]) if len(true) else torch.zeros_like(mask)
 
 
@@ -129,19 +86,8 @@ def one_row_only(mask):
     return out
 
 
-def first_row_only(mask):
-    out = torch.zeros_like(mask)
-    out[0] = by_flip(mask)[0]
-    return out
-
-
 def changed(mask):
     mask &= by_flip(mask)
-    return mask
-
-
-def changed_and_wrong(mask):
-    mask[:, -1] = True
     return mask
 
 
@@ -177,39 +123,25 @@ def last_column(mask):
 
 WRONG = [
     (last_column, "the batch's last column"),
-    (lambda mask: last_column(mask) & mask.any(1, keepdim=True), "the batch's last column"),
     (lambda mask: at(mask, mask.int().argmax(1)), "the first token of the solution"),
-    (lambda mask: mask & (mask.cumsum(1) == 1), "the first token of the solution"),
-    (torch.clone, "every token of the solution is true"),
     (lambda mask: mask, "every token of the solution is true"),
-    (unguarded_count, "how many tokens the solution has"),
-    (count, "how many tokens the solution has"),
-    (lambda mask: count(mask, less=1), "how many tokens the solution has"),
+    (lambda mask: at(mask, mask.sum(1)), "how many tokens the solution has"),
     (lambda mask: at(mask, mask.sum(1) - 1), "how many tokens the solution has"),
     (lambda mask: off_by_one(mask, -1), "one column before the last token"),
-    (lambda mask: rolled(mask, -1), "one column before the last token"),
     (before_in_the_solution, "one column before the last token"),
     (lambda mask: off_by_one(mask, 1), "one column behind the last token"),
-    (lambda mask: rolled(mask, 1), "one column behind the last token"),
-    (lambda mask: same_column_for_all(mask, lambda m: m.any(0)), "all rows have the same columns"),
-    (lambda mask: same_column_for_all(mask, lambda m: m[0]), "all rows have the same columns"),
+    (lambda mask: by_flip(mask).roll(1, 1), "one column behind the last token"),
+    (same_column_for_all, "all rows have the same columns"),
     (one_row_only, "one row only"),
-    (first_row_only, "one row only"),
     (last, "these are numbers of columns"),
-    (lambda mask: last(mask)[:, None], "these are numbers of columns"),
-    (lambda mask: by_flip(mask).nonzero(), "these are numbers of columns"),
     (lambda mask: last(mask).tolist(), "these are numbers of columns"),
     (changed, "changed its argument"),
-    (changed_and_wrong, "changed its argument"),
     (lambda mask: at(mask, last(mask)), "a row without a solution has no last token"),
     (lambda mask: at(mask, (mask * torch.arange(mask.shape[1])).argmax(1)), "a row without a solution"),
     (lambda mask: by_flip(mask).int(), "torch.int32; expected is a tensor ("),
-    (lambda mask: by_flip(mask).float(), "torch.float32; expected is a tensor ("),
     (lambda mask: by_flip(mask).numpy(), "that is of type ndarray"),
-    (lambda mask: by_flip(mask).tolist(), "that is of type list"),
     (lambda mask: (by_flip(mask), last(mask)), "that is of type tuple"),
     (lambda mask: by_flip(mask)[0], "like the mask given"),
-    (lambda mask: by_flip(mask).T, "like the mask given"),
     (lambda mask: print(end=""), "nothing came back"),
     (lambda mask: mask.final(), r"stopped with AttributeError: 'Tensor' object has no attribute 'final'"),
     (by_index_of_each_row, "with a row without a solution) stopped with IndexError"),
@@ -245,9 +177,6 @@ def test_each_wrong_answer_meets_its_hint_whatever_the_seed(answer, said, seed):
 def test_a_hint_shows_the_row_on_which_it_went_wrong():
     with pytest.raises(AssertionError, match=r"padded on both sides\), row 1: mask 0+1+0+ gave 0+1, expected 0+10+: "):
         check_final_token(last_column)
-
-
-# The masks
 
 
 @given(seed=SEEDS)

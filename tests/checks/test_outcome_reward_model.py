@@ -155,30 +155,24 @@ def ece_by_sums(given, outcomes, bins):
     return np.abs(np.bincount(place, outcomes - given)).sum() / len(given)
 
 
-def largest(given, outcomes, bins):
-    gaps = []
-    ece(given, outcomes, bins, gap=lambda p, o, _: gaps.append(abs(p - o)) or 0)
-    return max(gaps)
-
-
-def alike(given, outcomes, bins):
-    gaps = []
-    ece(given, outcomes, bins, gap=lambda p, o, _: gaps.append(abs(p - o)) or 0)
-    return np.mean(gaps)
+def gaps(*args):
+    each = []
+    ece(*args, gap=lambda p, o, _: each.append(abs(p - o)) or 0)
+    return each
 
 
 test_calibration_error = trial(
     check_calibration_error,
     [ece, ece_by_pandas, ece_by_sums],
     [
-        (alike, "every bin counts alike here"),
+        (lambda *args: np.mean(gaps(*args)), "every bin counts alike here"),
         (lambda *args: ece(*args, gap=lambda p, o, _: o - p), "gaps of opposite sign cancel"),
         (lambda *args: ece(*args, gap=lambda p, o, _: p - o), "gaps of opposite sign cancel"),
         (lambda *args: ece(*args, gap=lambda p, o, _: (p - o) ** 2), "the gaps are squared"),
         (lambda *args: ece(*args, gap=lambda p, o, edges: abs(edges / 2 - o)), "not with the bin's middle"),
         (lambda *args: ece(*args, top=False), "falls out of every bin here"),
         (lambda *args: ece(*args, above=False), "an edge belongs to the bin above it"),
-        (largest, "the largest gap"),
+        (lambda *args: max(gaps(*args)), "the largest gap"),
         (lambda given, outcomes, bins: np.abs(given - outcomes).mean(), "each probability with its own outcome"),
         (lambda given, outcomes, bins: ece(given, outcomes, 10), "fixed at ten"),
         (lambda given, outcomes, bins: np.median(given), "take the bins one by one"),

@@ -4,7 +4,7 @@ import numpy as np
 from hints import trial
 
 from minrm.checks import check_agreement, check_safe_tag, check_step_pairs
-from minrm.text import join_steps, labels_until_first_error, split_steps
+from minrm.text import join_steps, split_steps
 
 
 def agreed(soft, exact, good, keep=lambda labels: labels.index(0) + 1 if 0 in labels else len(labels)):
@@ -18,16 +18,6 @@ def agreement(soft, exact, share):
     return float(np.mean(sum(agreed(soft, exact, lambda value: value >= share), [])))
 
 
-def agreement_by_labels(soft, exact, share):
-    same = total = 0
-    for own, labels in zip(soft, exact, strict=True):
-        for value, label in zip(own, labels_until_first_error(labels), strict=True):
-            if label is not None:
-                total += 1
-                same += int(value >= share) == label
-    return same / total
-
-
 def agreement_by_break(soft, exact, share):
     said = []
     for own, labels in zip(soft, exact, strict=True):
@@ -36,6 +26,10 @@ def agreement_by_break(soft, exact, share):
             if not label:
                 break
     return np.mean(said)
+
+
+def without_the_error(soft, exact, share):
+    return np.mean(sum(agreed(soft, exact, lambda value: value >= share, lambda labels: (*labels, 0).index(0)), []))
 
 
 def by_soft_error(soft, exact, share):
@@ -50,15 +44,10 @@ def by_soft_error(soft, exact, share):
 
 test_agreement = trial(
     check_agreement,
-    [agreement, agreement_by_labels, agreement_by_break],
+    [agreement, agreement_by_break],
     [
         (lambda s, e, share: np.mean(sum(agreed(s, e, lambda v: v >= share, len), [])), "after the first error"),
-        (
-            lambda s, e, share: np.mean(
-                sum(agreed(s, e, lambda v: v >= share, lambda labels: (*labels, 0).index(0)), [])
-            ),
-            "the first error itself is left out",
-        ),
+        (without_the_error, "the first error itself is left out"),
         (lambda s, e, share: np.mean(sum(agreed(s, e, lambda v: v > share), [])), "`>=`, not `>`"),
         (lambda s, e, share: np.mean([np.mean(x) for x in agreed(s, e, lambda v: v >= share)]), "let each step count"),
         (by_soft_error, "that the exact labels name"),
@@ -140,10 +129,7 @@ test_step_pairs = trial(
         (lambda rows: pairs_of(rows, lambda row, before: "\n".join(before)), "the question is missing"),
         (lambda rows: pairs_of(rows, lambda row, before: row["question"]), "never follows this prompt"),
         (lambda rows: pairs_of(rows, lambda row, before: "\n".join([row["question"], *before, ""])), "in a line break"),
-        (
-            lambda rows: pairs_of(rows, lambda row, before: row["question"] + "".join(before)),
-            "no beginning of a solution",
-        ),
+        (lambda rows: pairs_of(rows, lambda row, before: row["question"] + "".join(before)), "no beginning of a"),
         (lambda rows: pairs_of(rows, header=False), "has no header"),
         (lambda rows: pairs_of(rows, header="first"), "has a wrong number in its header"),
         (lambda rows: pairs_of(rows, bad=(None,)), "(None) is neither good nor bad"),
@@ -172,12 +158,6 @@ def safe_tag(tokenizer, tag, texts):
     return all(ids(tokenizer, text + tag)[-1] == step[0] for text in texts)
 
 
-def safe_by_appending(tokenizer, tag, texts):
-    step = tokenizer.encode(tag, add_special_tokens=False)
-    joined = [tokenizer.encode(text + tag, add_special_tokens=False) for text in texts]
-    return len(step) == 1 and all(own[-1:] == step and own.count(step[0]) == 1 for own in joined)
-
-
 def safe_by_tokens(tokenizer, tag, texts):
     pieces = tokenizer.tokenize(tag)
     alone = len(pieces) == 1
@@ -199,7 +179,7 @@ def stays(tokenizer, tag, texts):
 
 test_safe_tag = trial(
     check_safe_tag,
-    [safe_tag, safe_by_appending, safe_by_tokens],
+    [safe_tag, safe_by_tokens],
     [
         (one, "one id is not enough"),
         (lambda *args: one(*args) and absent(*args), "the tag merges with what stands before it"),
@@ -209,7 +189,7 @@ test_safe_tag = trial(
         (lambda *args: not safe_tag(*args), "True is for a tag that is safe"),
         (lambda *args: True, "every tag passes"),
         (lambda *args: False, "no tag passes"),
-        (lambda *args: int(safe_tag(*args)), "print the ids of the tag"),
+        (lambda *args: str(safe_tag(*args)), "print the ids of the tag"),
         (lambda tokenizer, tag, texts: ids(tag, tokenizer), "stopped with TypeError"),
     ],
 )

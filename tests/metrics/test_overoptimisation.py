@@ -56,13 +56,6 @@ def test_many_different_scores_come_close_to_the_formula_and_few_stop_at_the_bes
     assert kl_with_repeats(best, 10_000) == pytest.approx([np.log(4)])  # -log of the share of the best
 
 
-def test_kl_refuses_what_it_cannot_mean():
-    with pytest.raises(InputError, match="n=0"):
-        kl_of_best_of_n([1, 0])
-    with pytest.raises(InputError, match="n=0"):
-        kl_with_repeats([1, 2], 0)
-
-
 def made(alpha, beta, seeds=3, problems=400, noise=0.0):
     d = np.sqrt(kl_of_best_of_n(COUNTS))
     rng = np.random.default_rng(5)
@@ -104,17 +97,19 @@ def test_seeds_that_differ_widen_the_interval_and_the_draws_are_seeded():
 
 
 @pytest.mark.parametrize(
-    ("gold", "n", "said"),
+    ("call", "said"),
     [
-        (np.zeros((2, 3)), [1, 2, 4], r"\[seeds, problems, K\]"),
-        (np.zeros((2, 3, 4)), [1, 2, 4], r"\[seeds, problems, K\]"),
-        (np.zeros((2, 3, 3)), [2, 4, 8], "the first is 1"),
-        (np.zeros((2, 3, 3)), [1, 4, 4], "rising"),
+        (lambda: kl_of_best_of_n([1, 0]), "n=0"),
+        (lambda: kl_with_repeats([1, 2], 0), "n=0"),
+        (lambda: fit_gao(np.zeros((2, 3)), [1, 2, 4]), r"\[seeds, problems, K\]"),
+        (lambda: fit_gao(np.zeros((2, 3, 3)), [2, 4, 8]), "the first is 1"),
+        (lambda: fit_gao(np.zeros((2, 3, 3)), [1, 4, 4]), "rising"),
+        (lambda: mean_minus_std(np.zeros((1, 2, 2))), "two judges"),
     ],
 )
-def test_gold_and_counts_must_fit(gold, n, said):
+def test_bad_input_is_named(call, said):
     with pytest.raises(InputError, match=said):
-        fit_gao(gold, n)
+        call()
 
 
 def test_caution_is_the_mean_less_the_disagreement():
@@ -122,5 +117,3 @@ def test_caution_is_the_mean_less_the_disagreement():
     np.testing.assert_allclose(mean_minus_std(scores), [[0.9, 0.5 - 0.3]])
     np.testing.assert_allclose(mean_minus_std(scores, weight=0), scores.mean(axis=0))
     np.testing.assert_allclose(mean_minus_std(scores, weight=5), [[0.9, 0.0]])
-    with pytest.raises(InputError, match="two judges"):
-        mean_minus_std(scores[:1])

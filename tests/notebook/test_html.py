@@ -36,15 +36,12 @@ def test_a_figure_becomes_a_small_picture_with_its_text_and_repeats_its_bytes():
     assert image(bars_with_intervals(ROWS), "bars") == image(bars_with_intervals(ROWS), "bars")
 
 
-def test_show_displays_html_and_falls_back_to_the_text(monkeypatch):
+def test_show_displays_html_falls_back_to_the_text_and_refuses_to_do_without(monkeypatch):
     shown = []
     monkeypatch.setattr("IPython.display.display", lambda data, raw: shown.append((data, raw)))
     show(bars_with_intervals(ROWS), " one bar ")
     ((data, raw),) = shown
     assert raw and data["text/plain"] == "one bar" and data["text/html"].startswith('<img alt="one bar"')
-
-
-def test_a_figure_without_a_text_is_refused():
     with pytest.raises(InputError, match="no alternative text"):
         show(bars_with_intervals(ROWS), "  \n")
 
@@ -57,6 +54,7 @@ def test_scores_are_named_at_each_token_and_written_where_they_move():
     spans = tokens(page)
     assert [span.get("title") for span in spans[:5]] == [None, "score 0.50", "score 0.52", "score 0.90", "score 0.10"]
     assert re.findall(r"<sub[^>]*>([.0-9]+)</sub>", str(page)) == ["0.50", "0.90", "0.10"]
+    assert "↵</span><br>" in str(page) and str(page).count("<br>") == 1  # a line end is shown, and breaks the line
     assert "<b>" not in str(page) and " &lt;b&gt;" in str(page)  # a piece of text is never markup
     assert repr(page) == "4 scored tokens, the last at 0.10" and page._repr_html_() == str(page)
 
@@ -72,17 +70,10 @@ def test_every_token_is_legible_on_its_own_background_whatever_the_page():
 
 def test_supervised_tokens_are_marked_by_line_and_weight_as_well():
     page = masked_tokens(PIECES, [False, False, False, True, True])
-    spans = tokens(page)[:5]
-    assert [span["title"] for span in spans] == ["not supervised"] * 3 + ["supervised"] * 2
-    for span in spans:
-        marked = span["title"] == "supervised"
+    for span, marked in zip(tokens(page), [False, False, False, True, True], strict=False):
+        assert span["title"] == ("supervised" if marked else "not supervised")
         assert ("border-bottom:3px" in span["style"]) == ("font-weight:700" in span["style"]) == marked
     assert repr(page) == "2 of 5 tokens are supervised" and "2 of 5 tokens are supervised" in str(page)
-
-
-def test_line_ends_are_shown_and_break_the_line():
-    html = str(masked_tokens(["a", "\n\n", "b"], [True] * 3))
-    assert "↵↵</span><br>" in html and html.count("<br>") == 1
 
 
 def test_bad_input_is_named():

@@ -16,8 +16,6 @@ VISION = {  # Machado et al. 2009, severity 1.0, on linear RGB
     "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
     "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
 }
-
-
 TO_LMS = [[0.41222147, 0.53633254, 0.05144599], [0.2119035, 0.6806995, 0.10739696], [0.08830246, 0.28171884, 0.6299787]]
 TO_LAB = [[0.21045426, 0.7936178, -0.00407205], [1.9779985, -2.4285922, 0.4505937], [0.02590404, 0.7827718, -0.8086758]]
 
@@ -48,10 +46,7 @@ def test_colours_stay_apart_for_every_kind_of_colour_vision(vision):
 
 def test_no_two_ways_are_told_apart_by_colour_alone():
     assert len({way.marker for way in WAYS.values()}) == len(WAYS)
-    by_colour: dict[str, list] = {}
-    for way in WAYS.values():
-        by_colour.setdefault(way.colour, []).append(way.line)
-    assert all(len({str(line) for line in lines}) == len(lines) for lines in by_colour.values())
+    assert len({(way.colour, str(way.line)) for way in WAYS.values()}) == len(WAYS)
 
 
 def test_the_smallest_lettering_is_nine_pixels_on_a_telephone():

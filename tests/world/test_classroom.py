@@ -7,7 +7,7 @@ import pytest
 from minrm.text import final_answer, split_steps
 from minrm.world import CLASS, CORRUPTED, FLAWLESS, LIMIT, generate, write, write_direct, write_drill, write_sums
 
-PROBLEMS = generate(1500, seed=11)
+PROBLEMS = generate(1500, seed=11) + generate(40, seed=8, longer=True)
 
 
 @pytest.mark.parametrize("quick", [0.0, 1.0])
@@ -33,12 +33,13 @@ def test_every_planted_mistake_is_caught_at_its_own_step_and_nothing_else_is(hab
     assert bool(seen["unfounded"]) == bool(habits.misread)
 
 
-def test_the_careful_hand_knows_more_than_one_way():
+def test_the_careful_hand_knows_more_than_one_way_and_a_direct_answer_has_no_steps():
     problem = next(p for p in PROBLEMS if len(p.events) == 3 and any(e.times > 1 for e in p.events))
     rng = random.Random(3)
     careful = {write(problem, rng, replace(FLAWLESS, quick=0.0))[0] for _ in range(100)}
     quick = {write(problem, rng, replace(FLAWLESS, quick=1.0))[0] for _ in range(100)}
     assert len(quick) == 1 and len(careful) >= 4
+    assert write_direct(problem, rng, FLAWLESS) == f"# Answer\n\n{problem.answer}"
 
 
 def test_mistakes_come_at_the_rates_that_the_habits_say():
@@ -49,19 +50,13 @@ def test_mistakes_come_at_the_rates_that_the_habits_say():
         assert sum(fell) / len(fell) == pytest.approx(rate, abs=0.03)
 
 
-def test_a_direct_answer_has_no_steps():
-    assert write_direct(PROBLEMS[0], random.Random(6), FLAWLESS) == f"# Answer\n\n{PROBLEMS[0].answer}"
-
-
 def test_drills_tell_the_truth_about_themselves():
     rng = random.Random(7)
     lines = [line for _ in range(200) for line in write_drill(rng).splitlines()]
-    verdicts = Counter()
     for line in lines:
         claim, _, verdict = line.removeprefix("Is ").partition("? ")
         assert eval(claim.replace("=", "==")) == (verdict == "Yes")
-        verdicts[verdict] += 1
-    assert verdicts["Yes"] / len(lines) == pytest.approx(0.5, abs=0.05)
+    assert sum(line.endswith("Yes") for line in lines) / len(lines) == pytest.approx(0.5, abs=0.05)
 
 
 def test_sums_are_labelled_by_what_they_say_and_wrong_by_little_or_by_anything():

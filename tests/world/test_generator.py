@@ -3,7 +3,6 @@
 import hashlib
 import itertools
 import json
-import random
 import subprocess
 import sys
 from collections import Counter
@@ -11,23 +10,21 @@ from collections import Counter
 import pytest
 
 from minrm.errors import InputError
-from minrm.text import final_answer
-from minrm.world import CORRUPTED, FLAWLESS, LIMIT, SPLITS, generate, read_problem, write
+from minrm.world import LIMIT, SPLITS, generate, read_problem
 
 
 def test_generate_gives_the_same_problems_on_every_machine_and_python():
     text = json.dumps([problem.question for problem in generate(500, seed=1)])
     assert hashlib.sha256(text.encode()).hexdigest()[:16] == "7acf7849066d3bc9"
     code = "from minrm.world import generate; print([p.question for p in generate(20, 5)])"
-    runs = {
-        subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": h}, capture_output=True, text=True).stdout
-        for h in "12"
-    }
-    assert runs == {f"{[p.question for p in generate(20, 5)]}\n"}
+    for seed in "12":
+        run = subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True)
+        assert run.stdout == f"{[p.question for p in generate(20, 5)]}\n"
 
 
-def test_no_problem_is_ambiguous_or_leaves_the_range():
-    for problem in generate(1000, seed=2):
+@pytest.mark.parametrize("longer", [False, True])
+def test_no_problem_is_ambiguous_or_leaves_the_range(longer):
+    for problem in generate(40 if longer else 1000, seed=2, longer=longer):
         assert len(set(problem.quantities)) == len(problem.quantities)
         assert all(0 < quantity <= LIMIT for quantity in problem.quantities)
         assert 0 <= int(problem.answer) <= LIMIT
@@ -55,16 +52,16 @@ def test_the_traps_are_as_frequent_as_the_story_says():
     assert counts["once"] / 1600 == pytest.approx(0.30, abs=0.04)
 
 
-def test_an_unknown_split_is_an_error_that_lists_the_splits():
-    with pytest.raises(InputError, match="policy, train, evaluation"):
-        generate(1, 0, split="test")
-
-
 def test_a_question_reads_back_into_its_problem():
-    for problem in generate(500, seed=6):
+    for problem in generate(500, seed=6) + generate(40, seed=8, longer=True):
         again = read_problem(problem.question)
         for name in ("question", "answer", "traps", "split"):
             assert getattr(again, name) == getattr(problem, name)
+
+
+def test_an_unknown_split_and_another_question_are_refused():
+    with pytest.raises(InputError, match="policy, train, evaluation"):
+        generate(1, 0, split="test")
     with pytest.raises(InputError, match="not a question of the embedded world"):
         read_problem("What is love?")
 
@@ -74,17 +71,3 @@ def test_longer_problems_have_one_event_more_than_any_other_of_their_wording():
     for wording in ("plain", "consistent", "inconsistent"):
         (length,) = {len(problem.events) for problem in longer if problem.wording == wording}
         assert length == 1 + max(len(problem.events) for problem in usual if problem.wording == wording)
-
-
-def test_longer_problems_are_as_exact_as_the_others():
-    """Distinct quantities in range, a question that reads back, and the checker agreeing with what was planted."""
-    rng = random.Random(8)
-    for problem in generate(40, seed=8, longer=True):
-        assert len(set(problem.quantities)) == len(problem.quantities) and 0 <= int(problem.answer) <= LIMIT
-        again = read_problem(problem.question)
-        assert (again.question, again.answer, again.traps) == (problem.question, problem.answer, problem.traps)
-        for habits in (FLAWLESS, CORRUPTED):
-            solution, planted = write(problem, rng, habits)
-            assert problem.errors(solution) == planted
-        right, planted = write(problem, rng, FLAWLESS)
-        assert final_answer(right) == problem.answer and not any(planted)

@@ -23,30 +23,23 @@ def test_the_corpus_decodes_to_itself_and_is_spelt_nowhere():
         assert all(len(word) > 1 or word in "\n.?:0123456789" for word in TOKENIZER.convert_ids_to_tokens(ids))
 
 
-def test_numbers_and_headers_are_single_tokens():
+def test_numbers_and_headers_are_single_tokens_and_the_step_token_is_not():
     for number in range(LIMIT + 1):
         assert len(TOKENIZER(f" {number}")["input_ids"]) == len(TOKENIZER(str(number))["input_ids"]) == 1
     pieces = ["Step: 3:", " 4", " +", " 5", " =", " 9", "\n\n", "# Answer\n\n", "9"]
     assert TOKENIZER.tokenize("".join(pieces)) == pieces
-
-
-def test_the_step_token_is_not_in_it():
-    assert STEP_TOKEN not in TOKENIZER.get_vocab()
-    assert len(TOKENIZER(STEP_TOKEN)["input_ids"]) > 1
+    assert STEP_TOKEN not in TOKENIZER.get_vocab() and len(TOKENIZER(STEP_TOKEN)["input_ids"]) > 1
 
 
 def test_the_end_token_is_learnt_although_it_is_also_the_padding_and_the_question_is_not():
+    row = _rows(TOKENIZER, [("Who?\n", "Step: 1: 3")])[0]
+    assert TOKENIZER.decode(row["input_ids"]) == "Who?\nStep: 1: 3" + END
+    assert TOKENIZER.decode(row["input_ids"][: row["question_length"]]) == "Who?\n"
     end = TOKENIZER.eos_token_id
     rows = [{"input_ids": [5, 6, 8, end], "question_length": 2}, {"input_ids": [7, end], "question_length": 0}]
     batch = _collate(rows)
     assert batch["labels"].tolist() == [[-100, -100, 8, end], [7, end, -100, -100]]
     assert batch["attention_mask"].tolist() == [[1, 1, 1, 1], [1, 1, 0, 0]]
-
-
-def test_question_and_text_are_joined_at_the_token():
-    row = _rows(TOKENIZER, [("Who?\n", "Step: 1: 3")])[0]
-    assert TOKENIZER.decode(row["input_ids"]) == "Who?\nStep: 1: 3" + END
-    assert TOKENIZER.decode(row["input_ids"][: row["question_length"]]) == "Who?\n"
 
 
 def test_the_corpus_is_the_same_every_time_and_holds_all_three_kinds_of_text():
@@ -57,19 +50,18 @@ def test_the_corpus_is_the_same_every_time_and_holds_all_three_kinds_of_text():
     assert drills / 400 == pytest.approx(0.1, abs=0.05) and 4 <= direct <= 40
 
 
-def test_training_writes_stock_files_that_learn_and_a_stopped_run_goes_on(tmp_path):
+def test_training_writes_stock_files_that_have_learnt(tmp_path):
     model = train_policy(tmp_path / "whole", steps=40, batch_size=8, layers=1)
     stock = AutoModelForCausalLM.from_pretrained(tmp_path / "whole", dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "whole")
     text = "".join(next(corpus(1, seed=9))) + END
     ids = torch.tensor([tokenizer(text)["input_ids"]])
     assert tokenizer.decode(ids[0]) == text
+    learnt = ids.clone()
+    learnt[:, : len(tokenizer(text.partition("\n")[0])["input_ids"]) + 1] = -100
     with torch.no_grad():
-        learnt = ids.clone()
-        learnt[:, : len(tokenizer(text.partition("\n")[0])["input_ids"]) + 1] = -100
-        fresh = new_policy(tokenizer, layers=1)(ids, labels=learnt).loss
-        loss = stock(ids, labels=learnt).loss
-        assert loss < fresh - 1 and torch.allclose(loss, model(ids, labels=learnt).loss, atol=1e-5)
+        fresh, loss, same = (m(ids, labels=learnt).loss for m in (new_policy(tokenizer, layers=1), stock, model))
+    assert loss < fresh - 1 and torch.allclose(loss, same, atol=1e-5)
 
 
 def test_a_run_that_was_killed_goes_on_and_ends_where_the_whole_one_ends(tmp_path, monkeypatch):

@@ -1,6 +1,5 @@
 """A problem, and its checker against solutions that a person judged; planted mistakes: test_classroom.py."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,25 +23,19 @@ def test_a_problem_reads_as_english_and_knows_its_answer():
     assert TOM_AND_MIA.traps == ("inversion", "once")
 
 
-@pytest.mark.parametrize(
-    "more, wording, start",
-    [(True, "consistent", 12), (False, "consistent", 6), (True, "inconsistent", 6), (False, "inconsistent", 12)],
-)
-def test_a_comparison_means_what_it_says(more, wording, start):
-    assert Problem("Mia", "Tom", "pens", 9, (Event("buys", 5),), wording, 3, more).start == start
+def test_a_comparison_means_what_it_says():
+    for more, wording, start in (True, "consistent", 12), (False, "consistent", 6), (False, "inconsistent", 12):
+        assert Problem("Mia", "Tom", "pens", 9, (Event("buys", 5),), wording, 3, more).start == start
+    assert TOM_AND_MIA.start == 6
 
 
 def test_a_solution_is_judged_as_a_row_that_outcome_and_process_models_learn_from():
     wrong = "Step: 1: 9 - 3 = 6\nStep: 2: 6 + 5 = 12\nStep: 3: 12 - 2 = 10\n\n# Answer\n\n10"
     row = TOM_AND_MIA.judge(wrong)
-    assert row == {
-        "question": TOM_AND_MIA.question,
-        "answer": "3",
-        "solution": wrong,
-        "steps": ["9 - 3 = 6", "6 + 5 = 12", "12 - 2 = 10\n\n# Answer\n\n10"],
-        "labels": [1, 0, 0],
-        "correct": False,
-    }
+    steps = ["9 - 3 = 6", "6 + 5 = 12", "12 - 2 = 10\n\n# Answer\n\n10"]
+    assert row == {"question": TOM_AND_MIA.question, "answer": "3", "solution": wrong} | {
+        "steps": steps, "labels": [1, 0, 0], "correct": False,
+    }  # fmt: skip
     check_row(row, "outcome", "here")
     check_row(row, "process", "here")
     assert TOM_AND_MIA.judge("# Answer\n\n3")["correct"] and TOM_AND_MIA.judge("")["steps"] == []
@@ -71,10 +64,7 @@ def test_each_kind_of_mistake_is_named_at_its_own_step():
     assert check("9 + 5 = 14", "14 - 8 = 6", answer="6") == ["unfounded", "skip"]
     assert check("9 - 3 = 6", "6 + 5 = 11", "11 - 7 = 4", answer="4") == [None, None, "unfounded"]
     assert check("Let me think.", "9 - 3 = 6", "6 + 5 = 11", "11 - 8 = 3", answer="3") == ["unreadable"] + [None] * 3
-
-
-def test_restating_another_persons_share_is_a_contradiction():
-    assert check("Tom has 3 fewer: 9 - 3 = 6", "6 + 5 = 11", "11 - 8 = 3", answer="3")[0] == "contradiction"
+    assert check("Tom has 3 fewer: 9 - 3 = 6", "6 + 5 = 11", "11 - 8 = 3", answer="3") == ["contradiction", None, None]
 
 
 @given(st.text() | st.text("Step: 123\n#Answer+-*=hasmorefewMi 0987").map(lambda t: "Step: 1: " + t))

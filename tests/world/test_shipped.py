@@ -5,11 +5,8 @@ from minrm.errors import InputError
 from minrm.world import shipped
 
 
-def test_the_policy_is_shipped_in_stock_files():
+def test_the_policy_is_shipped_in_stock_files_and_an_unknown_name_is_answered_with_those_that_are_there():
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= {path.name for path in shipped("policy").iterdir()}
-
-
-def test_an_unknown_name_is_answered_with_those_that_are_there():
     with pytest.raises(InputError, match="there is .*policy"):
         shipped("polcy")
 
