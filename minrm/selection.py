@@ -5,8 +5,6 @@ Best-of-N takes the solution with the highest score (Cobbe et al. 2021), a vote 
 al. 2021). For each n the result is an expectation over all subsets of n of the N samples, not the first n.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

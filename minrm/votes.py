@@ -4,8 +4,6 @@ Exactly, by counting subsets, where samples count alike; by seeded draws where t
 numbers, one for each sample: equal numbers are equal answers, -1 is a sample without an answer, which casts no vote.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from functools import lru_cache
 

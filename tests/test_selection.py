@@ -1,7 +1,5 @@
 """Ways of choosing, against the enumeration of every subset, closed forms, and draws."""
 
-from __future__ import annotations
-
 import itertools
 import math
 

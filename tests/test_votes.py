@@ -1,7 +1,5 @@
 """The arithmetic of one problem's vote, in whole numbers and at sizes where enumeration is out of reach."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from math import comb
 

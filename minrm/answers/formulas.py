@@ -5,8 +5,6 @@ timeouts use signals, which threads do not have, so they are off: the parser bui
 the evaluation here refuses what would grow.
 """
 
-from __future__ import annotations
-
 import threading
 import zlib
 from fractions import Fraction

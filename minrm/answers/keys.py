@@ -6,8 +6,6 @@ each symbol stands for one fixed number, so two expressions share a key if and o
 of about 1e-12 (Schwartz 1980). Sets, points and intervals compare by their parts.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 import warnings

@@ -13,8 +13,6 @@ Read in model cards and the publishers' code (`Format.source`). No weights were 
 on tiny models of its layout.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import dataclass

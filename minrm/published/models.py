@@ -4,8 +4,6 @@
 is never run. `minrm.published.formats` says how question and steps become ids, and where the model is read.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

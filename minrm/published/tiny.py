@@ -4,8 +4,6 @@ A reward model is written as its publishers do (architecture, tensor names, kind
 random weights: its scores mean nothing, but they must equal what the publisher's own steps compute.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 from functools import partial

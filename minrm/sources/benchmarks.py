@@ -1,7 +1,5 @@
 """Benchmarks of process reward models: data to measure on, not to train on."""
 
-from __future__ import annotations
-
 from minrm.errors import InputError
 from minrm.sources.reading import Row, Rows, Source, collect, get, process_row, texts
 from minrm.text import CORRECT, INCORRECT

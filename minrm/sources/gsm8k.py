@@ -1,7 +1,5 @@
 """GSM8K (Cobbe et al. 2021): its problems with worked answers, and the solutions of four models."""
 
-from __future__ import annotations
-
 from minrm.errors import InputError
 from minrm.sources.reading import Row, Rows, Source, collect, get, texts, without_annotations
 from minrm.text import final_answer

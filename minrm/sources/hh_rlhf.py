@@ -1,7 +1,5 @@
 """HH-RLHF (Bai et al. 2022): two responses to a dialogue, one of them preferred by a person."""
 
-from __future__ import annotations
-
 import os
 
 from minrm.errors import InputError

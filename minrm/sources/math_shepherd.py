@@ -1,7 +1,5 @@
 """Math-Shepherd (Wang et al. 2023): steps labelled by rollouts."""
 
-from __future__ import annotations
-
 import minrm.sources.reading as reading
 from minrm.errors import InputError
 from minrm.sources.reading import Row, Rows, Source

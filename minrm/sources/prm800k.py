@@ -5,8 +5,6 @@ of the one that the solution went on with, and in phase 1 sometimes a step that 
 step are not successive steps: a row holds one path through them.
 """
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any, NamedTuple
 

@@ -4,8 +4,6 @@ Every record is used, or dropped and counted with its cause; a record of another
 its file and row.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import re

@@ -5,8 +5,6 @@ first turn holds the question and the first step; in the Mistral data "Step 1:" 
 no such mark.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 
 from minrm.errors import InputError

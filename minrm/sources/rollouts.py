@@ -5,8 +5,6 @@ reach the true answer. The label measures a chance, that of this policy from thi
 follows: a policy that corrects a slip makes the slip look good, and one that mostly fails makes a good step look bad.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

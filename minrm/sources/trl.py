@@ -1,7 +1,5 @@
 """Process data in TRL's layout, *stepwise supervision*."""
 
-from __future__ import annotations
-
 from minrm.sources.reading import Row, Rows, Source, collect, get, process_row, texts
 
 

@@ -1,7 +1,5 @@
 """How long choosing takes at the largest size that the course uses: `python tests/bench/bench_selection.py`."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

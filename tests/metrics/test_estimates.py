@@ -1,7 +1,5 @@
 """Intervals over problems: their limits, the published formulas that they generalise, and how often they cover."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

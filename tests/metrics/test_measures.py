@@ -1,7 +1,5 @@
 """Metrics against all pairs, scikit-learn, and numbers worked out by hand."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
