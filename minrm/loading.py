@@ -72,9 +72,8 @@ def load(
     """The stock model of class `auto_class`, in eval mode on its device, and its tokenizer.
 
     source: a folder, a hub name, or a built transformers model, which is copied. tokenizer: likewise; by default the
-    one beside the model. dtype is always explicit, since transformers 5 would take the checkpoint's. changes: fields
-    of the config. A head that the checkpoint lacks is drawn with `seed`; `model.missing` names its tensors. Code that
-    lies beside the weights is never run. Raises InputError.
+    one beside the model. changes: fields of the config. A head that the checkpoint lacks is drawn with `seed`;
+    `model.missing` names its tensors. Code that lies beside the weights is never run. Raises InputError.
     """
     dtype = as_dtype(dtype)
     tokenizer = load_tokenizer(source if tokenizer is None else tokenizer)

@@ -132,8 +132,7 @@ def encode(tokenizer: Any, questions: Texts, solutions: Texts) -> list[Encoded]:
     """Ids and solution mask of each pair: the one place where text becomes ids, in training and in scoring.
 
     The text is question, newline, solution. The two parts are tokenised apart and joined, so the boundary is exact
-    whatever the tokenizer merges. A start token comes first where the tokenizer itself adds one; no end token follows,
-    so that the last token of the solution is the last token there is.
+    whatever the tokenizer merges. A start token comes first where the tokenizer adds one; no end token follows.
     """
     if len(questions) == 0:
         return []

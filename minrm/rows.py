@@ -19,7 +19,7 @@ from minrm.text import check_text, join_steps, split_steps
 Row = dict[str, Any]
 SCHEMAS: dict[str, dict[str, str]] = {
     "problem": {"question": "text", "answer": "text"},  # answer: the right final answer
-    # answer: of the problem, too; null where a publisher says that a solution is wrong, but not what is right
+    # answer: null where a publisher says that a solution is wrong, but not what is right
     "outcome": {"question": "text", "solution": "text", "answer": "text or null", "correct": "bool"},
     "process": {"question": "text", "steps": "steps", "labels": "labels"},  # 1 good, 0 bad, between soft, None unknown
     "pair": {"prompt": "text", "chosen": "text", "rejected": "text"},
@@ -205,8 +205,7 @@ def _write_parquet(rows: Iterable[Row], path: Path) -> int:
 class RunFile:
     """A .jsonl file to which a long run appends rows as they come; a stopped run goes on where its file ends.
 
-    rows: what the file holds, without a last line that a kill cut off. Its settings lie beside samples.jsonl in
-    samples.settings.json.
+    rows: what the file holds, but a line that a kill cut off. settings: kept in NAME.settings.json beside NAME.jsonl.
     """
 
     def __init__(self, path: str | Path, settings: Row) -> None:
