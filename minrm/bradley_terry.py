@@ -35,7 +35,7 @@ def bradley_terry_loss(
     if margin is not None:
         gap = gap - margin
     losses = -F.logsigmoid(gap)
-    return losses.mean() if reduction == "mean" else losses.sum()
+    return {"mean": losses.mean, "sum": losses.sum}[reduction]()
 
 
 class BradleyTerryRewardModel(RewardModel):

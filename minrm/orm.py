@@ -32,6 +32,8 @@ def every_token(solution_mask: Tensor) -> Tensor:
 def orm_loss(logits: Tensor, labels: Tensor, supervised: Tensor, reduction: str = "mean") -> Tensor:
     """Cross-entropy between each supervised token and its solution's label (after Cobbe et al. 2021, appendix E).
 
+    Their language-modelling term is left out; cross-entropy is our choice.
+
     logits: [B, T, 2], any float dtype. labels: [B], 1 where the final answer is right. supervised: [B, T] bool.
     reduction: "mean" over all supervised tokens of the batch, or "sum". The mean over tokens gives a solution weight in
     proportion to its length; a mean per solution first would weigh solutions alike, and the tokens of long ones less.

@@ -41,7 +41,7 @@ def prm_loss(step_logits: Tensor, step_labels: Tensor, reduction: str = "mean") 
     good = step_labels.to(dtype)
     log_p = F.log_softmax(step_logits.to(dtype), dim=-1)
     losses = -(good * log_p[:, CORRECT] + (1 - good) * log_p[:, 1 - CORRECT])
-    return losses.mean() if reduction == "mean" else losses.sum()
+    return {"mean": losses.mean, "sum": losses.sum}[reduction]()
 
 
 class ProcessRewardModel(RewardModel):
