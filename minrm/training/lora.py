@@ -17,8 +17,6 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from accelerate.utils import parse_flag_from_env
-from torch import Tensor, nn
 
 from minrm.errors import InputError
 
@@ -27,11 +25,9 @@ BASE = "base.txt"  # beside the adapters of a checkpoint: a fingerprint of the w
 
 
 def check(rank: int) -> None:
-    """Raises InputError for an impossible rank, with sharded weights (FSDP), and where peft is missing."""
+    """Raises InputError for an impossible rank, and where peft is missing."""
     if not isinstance(rank, int) or rank < 0:
         raise InputError(f"lora is {rank!r}; it is the rank of the adapters, such as 16, or 0 to train all weights")
-    if rank and parse_flag_from_env("ACCELERATE_USE_FSDP"):
-        raise InputError("lora and FSDP do not go together here: launch without FSDP, or train all weights, lora=0")
     if rank:
         try:
             import peft  # noqa: F401
@@ -61,14 +57,10 @@ def add_adapters(model: Any, rank: int, seed: int = 0) -> Any:
         torch.manual_seed(seed)
         adapters = peft.get_peft_model(stock, config)
     adapters.heads = {name: stock.get_submodule(name).original_module for name in new}  # type: ignore[assignment]
-    for weight in trainable(model):
-        weight.data = weight.data.to(torch.promote_types(weight.dtype, torch.float32))
+    for weight in model.parameters():
+        if weight.requires_grad:
+            weight.data = weight.data.to(torch.promote_types(weight.dtype, torch.float32))
     return adapters
-
-
-def trainable(model: nn.Module) -> list[Tensor]:
-    """The weights that an optimizer would get."""
-    return [weight for weight in model.parameters() if weight.requires_grad]
 
 
 def save(adapters: Any, folder: str | Path) -> None:
@@ -89,16 +81,21 @@ def load(adapters: Any, folder: str | Path) -> None:
         peft.set_peft_model_state_dict(adapters, peft.load_peft_weights(str(folder), device="cpu"))
 
 
-def merge(model: Any, adapters: Any) -> None:
-    """Add the adapters to the frozen weights: `model.model` is a stock module again, the same object.
+def take_off(model: Any, adapters: Any, merge: bool) -> None:
+    """Make `model.model` a stock module again, the same object: as before `add_adapters`, or with them merged.
 
-    The model is left on the CPU in float32, to be saved; `restore` undoes that. bfloat16 would round away corrections
-    below one part in 512 of a weight, and a GPU may have no room for the base at twice its size.
+    A merged model is left on the CPU in float32, to be saved; `restore` undoes that. bfloat16 would round away
+    corrections below one part in 512 of a weight, and a GPU may have no room for the base at twice its size.
     """
-    model.cpu().float()
+    if merge:
+        model.cpu().float()
     with without_warnings():
-        adapters.merge_and_unload()
-    unfreeze(model)
+        adapters.merge_and_unload() if merge else adapters.unload()
+    if not merge:
+        for name, head in adapters.heads.items():
+            setattr(model.model, name, head)
+    model.model.__dict__.pop("peft_config", None)
+    model.requires_grad_(True)
 
 
 def restore(model: Any, device: torch.device, dtype: torch.dtype) -> None:
@@ -106,22 +103,6 @@ def restore(model: Any, device: torch.device, dtype: torch.dtype) -> None:
     for weight in model.parameters():  # not its buffers: the frequencies of rotary positions stay float32
         weight.data = weight.data.to(dtype)
     model.to(device)
-
-
-def drop_adapters(model: Any, adapters: Any) -> None:
-    """Take the adapters off and leave the model as it was before `add_adapters`."""
-    with without_warnings():
-        adapters.unload()
-    for name, head in adapters.heads.items():
-        setattr(model.model, name, head)
-    unfreeze(model)
-
-
-def unfreeze(model: Any) -> None:
-    """Make all weights trainable again, which peft had frozen."""
-    if hasattr(model.model, "peft_config"):
-        del model.model.peft_config
-    model.requires_grad_(True)
 
 
 def _digest(adapters: Any) -> str:
