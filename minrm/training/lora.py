@@ -7,12 +7,10 @@ Bradley–Terry model, the step token's row of a process reward model.
 
 from __future__ import annotations
 
-import hashlib
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -21,7 +19,6 @@ import torch
 from minrm.errors import InputError
 
 ALPHA = 2  # alpha / rank: how far one step of the adapters moves the layer's output; 2 is common
-BASE = "base.txt"  # beside the adapters of a checkpoint: a fingerprint of the weights that they belong to
 
 
 def check(rank: int) -> None:
@@ -63,22 +60,18 @@ def add_adapters(model: Any, rank: int, seed: int = 0) -> Any:
     return adapters
 
 
-def save(adapters: Any, folder: str | Path) -> None:
-    """Write the trained weights in peft's format, and the fingerprint of their base."""
+def save(adapters: Any, folder: str) -> None:
+    """Write the trained weights in peft's format; of the embedding, only the row that is trained."""
     with without_warnings():
-        adapters.save_pretrained(folder, save_embedding_layers=False)  # of the embedding only the row that is trained
-    (Path(folder) / BASE).write_text(_digest(adapters))
+        adapters.save_pretrained(folder, save_embedding_layers=False)
 
 
-def load(adapters: Any, folder: str | Path) -> None:
-    """Replace the adapters' weights by saved ones. Raises InputError if those were trained beside another base."""
+def load(adapters: Any, folder: str) -> None:
+    """Replace the adapters' weights by saved ones."""
     import peft
 
-    if (Path(folder) / BASE).read_text() != _digest(adapters):
-        remedy = "start from the run's base in its precision, or pass resume=False"
-        raise InputError(f"{folder} holds adapters to other weights than this model's: {remedy}")
     with without_warnings():
-        peft.set_peft_model_state_dict(adapters, peft.load_peft_weights(str(folder), device="cpu"))
+        peft.set_peft_model_state_dict(adapters, peft.load_peft_weights(folder, device="cpu"))
 
 
 def take_off(model: Any, adapters: Any, merge: bool) -> None:
@@ -105,19 +98,9 @@ def restore(model: Any, device: torch.device, dtype: torch.dtype) -> None:
     model.to(device)
 
 
-def _digest(adapters: Any) -> str:
-    """Tells frozen weights apart by a sample of each; trained a little further, nearly every number is another one."""
-    frozen = [weight.detach().flatten() for weight in adapters.parameters() if not weight.requires_grad]
-    sample = torch.cat([weight[:: max(1, len(weight) // 256)].float().cpu() for weight in frozen])
-    return hashlib.sha256(sample.numpy().tobytes()).hexdigest()[:16]
-
-
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Hold back peft's advice, which is about choices that are made here.
-
-    Also skip peft's look at torchao, which stops at a torchao as old as Colab's, though none of our weights are its.
-    """
+    """Hold back peft's advice, and its look at torchao, which stops at one as old as Colab's though we need none."""
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings(action="ignore"))
         for name in "peft.tuners.lora.torchao", "peft.utils.quantization_utils":

@@ -28,7 +28,6 @@ from minrm.training.trainer import Collate, RewardTrainer, load_weights, trainin
 
 log = logging.getLogger("minrm")
 POSITIVE = {"epochs", "batch_size", "accumulate", "max_length", "save_steps", "eval_steps", "log_steps"}
-KEPT = ("step", "epoch", "loss", "learning_rate", "eval_loss", "eval_accuracy")
 Row = dict[str, Any]
 
 
@@ -190,4 +189,5 @@ def _history(model: Any, trainer: RewardTrainer) -> list[dict[str, float]]:
     if not (math.isfinite(loss) and all(weight.isfinite().all() for weight in model.parameters())):
         remedy = "where a GPU has no bfloat16, the base may overflow in float16: then train with dtype='float32'"
         raise InputError(f"loss {loss} or weights not finite, nothing was learnt; lower the learning rate ({remedy})")
-    return [{key: entry[key] for key in KEPT if key in entry} for entry in logged]
+    kept = ("step", "epoch", "loss", "learning_rate", "eval_loss", "eval_accuracy")
+    return [{key: entry[key] for key in kept if key in entry} for entry in logged]
