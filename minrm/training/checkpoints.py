@@ -50,22 +50,20 @@ def write_record(folder: Path, record: dict[str, Any]) -> None:
     part.replace(folder / "training.json")
 
 
-def checkpoints(folder: Any, whole: bool = False) -> list[Path]:
-    """Folders named as the Trainer names them, oldest first; what else lies there is not ours. whole: not cut off."""
+def checkpoints(folder: Any) -> list[Path]:
+    """Folders named as the Trainer names them, oldest first, and no other: what lies beside them is not ours."""
     ours = [path for path in Path(folder).glob("checkpoint-*/") if re.fullmatch("checkpoint-[0-9]+", path.name)]
-    ours.sort(key=lambda path: int(path.name.removeprefix("checkpoint-")))
-    return [path for path in ours if not whole or (path / "trainer_state.json").exists()]
+    return sorted(ours, key=lambda path: int(path.name.removeprefix("checkpoint-")))
 
 
 def last_checkpoint(folder: Any) -> str | None:
-    """The newest whole checkpoint."""
-    return next(map(str, reversed(checkpoints(folder, whole=True))), None)
+    """The newest checkpoint that was written to its end."""
+    return next((str(path) for path in reversed(checkpoints(folder)) if (path / "trainer_state.json").exists()), None)
 
 
 def remove_checkpoints(folder: Any, keep: int = 0) -> None:
-    """Remove all checkpoints but the last `keep` whole ones."""
-    whole = checkpoints(folder, whole=True)
-    for path in set(checkpoints(folder)) - set(whole[len(whole) - keep :]):
+    """Remove all checkpoints but the last `keep`."""
+    for path in checkpoints(folder)[: -keep or None]:
         shutil.rmtree(path)
 
 

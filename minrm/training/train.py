@@ -72,8 +72,7 @@ def train(
       losses (a hundredth of the run).
     - progress: shows a bar.
     """
-    folder, stock = Path(output_dir), model.model
-    device, base_dtype = stock.device, stock.dtype
+    folder, device = Path(output_dir), model.model.device
     precision = loading.as_dtype(dtype or loading.compute_dtype(device))
     name = str(precision).removeprefix("torch.")
     settings = _settings(
@@ -94,6 +93,7 @@ def train(
         load_weights(model, folder)
         return TrainingResult(folder, record["history"], record["dropped"])
 
+    base_dtype = model.model.dtype
     with loading.quiet(), _training(model, lora, seed, gradient_checkpointing) as adapters:
         arguments = training_arguments(folder, device, precision, settings, steps, len(rows), bool(held_out[0]))
         trainer = RewardTrainer(model, arguments, collate, rows, held_out[0], adapters, progress)
@@ -141,19 +141,15 @@ def _prepare(model: Any, collate: Collate, dataset: Any, max_length: int | None,
     if isinstance(dataset, str | Path) or hasattr(dataset, "iloc"):
         raise InputError(f"{name} is a {type(dataset).__name__}; pass its rows: a list of dicts or a datasets.Dataset")
     rows, limit = list(dataset), max_length or length_limit(model.model)
-    used, dropped = [], []
-    for number, (row, feature) in enumerate(zip(rows, model.prepare(rows, limit, name), strict=True), start=1):
-        if feature is None:
-            dropped.append(str(number))
-        else:
-            used.append(feature | {"question": row.get("question") or row["prompt"]})
+    pairs = zip(rows, model.prepare(rows, limit, name), strict=True)
+    used = [made | {"question": row.get("question") or row["prompt"]} for row, made in pairs if made is not None]
+    dropped = len(rows) - len(used)
     reason = f"longer than {limit} tokens, and spoilt if cut there, or without any label"
     if not any(collate([row])["count"] for row in used):  # stops at the first row that has a term
-        raise InputError(f"{name}: none of its {len(rows)} rows can be used ({reason}, or with no supervised token)")
+        raise InputError(f"{name}: none of its {len(rows)} rows can be used ({reason}, or without a supervised token)")
     if dropped and first_process():
-        numbers = ", ".join(dropped[:8]) + (", …" if len(dropped) > 8 else "")
-        log.warning("%s: dropped %d of %d rows, %s (rows %s)", name, len(dropped), len(rows), reason, numbers)
-    return used, len(dropped)
+        log.warning("%s: dropped %d of %d rows, %s", name, dropped, len(rows), reason)
+    return used, dropped
 
 
 @contextmanager

@@ -126,27 +126,17 @@ def test_a_broken_run_leaves_the_base_as_it_was_and_ends_like_a_whole_one(kind, 
     torch.testing.assert_close(weights(resumed), weights(whole), rtol=0, atol=1e-5)
 
 
-def test_adapters_are_not_put_onto_another_base_nor_a_run_taken_up_with_another_rank(tmp_path):
-    with pytest.raises(RuntimeError, match="power"):
-        run(breaking(new("pair"), 9), "pair", tmp_path, save_steps=3)
-    further = new("pair")
-    with torch.no_grad():
-        further.model.model.layers[1].mlp.up_proj.weight += 1e-6
-    with pytest.raises(InputError, match="adapters to other weights than this model's"):
-        run(further, "pair", tmp_path, save_steps=3)
+def test_a_run_is_not_taken_up_with_another_rank(tmp_path):
+    run(new("pair"), "pair", tmp_path, epochs=1)
     for other in (0, 8):
         with pytest.raises(InputError, match=f"lora 4 there, {other} here.*resume=False"):
-            run(new("pair"), "pair", tmp_path, lora=other)
+            run(new("pair"), "pair", tmp_path, epochs=1, lora=other)
 
 
 def test_a_rank_that_cannot_be_or_a_missing_peft_is_told_before_anything_happens(tmp_path, monkeypatch):
     for rank in (-1, 2.5):
         with pytest.raises(InputError, match=f"lora is {rank}; it is the rank"):
             run(new("pair"), "pair", tmp_path / "run", lora=rank)
-    with monkeypatch.context() as sharded:
-        sharded.setenv("ACCELERATE_USE_FSDP", "true")
-        with pytest.raises(InputError, match="lora and FSDP do not go together"):
-            run(new("pair"), "pair", tmp_path / "run")
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(InputError, match=r'lora needs peft, .*: pip install "peft'):
         run(new("pair"), "pair", tmp_path / "run")

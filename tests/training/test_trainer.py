@@ -19,9 +19,8 @@ from tiny import causal, word_level
 from minrm import reward_model
 from minrm.bradley_terry import BradleyTerryRewardModel
 from minrm.orm import OutcomeRewardModel
-from minrm.prm import ProcessRewardModel
 from minrm.training import train
-from minrm.training.trainer import ByLength, RewardTrainer, training_arguments, with_gaps
+from minrm.training.trainer import ByLength, training_arguments, with_gaps
 
 HERE = Path(__file__).parent
 SETTINGS = {"epochs": 1, "batch_size": 2, "accumulate": 1, "processes": 1, "learning_rate": 1e-3, "seed": 0}
@@ -192,18 +191,6 @@ def test_a_part_of_a_batch_may_be_missing_and_a_missing_batch_counts_nothing():
     collate = with_gaps(lambda batch: {"rows": batch, "count": 5 * len(batch)}, dummy="first")
     assert collate(["a", None, "b"]) == {"rows": ["a", "b"], "count": 10}
     assert collate([None, None]) == {"rows": ["first"], "count": 0}
-
-
-def test_gathered_weights_are_saved_in_place_of_the_models_own(tmp_path):
-    """As the Trainer hands them over where weights are in parts over several processes (FSDP)."""
-    model = KINDS["process"].from_base(causal("qwen2"), tokenizer=word_level())
-    arguments = training_arguments(tmp_path, model.model.device, torch.float32, SETTINGS, STEPS, 4, False)
-    trainer = RewardTrainer(model, arguments, model.collate, model.prepare(rows("process", 4)), [])
-    gathered = {name: torch.full_like(weight, 0.5) for name, weight in model.state_dict().items()}
-    trainer._save(str(tmp_path / "saved"), gathered)
-    saved = ProcessRewardModel.from_pretrained(tmp_path / "saved").model.state_dict()
-    assert saved.keys() == model.model.state_dict().keys()
-    assert all(bool((weight == 0.5).all()) for weight in saved.values())
 
 
 def test_the_bar_is_on_stderr_and_only_where_asked_for(tmp_path, capfd):
