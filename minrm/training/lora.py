@@ -18,8 +18,6 @@ import torch
 
 from minrm.errors import InputError
 
-ALPHA = 2  # alpha / rank: how far one step of the adapters moves the layer's output; 2 is common
-
 
 def check(rank: int) -> None:
     """Raises InputError for an impossible rank, and where peft is missing."""
@@ -47,7 +45,7 @@ def add_adapters(model: Any, rank: int, seed: int = 0) -> Any:
     new = heads if step is None else [name for name in heads if f"{name}.weight" in getattr(stock, "missing", ())]
     embedding = next(name for name, module in stock.named_modules() if module is stock.get_input_embeddings())
     config = peft.LoraConfig(
-        r=rank, lora_alpha=ALPHA * rank, target_modules="all-linear", exclude_modules=heads,
+        r=rank, lora_alpha=2 * rank, target_modules="all-linear", exclude_modules=heads,
         modules_to_save=new or None, trainable_token_indices=None if step is None else {embedding: [step]},
     )  # fmt: skip
     with without_warnings(), torch.random.fork_rng(devices=[]):

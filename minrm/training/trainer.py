@@ -46,11 +46,7 @@ def training_arguments(
 
 
 class RewardTrainer(Trainer):
-    """Trainer with our loss, our count, our order of rows and our checkpoints.
-
-    model: a reward model. collate, rows, eval_rows: its batches and prepared rows. adapters: of `lora.add_adapters`;
-    checkpoints then hold the adapters alone.
-    """
+    """Trainer with our loss, our count, our order of rows and our checkpoints, which hold only adapters where given."""
 
     model: Any
     eval_dataset: Any
@@ -160,7 +156,7 @@ class ByLength(Sampler[int]):
 
 
 def with_gaps(collate: Collate, dummy: Row) -> Collate:
-    """A collate function for several processes: drops rows that are None; without rows the dummy is read, with count 0.
+    """A collate function that drops rows that are None; without rows the dummy is read, with count 0.
 
     Processes work in step, so each needs a batch where one has one. (Accelerate would repeat an epoch's first rows.)
     """

@@ -116,9 +116,8 @@ def test_a_broken_run_leaves_the_base_as_it_was_and_ends_like_a_whole_one(kind, 
     assert not (checkpoint / "model.safetensors").exists()
     hidden = model.model.config.hidden_size
     new_weights = {"outcome": 2 * hidden + 2, "process": hidden, "pair": hidden}[kind]
-    adapters = sum(
-        m.in_features + m.out_features for m in model.model.base_model.modules() if hasattr(m, "in_features")
-    )
+    linear = [module for module in model.model.base_model.modules() if hasattr(module, "in_features")]
+    adapters = sum(module.in_features + module.out_features for module in linear)
     assert sum(weight.numel() for weight in kept.values()) == RANK * adapters + new_weights
     again = run(new(kind, ("qwen2", 1)), kind, tmp_path / "run", save_steps=3)
     assert [e["loss"] for e in again.history] == pytest.approx([e["loss"] for e in result.history], abs=1e-5)
@@ -170,10 +169,7 @@ def test_a_base_in_half_precision_stays_so_while_what_is_trained_is_float32(kind
     run(model, kind, tmp_path, batch_size=4)
     assert seen["dtypes"] == {(True, torch.float32), (False, torch.bfloat16)}
     assert seen["loss"].dtype == torch.float32
-    after = {
-        name: weight.float()
-        for name, weight in weights(KINDS[kind].from_pretrained(tmp_path, dtype=torch.float32)).items()
-    }
+    after = weights(KINDS[kind].from_pretrained(tmp_path, dtype=torch.float32))
     for name in ("model.norm.weight", "model.layers.0.input_layernorm.weight"):
         assert torch.equal(after[name], before[name].float())
     name = "model.layers.1.mlp.up_proj.weight"
@@ -259,12 +255,10 @@ def test_a_torchao_that_is_too_old_for_peft_is_passed_over(tmp_path, monkeypatch
     from peft.import_utils import is_torchao_available
     from peft.tuners.lora import torchao
 
-    (tmp_path / "torchao").mkdir()
-    (tmp_path / "torchao" / "__init__.py").write_text("")
-    (tmp_path / "torchao-0.10.0.dist-info").mkdir()
-    (tmp_path / "torchao-0.10.0.dist-info" / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: torchao\nVersion: 0.10.0\n"
-    )
+    metadata = "Metadata-Version: 2.1\nName: torchao\nVersion: 0.10.0\n"
+    for path, text in (("torchao/__init__.py", ""), ("torchao-0.10.0.dist-info/METADATA", metadata)):
+        (tmp_path / path).parent.mkdir()
+        (tmp_path / path).write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
     getattr(is_torchao_available, "cache_clear", lambda: None)()
     with pytest.raises(ImportError, match="incompatible version of torchao"):
@@ -276,14 +270,13 @@ def test_a_torchao_that_is_too_old_for_peft_is_passed_over(tmp_path, monkeypatch
     getattr(is_torchao_available, "cache_clear", lambda: None)()
 
 
-@pytest.mark.parametrize("log_steps", [None, 4])
-def test_a_run_that_ends_without_a_number_is_not_finished(log_steps, tmp_path):
-    """In every update, or in the last one, after the last loss that is noted."""
+@pytest.mark.parametrize("good", [0, 4])
+def test_a_run_that_ends_without_a_number_is_not_finished(good, tmp_path):
+    """In every update, or in the last one, after the last loss that is noted; nor when it is called again."""
     for _ in range(2):
         model = new("outcome")
-        calls, loss_sum = iter(range(4 if log_steps else 0)), model.loss_sum
-        factor = lambda calls=calls: 1.0 if next(calls, None) is not None else float("nan")  # noqa: E731
-        model.loss_sum = lambda *batch, loss_sum=loss_sum, factor=factor: loss_sum(*batch) * factor()
+        factors, loss_sum = iter([1.0] * good), model.loss_sum
+        model.loss_sum = lambda *batch, f=factors, loss_sum=loss_sum: loss_sum(*batch) * next(f, float("nan"))
         with pytest.raises(InputError, match="nothing was learnt; lower the learning rate"):
-            run(model, "outcome", tmp_path, epochs=1, lora=0 if log_steps else RANK, log_steps=log_steps)
+            run(model, "outcome", tmp_path, epochs=1, lora=0 if good else RANK, log_steps=good or None)
     assert not (tmp_path / "model.safetensors").exists()
