@@ -7,19 +7,17 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from learners import KINDS, rows
+from learners import KINDS, TEXTS, breaking, rows
 from safetensors.torch import load_file
-from tiny import QUESTION, STEPS, causal, word_level
+from tiny import causal, word_level
 
 from minrm import loading
 from minrm.errors import InputError
-from minrm.text import join_steps
 from minrm.training import lora, train
 from minrm.training.trainer import RewardTrainer
 
 SHAPES = {(name, tied): f"{name}, {'tied' if tied else 'untied'}" for name in ("llama", "qwen2") for tied in (0, 1)}
 STOCK = {"outcome": "TokenClassification", "process": "CausalLM", "pair": "SequenceClassification"}
-TEXTS = [QUESTION] * 2, [join_steps(STEPS), "Step: 1: 3"]
 RANK = 4
 
 
@@ -35,19 +33,6 @@ def run(model, kind, folder, **changes):
 
 def weights(model):
     return {name: weight.detach().clone() for name, weight in model.model.state_dict().items()}
-
-
-def breaking(model, count):
-    """The same model, whose `count`-th batch cannot be had."""
-    collate, calls = model.collate, iter(range(count))
-
-    def collated(batch, **options):
-        if next(calls, None) is None:
-            raise RuntimeError("power cut")
-        return collate(batch, **options)
-
-    model.collate = collated
-    return model
 
 
 CASES = [(kind, shape) for kind in KINDS for shape in SHAPES]
@@ -190,29 +175,22 @@ def test_the_merge_is_on_the_cpu_and_a_gpu_never_holds_the_base_at_twice_its_siz
     """Its GPU is what `.cpu()` leaves and `.to(device)` comes back to."""
     monkeypatch.setattr(loading, "compute_dtype", lambda device: torch.bfloat16)
     model, calls = new("pair", dtype=torch.bfloat16), []
-    frozen = {id(weight) for weight in model.parameters()}
+    before, frozen = model.score(*TEXTS), model.model.model.norm.weight
+    for name, original in [(name, getattr(torch.nn.Module, name)) for name in ("cpu", "float", "to")]:
 
-    def watch(name):
-        original = getattr(torch.nn.Module, name)
-
-        def called(module, *arguments, **options):
+        def called(module, *arguments, name=name, original=original, **options):
             if isinstance(module, KINDS["pair"]):
-                base = {weight.dtype for weight in model.parameters() if id(weight) in frozen}
-                calls.append((name, *map(str, arguments), *base))
+                calls.append((name, *map(str, arguments), frozen.dtype))
             return original(module, *arguments, **options)
 
         monkeypatch.setattr(torch.nn.Module, name, called)
-
-    for name in ("cpu", "float", "to"):
-        watch(name)
-    before = model.score(*TEXTS)
     run(model, "pair", tmp_path)
-    *while_training, left, widened, back = calls
-    assert [left, widened, back] == [(name, *on, torch.bfloat16) for name, *on in (["cpu"], ["float"], ["to", "cpu"])]
-    assert "float" not in {name for name, *_ in while_training}
+    half = torch.bfloat16
+    assert calls[-3:] == [("cpu", half), ("float", half), ("to", "cpu", half)]
+    assert "float" not in {name for name, *_ in calls[:-3]}
     assert not np.allclose(before, model.score(*TEXTS))
     calls.clear()
-    run(new("pair", dtype=torch.bfloat16), "pair", tmp_path)  # finished: loaded, not widened either
+    run(new("pair", dtype=half), "pair", tmp_path)  # finished: loaded, not widened either
     assert not calls
 
 
