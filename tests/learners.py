@@ -1,6 +1,6 @@
 """What the tests of training share: rows that a tiny model learns, and the three models."""
 
-from tiny import causal, word_level
+from tiny import QUESTION, STEPS, causal, word_level
 
 from minrm.bradley_terry import BradleyTerryRewardModel
 from minrm.orm import OutcomeRewardModel
@@ -8,6 +8,7 @@ from minrm.prm import ProcessRewardModel
 from minrm.text import join_steps
 
 KINDS = {"outcome": OutcomeRewardModel, "process": ProcessRewardModel, "pair": BradleyTerryRewardModel}
+TEXTS = [QUESTION] * 2, [join_steps(STEPS), "Step: 1: 3"]
 
 
 def rows(kind, count=40):
@@ -32,3 +33,16 @@ OUTCOMES = rows("outcome")
 
 def orm():
     return OutcomeRewardModel.from_base(causal(seed=3), tokenizer=word_level(), seed=1)
+
+
+def breaking(model, count):
+    """The same model, whose collate works `count` times."""
+    collate, calls = model.collate, iter(range(count))
+
+    def collated(batch, **options):
+        if next(calls, None) is None:
+            raise RuntimeError("power cut")
+        return collate(batch, **options)
+
+    model.collate = collated
+    return model

@@ -20,6 +20,7 @@ from transformers import AutoTokenizer
 
 from minrm import loading
 from minrm.metrics.estimates import Z
+from minrm.reward_model import start_ids
 from minrm.text import STEP_TOKEN, join_steps
 
 Row = dict[str, Any]
@@ -32,31 +33,31 @@ ELSEWHERE = {"model", "parameters", "base", "lora", "data"}  # settings that hav
 KINDS: dict[str, Row] = {  # judged: what the accuracy is over; read: the last line with transformers
     "OutcomeRewardModel": {
         "title": "An outcome reward model (ORM)", "tag": "outcome-reward-model", "pipeline": "token-classification",
-        "stock": "AutoModelForTokenClassification", "term": "token", "asked": "questions", "judged": "solutions",
+        "term": "token", "asked": "questions", "judged": "solutions", "text": "solution",
         "tells": "It gives P(correct), the probability that a solution's answer is right, read at the last token.",
         "loss": "cross-entropy between each supervised token and its solution's label (after Cobbe et al. 2021)",
-        "right": "the last token says what the label says", "text": "solution",
+        "right": "the last token says what the label says",
         "score": "score = model.score([question], [solution])[0]  # P(correct)",
         "read": "score = model(ids).logits[0, -1].softmax(-1)[1].item()  # class 1 is `correct`",
     },
     "ProcessRewardModel": {
         "title": "A process reward model (PRM)", "tag": "process-reward-model", "pipeline": "text-generation",
-        "stock": "AutoModelForCausalLM", "term": "step", "asked": "questions", "judged": "steps",
+        "term": "step", "asked": "questions", "judged": "steps",
+        "text": f'solution.replace("\\nStep: ", "{STEP_TOKEN}\\nStep: ") + "{STEP_TOKEN}"',
         "tells": "It gives P(+) after each step, the probability that the step is good; their product ranks solutions.",
         "loss": "cross-entropy between `+` and `-` after each labelled step (Lightman et al. 2023; Wang et al. 2023)",
         "right": "the likelier of `+` and `-` is what the label says",
-        "text": f'solution.replace("\\nStep: ", "{STEP_TOKEN}\\nStep: ") + "{STEP_TOKEN}"',
         "score": "score = model.step_scores([question], [solution])[0]  # P(+) of each step",
         "read": "score = model(ids).logits[0, ids[0] == {m.step_id}][:, [{m.minus_id}, {m.plus_id}]].softmax(-1)"
         "[:, 1].tolist()",
     },
     "BradleyTerryRewardModel": {
         "title": "A Bradley–Terry reward model", "tag": "bradley-terry", "pipeline": "text-classification",
-        "stock": "AutoModelForSequenceClassification", "term": "pair", "asked": "prompts", "judged": "pairs",
+        "term": "pair", "asked": "prompts", "judged": "pairs", "text": "solution",
         "tells": "It gives a reward, a number without a unit: the difference of two responses' rewards to one prompt "
         "is the log-odds that the first is preferred, and nothing else about them means anything.",
         "loss": "−log σ(r_chosen − r_rejected) (Bradley & Terry 1952; Ouyang et al. 2022)",
-        "right": "the chosen response is rewarded more", "text": "solution",
+        "right": "the chosen response is rewarded more",
         "score": "score = model.score([question], [solution])[0]  # the reward of a response to a prompt",
         "read": "score = model(ids).logits[0, 0].item()",
     },
@@ -73,8 +74,9 @@ PAGE = """\
 
 | | |
 |---|---|
-{{ facts }}
-
+{% for name, fact in facts.items() -%}
+| {{ name }} | {{ fact }} |
+{% endfor %}
 ## Measured
 
 {% if eval_loss is defined -%}
@@ -131,13 +133,13 @@ def write_card(folder: Path, model: Any, settings: Row, history: list[Row], used
         log.warning("%s was not written by a run, so it stays; remove it to get the card of this run", path)
         return
     ours = next(cls.__name__ for cls in type(model).__mro__ if cls.__name__ in KINDS)  # a subclass is of its kind
-    kind, base, lora = KINDS[ours], settings["base"], settings["lora"]
+    kind, base, lora, stock = KINDS[ours], settings["base"], settings["lora"], model.auto_class.__name__
     hub = base if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", base) and not Path(base).exists() else None
     facts = {
-        "Checkpoint": f"a stock `{kind['stock']}`, {settings['parameters']:,} parameters",
+        "Checkpoint": f"a stock `{stock}`, {settings['parameters']:,} parameters",
         "Base": f"[{hub}](https://huggingface.co/{hub})" if hub else f"`{_last_part(base)}`, not from the Hub",
-        "Trained on": _counts(kind, used),
-        "Held out": _counts(kind, held_out) if held_out[0] else "nothing",
+        "Trained on": _counts(kind, *used),
+        "Held out": _counts(kind, *held_out) if held_out[0] else "nothing",
         "Loss": kind["loss"],
         "Settings": ", ".join(f"{k} `{v}`" for k, v in settings.items() if k not in ELSEWHERE and v is not None),
         "Adapters": f"LoRA of rank `{lora}`, merged into the base" if lora else "none: all weights were trained",
@@ -152,22 +154,20 @@ def write_card(folder: Path, model: Any, settings: Row, history: list[Row], used
         library_name="transformers", pipeline_tag=kind["pipeline"], base_model=hub, eval_results=results or None,
         model_name=_last_part(str(folder.resolve())), tags=["reward-model", kind["tag"], "minrm"],
     )  # fmt: skip
-    bos, auto = model.tokenizer.bos_token_id, loading.tokenizer_class(folder) is AutoTokenizer
-    card = ModelCard.from_template(
-        front, template_str=PAGE, mark=MARK, ours=ours, question=json.dumps(QUESTION), solution=json.dumps(SOLUTION),
-        facts="\n".join(f"| {name} | {fact} |" for name, fact in facts.items()), epochs=settings["epochs"],
-        start="[tokenizer.bos_token_id] + " * (model.tokenize(QUESTION, SOLUTION)[0][:1] == [bos]),
-        tokenizer="AutoTokenizer" if auto else "PreTrainedTokenizerFast",
+    ModelCard.from_template(
+        front, template_str=PAGE, mark=MARK, ours=ours, stock=stock, question=json.dumps(QUESTION), facts=facts,
+        solution=json.dumps(SOLUTION), epochs=settings["epochs"],
+        tokenizer="AutoTokenizer" if loading.tokenizer_class(folder) is AutoTokenizer else "PreTrainedTokenizerFast",
+        start="[tokenizer.bos_token_id] + " * len(start_ids(model.tokenizer)),
         **kind | measured | {"read": kind["read"].format(m=model)},
-    )  # fmt: skip
-    card.save(path)
+    ).save(path)  # fmt: skip
 
 
 def interval(accuracy: float, judged: dict[str, int]) -> tuple[float, float]:
     """Wilson's 95 % interval (1927) of an accuracy over items; judged: how many of them each question has.
 
     Answers to one question are taken to agree wholly: the questions count as (Σ c)² / Σ c² observations (Kish 1965), at
-    most as many as there are questions. So the interval is rather too wide than too narrow.
+    most as many as there are questions.
     """
     counts = np.array(list(judged.values()), dtype=np.float64)
     prior = Z**2 * (counts**2).sum() / counts.sum() ** 2
@@ -178,25 +178,20 @@ def interval(accuracy: float, judged: dict[str, int]) -> tuple[float, float]:
 
 def _measured(kind: Row, history: list[Row], rows: list[Row]) -> Row:
     """The last evaluation, its interval, and how often a guess is right; empty without an evaluation."""
-    entries = [entry for entry in history if "eval_accuracy" in entry]
-    if not entries:
+    last = next((entry for entry in reversed(history) if "eval_accuracy" in entry), None)
+    if last is None:
         return {}
     labels = [torch.as_tensor(row.get("labels", row.get("label", 1.0))).view(-1) for row in rows]
-    judged = Counter[str]()
-    for row, items in zip(rows, labels, strict=True):
-        judged[row["question"]] += len(items)
+    judged = Counter(row["question"] for row, items in zip(rows, labels, strict=True) for _ in items)
     share = (torch.cat(labels) >= 0.5).double().mean().item()
-    guess = "a coin | 0.500"
-    if kind["judged"] != "pairs":
-        guess = f"the commoner label, always given | {max(share, 1 - share):.3f}"
-    bounds = interval(entries[-1]["eval_accuracy"], judged)
-    return entries[-1] | {"interval": bounds, "items": f"{judged.total():,}", "guess": guess}
+    commoner = f"the commoner label, always given | {max(share, 1 - share):.3f}"
+    guess = "a coin | 0.500" if kind["judged"] == "pairs" else commoner
+    return last | {"interval": interval(last["eval_accuracy"], judged), "items": f"{judged.total():,}", "guess": guess}
 
 
-def _counts(kind: Row, data: Data) -> str:
-    rows, dropped = data
-    told = f"{dropped:,} more dropped (too long, or without any label)" if dropped else "none dropped"
-    return f"{len(rows):,} rows about {len({row['question'] for row in rows}):,} {kind['asked']}; {told}"
+def _counts(kind: Row, rows: list[Row], dropped: int) -> str:
+    more = f"{dropped:,} more dropped (too long, or without any label)" if dropped else "none dropped"
+    return f"{len(rows):,} rows about {len({row['question'] for row in rows}):,} {kind['asked']}; {more}"
 
 
 def _last_part(path: str) -> str:

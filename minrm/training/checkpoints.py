@@ -1,4 +1,4 @@
-"""The record of a run in its folder: which settings it has, whether it is finished, and where it goes on.
+"""The record of a run in its folder: its settings, whether it is finished, and the checkpoint from which it goes on.
 
 The checkpoints are those of `transformers.Trainer`, which writes their `trainer_state.json` last: without it, a
 checkpoint was cut off while it was written.
@@ -14,13 +14,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from minrm.errors import InputError
-from minrm.loading import quiet
-
-RECORD = "training.json"
 
 
 def start_run(folder: Path, settings: dict[str, Any], resume: bool) -> dict[str, Any]:
@@ -28,43 +24,30 @@ def start_run(folder: Path, settings: dict[str, Any], resume: bool) -> dict[str,
 
     Raises InputError, before anything is written, if the folder holds another run or what no run wrote.
     """
-    path = folder / RECORD
+    path = folder / "training.json"
     record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    if "settings" not in record and (path.exists() or checkpoints(folder)):
-        raise InputError(f"{folder} holds checkpoints that no run of minrm wrote: name another folder")
-    if not record and resume and (folder / "config.json").exists():
-        raise InputError(f"{folder} holds a model that no run wrote: name another folder, or pass resume=False")
+    foreign = path.exists() or checkpoints(folder) or (resume and (folder / "config.json").exists())
+    if "settings" not in record and foreign:
+        raise InputError(f"{folder} holds a model or checkpoints that no run of minrm wrote: name another folder")
     if record and resume:
         there = record["settings"]
-        changed = [f"{k} {there.get(k)!r} there, {v!r} here" for k, v in settings.items() if there.get(k) != v]
-        if changed:
+        if changed := [f"{k} {there.get(k)!r} there, {v!r} here" for k, v in settings.items() if there.get(k) != v]:
             remedy = "name another folder, or pass resume=False to replace it"
             raise InputError(f"{folder} holds a run with other settings ({'; '.join(changed)}): {remedy}")
         return record
     record = {"settings": settings, "finished": False}
     if first_process():
         remove_checkpoints(folder)  # first: killed in between, a new record must not go on from them
-        _write_record(folder, record)
+        write_record(folder, record)
     return record
 
 
-def finish_run(folder: Path, record: dict[str, Any]) -> None:
-    """Note a finished run with its results; its checkpoints are no longer needed."""
-    _write_record(folder, record | {"finished": True})
-    remove_checkpoints(folder)
-
-
-def last_checkpoint(folder: Any) -> str | None:
-    """The newest checkpoint that was written to its end."""
-    return next((str(path) for path in reversed(checkpoints(folder)) if (path / "trainer_state.json").exists()), None)
-
-
-def remove_checkpoints(folder: Any, keep: int = 0) -> None:
-    """Remove all checkpoints but the last `keep` that were written to their end."""
-    paths = checkpoints(folder)
-    whole = [path for path in paths if (path / "trainer_state.json").exists()]
-    for path in set(paths) - set(whole[len(whole) - keep :]):
-        shutil.rmtree(path)
+def write_record(folder: Path, record: dict[str, Any]) -> None:
+    """Write the record whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / "training.json.part"
+    part.write_text(json.dumps(record, indent=1), encoding="utf-8")
+    part.replace(folder / "training.json")
 
 
 def checkpoints(folder: Any) -> list[Path]:
@@ -73,11 +56,15 @@ def checkpoints(folder: Any) -> list[Path]:
     return sorted(ours, key=lambda path: int(path.name.removeprefix("checkpoint-")))
 
 
-def load_weights(model: Any, folder: str | Path) -> None:
-    """Put the saved weights of a checkpoint into a reward model, in the precision that it has."""
-    with quiet():
-        saved = type(model.model).from_pretrained(folder, dtype=torch.float32)
-    model.model.load_state_dict(saved.state_dict())
+def last_checkpoint(folder: Any) -> str | None:
+    """The newest checkpoint that was written to its end."""
+    return next((str(path) for path in reversed(checkpoints(folder)) if (path / "trainer_state.json").exists()), None)
+
+
+def remove_checkpoints(folder: Any, keep: int = 0) -> None:
+    """Remove all checkpoints but the last `keep`."""
+    for path in checkpoints(folder)[: -keep or None]:
+        shutil.rmtree(path)
 
 
 def digest(rows: list[dict[str, Any]]) -> str:
@@ -91,11 +78,3 @@ def digest(rows: list[dict[str, Any]]) -> str:
 def first_process() -> bool:
     """True in the one of several processes that writes files and messages, and where there is only one."""
     return os.environ.get("RANK", "0") == "0"
-
-
-def _write_record(folder: Path, record: dict[str, Any]) -> None:
-    """Write the file at once or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f"{RECORD}.part"
-    part.write_text(json.dumps(record, indent=1), encoding="utf-8")
-    part.replace(folder / RECORD)

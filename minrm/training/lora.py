@@ -7,31 +7,22 @@ Bradley–Terry model, the step token's row of a process reward model.
 
 from __future__ import annotations
 
-import hashlib
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import torch
-from accelerate.utils import parse_flag_from_env
-from torch import Tensor, nn
 
 from minrm.errors import InputError
 
-ALPHA = 2  # alpha / rank: how far one step of the adapters moves the layer's output; 2 is common
-BASE = "base.txt"  # beside the adapters of a checkpoint: a fingerprint of the weights that they belong to
-
 
 def check(rank: int) -> None:
-    """Raises InputError for an impossible rank, with sharded weights (FSDP), and where peft is missing."""
+    """Raises InputError for an impossible rank, and where peft is missing."""
     if not isinstance(rank, int) or rank < 0:
         raise InputError(f"lora is {rank!r}; it is the rank of the adapters, such as 16, or 0 to train all weights")
-    if rank and parse_flag_from_env("ACCELERATE_USE_FSDP"):
-        raise InputError("lora and FSDP do not go together here: launch without FSDP, or train all weights, lora=0")
     if rank:
         try:
             import peft  # noqa: F401
@@ -54,51 +45,48 @@ def add_adapters(model: Any, rank: int, seed: int = 0) -> Any:
     new = heads if step is None else [name for name in heads if f"{name}.weight" in getattr(stock, "missing", ())]
     embedding = next(name for name, module in stock.named_modules() if module is stock.get_input_embeddings())
     config = peft.LoraConfig(
-        r=rank, lora_alpha=ALPHA * rank, target_modules="all-linear", exclude_modules=heads,
+        r=rank, lora_alpha=2 * rank, target_modules="all-linear", exclude_modules=heads,
         modules_to_save=new or None, trainable_token_indices=None if step is None else {embedding: [step]},
     )  # fmt: skip
     with without_warnings(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         adapters = peft.get_peft_model(stock, config)
     adapters.heads = {name: stock.get_submodule(name).original_module for name in new}  # type: ignore[assignment]
-    for weight in trainable(model):
-        weight.data = weight.data.to(torch.promote_types(weight.dtype, torch.float32))
+    for weight in model.parameters():
+        if weight.requires_grad:
+            weight.data = weight.data.to(torch.promote_types(weight.dtype, torch.float32))
     return adapters
 
 
-def trainable(model: nn.Module) -> list[Tensor]:
-    """The weights that an optimizer would get."""
-    return [weight for weight in model.parameters() if weight.requires_grad]
-
-
-def save(adapters: Any, folder: str | Path) -> None:
-    """Write the trained weights in peft's format, and the fingerprint of their base."""
+def save(adapters: Any, folder: str) -> None:
+    """Write the trained weights in peft's format; of the embedding, only the row that is trained."""
     with without_warnings():
-        adapters.save_pretrained(folder, save_embedding_layers=False)  # of the embedding only the row that is trained
-    (Path(folder) / BASE).write_text(_digest(adapters))
+        adapters.save_pretrained(folder, save_embedding_layers=False)
 
 
-def load(adapters: Any, folder: str | Path) -> None:
-    """Replace the adapters' weights by saved ones. Raises InputError if those were trained beside another base."""
+def load(adapters: Any, folder: str) -> None:
+    """Replace the adapters' weights by saved ones."""
     import peft
 
-    if (Path(folder) / BASE).read_text() != _digest(adapters):
-        remedy = "start from the run's base in its precision, or pass resume=False"
-        raise InputError(f"{folder} holds adapters to other weights than this model's: {remedy}")
     with without_warnings():
-        peft.set_peft_model_state_dict(adapters, peft.load_peft_weights(str(folder), device="cpu"))
+        peft.set_peft_model_state_dict(adapters, peft.load_peft_weights(folder, device="cpu"))
 
 
-def merge(model: Any, adapters: Any) -> None:
-    """Add the adapters to the frozen weights: `model.model` is a stock module again, the same object.
+def take_off(model: Any, adapters: Any, merge: bool) -> None:
+    """Make `model.model` a stock module again, the same object: as before `add_adapters`, or with them merged.
 
-    The model is left on the CPU in float32, to be saved; `restore` undoes that. bfloat16 would round away corrections
-    below one part in 512 of a weight, and a GPU may have no room for the base at twice its size.
+    A merged model is left on the CPU in float32, to be saved; `restore` undoes that. bfloat16 would round away
+    corrections below one part in 512 of a weight, and a GPU may have no room for the base at twice its size.
     """
-    model.cpu().float()
+    if merge:
+        model.cpu().float()
     with without_warnings():
-        adapters.merge_and_unload()
-    unfreeze(model)
+        adapters.merge_and_unload() if merge else adapters.unload()
+    if not merge:
+        for name, head in adapters.heads.items():
+            setattr(model.model, name, head)
+    model.model.__dict__.pop("peft_config", None)
+    model.requires_grad_(True)
 
 
 def restore(model: Any, device: torch.device, dtype: torch.dtype) -> None:
@@ -108,35 +96,9 @@ def restore(model: Any, device: torch.device, dtype: torch.dtype) -> None:
     model.to(device)
 
 
-def drop_adapters(model: Any, adapters: Any) -> None:
-    """Take the adapters off and leave the model as it was before `add_adapters`."""
-    with without_warnings():
-        adapters.unload()
-    for name, head in adapters.heads.items():
-        setattr(model.model, name, head)
-    unfreeze(model)
-
-
-def unfreeze(model: Any) -> None:
-    """Make all weights trainable again, which peft had frozen."""
-    if hasattr(model.model, "peft_config"):
-        del model.model.peft_config
-    model.requires_grad_(True)
-
-
-def _digest(adapters: Any) -> str:
-    """Tells frozen weights apart by a sample of each; trained a little further, nearly every number is another one."""
-    frozen = [weight.detach().flatten() for weight in adapters.parameters() if not weight.requires_grad]
-    sample = torch.cat([weight[:: max(1, len(weight) // 256)].float().cpu() for weight in frozen])
-    return hashlib.sha256(sample.numpy().tobytes()).hexdigest()[:16]
-
-
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Hold back peft's advice, which is about choices that are made here.
-
-    Also skip peft's look at torchao, which stops at a torchao as old as Colab's, though none of our weights are its.
-    """
+    """Hold back peft's advice, and its look at torchao, which stops at one as old as Colab's though we need none."""
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings(action="ignore"))
         for name in "peft.tuners.lora.torchao", "peft.utils.quantization_utils":

@@ -1,7 +1,7 @@
 """Our `transformers.Trainer`: the loss of an update is a sum over all supervised terms in it, divided by their count.
 
-The count goes over all accumulated batches and all processes. The order of the rows depends on seed and epoch alone, so
-that a resumed run repeats it, and checkpoints are stock models or adapters.
+The count goes over all accumulated batches and all processes, so neither changes the gradient. The order of the rows
+depends on seed and epoch alone, so that a resumed run repeats it; checkpoints are stock models or adapters.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from minrm import loading, reward_model
 from minrm.training import lora
-from minrm.training.checkpoints import last_checkpoint, load_weights, remove_checkpoints
+from minrm.training.checkpoints import remove_checkpoints
 
 Row = dict[str, Any]
 Collate = Callable[[list], Row]
@@ -27,10 +27,7 @@ Collate = Callable[[list], Row]
 def training_arguments(
     folder: Path, device: torch.device, precision: torch.dtype, settings: Row, steps: Row, rows: int, evaluates: bool
 ) -> TrainingArguments:
-    """The Trainer's arguments: a warm-up over 5 % of the updates, one process for each GPU, nothing printed.
-
-    steps: updates between saving, evaluating and logging; None for what suits the length of the run.
-    """
+    """The Trainer's arguments. steps: updates between saves, evaluations and logs; None for what suits the run."""
     updates_per_epoch = -(-rows // (settings["batch_size"] * settings["accumulate"] * settings["processes"]))
     updates = max(1, round(settings["epochs"] * updates_per_epoch))
     arguments = TrainingArguments(
@@ -49,11 +46,7 @@ def training_arguments(
 
 
 class RewardTrainer(Trainer):
-    """Trainer with our loss, our count, our order of rows and our checkpoints.
-
-    model: a reward model. collate, rows, eval_rows: its batches and prepared rows. adapters: of `lora.add_adapters`;
-    checkpoints then hold the adapters alone. progress: shows the Trainer's bar.
-    """
+    """Trainer with our loss, our count, our order of rows and our checkpoints, which hold only adapters where given."""
 
     model: Any
     eval_dataset: Any
@@ -71,16 +64,6 @@ class RewardTrainer(Trainer):
         self.remove_callback(PrinterCallback)
         if progress:
             self.add_callback(Bar())
-
-    def run(self) -> None:
-        """Train, from the last whole checkpoint if there is one."""
-        self.accelerator.wait_for_everyone()  # until the first process has opened the folder
-        try:
-            self.train(resume_from_checkpoint=last_checkpoint(self.args.output_dir))
-        except KeyboardInterrupt:
-            last = last_checkpoint(self.args.output_dir) or "none yet"
-            told = f"stopped; last checkpoint: {last}; the same call of train goes on from there"
-            raise KeyboardInterrupt(told) from None
 
     def get_batch_samples(self, epoch_iterator: Iterator, num_batches: int, device: Any = None) -> tuple[list, Any]:
         """The batches of one update, and how many terms their losses sum, over all processes."""
@@ -118,25 +101,21 @@ class RewardTrainer(Trainer):
         return ByLength(list(map(_length, self.rows)), group, self.args.seed, lambda: int(self.state.epoch or 0), size)
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        """state_dict: the weights where the Trainer gathered them from several processes (FSDP)."""
         if self.args.should_save and self.adapters is not None:
             lora.save(self.adapters, str(output_dir))
-        elif self.args.should_save:
+        elif self.args.should_save:  # state_dict: weights that the Trainer itself gathered from several processes
             weights = {name.removeprefix("model."): w for name, w in state_dict.items()} if state_dict else None
             loading.save(self.model.model, self.model.tokenizer, str(output_dir), weights)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        if self.is_fsdp_enabled:
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
-        elif self.adapters is not None:
+        if self.adapters is not None:
             lora.load(self.adapters, resume_from_checkpoint)
         else:
             load_weights(self.model, resume_from_checkpoint)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Keep the last two. The Trainer's own limit would remove any folder whose name begins with checkpoint-."""
         super()._save_checkpoint(model, trial)
-        if self.args.should_save:
+        if self.args.should_save:  # the Trainer's own limit would remove any folder whose name begins with checkpoint-
             remove_checkpoints(self.args.output_dir, keep=2)
 
 
@@ -176,20 +155,26 @@ class ByLength(Sampler[int]):
         yield from range(len(self.lengths), self.size)
 
 
-def with_gaps(collate: Collate, dummy: dict[str, Any]) -> Collate:
-    """A collate function for several processes: drops rows that are None; without rows the dummy is read, with count 0.
+def with_gaps(collate: Collate, dummy: Row) -> Collate:
+    """A collate function that drops rows that are None; without rows the dummy is read, with count 0.
 
-    Processes work in step, so each needs a batch where one of them has one. (Accelerate would repeat an epoch's first
-    rows, which then count twice.)
+    Processes work in step, so each needs a batch where one has one. (Accelerate would repeat an epoch's first rows.)
     """
 
-    def collated(batch: list) -> dict[str, Any]:
+    def collated(batch: list) -> Row:
         rows = [row for row in batch if row is not None]
         return collate(rows) if rows else collate([dummy]) | {"count": 0}
 
     return collated
 
 
-def _length(row: dict[str, Any]) -> int:
+def load_weights(model: Any, folder: str | Path) -> None:
+    """Put the saved weights of a checkpoint into a reward model, in the precision that it has."""
+    with loading.quiet():
+        saved = type(model.model).from_pretrained(folder, dtype=torch.float32)
+    model.model.load_state_dict(saved.state_dict())
+
+
+def _length(row: Row) -> int:
     """Tokens of the longest text in a prepared row (a pair has two)."""
     return max(len(value) for value in row.values() if isinstance(value, Tensor))

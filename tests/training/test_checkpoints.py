@@ -1,6 +1,5 @@
 """A run that is killed or interrupted ends where the uninterrupted one ends; a folder keeps what is not the run's."""
 
-import json
 import os
 import signal
 import subprocess
@@ -85,12 +84,11 @@ def test_the_last_two_checkpoints_stay_and_a_finished_run_removes_its_own_and_no
     assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == set(others)
 
 
-@pytest.mark.parametrize(("batch", "told"), [(5, "none yet"), (10, ".*checkpoint-3")])
-def test_ctrl_c_leaves_the_last_checkpoint_and_says_how_to_go_on(batch, told, tmp_path, whole):
-    with pytest.raises(
-        KeyboardInterrupt, match=f"^stopped; last checkpoint: {told}; the same call of train goes on from there$"
-    ):
+@pytest.mark.parametrize("batch", [5, 10])
+def test_after_ctrl_c_a_run_goes_on_from_its_last_checkpoint_or_the_start(batch, tmp_path, whole):
+    with pytest.raises(KeyboardInterrupt):
         run(tmp_path, after(batch, lambda: signal.raise_signal(signal.SIGINT)))
+    assert bool(last_checkpoint(tmp_path)) == (batch == 10)
     weights, _ = run(tmp_path)
     torch.testing.assert_close(weights, whole[0], rtol=0, atol=1e-5)
 
@@ -126,20 +124,12 @@ def test_a_run_with_other_settings_or_rows_is_refused_and_replaced_where_asked(c
     assert result.history[0]["step"] == 1
 
 
-def test_a_model_that_no_run_wrote_is_refused_and_foreign_checkpoints_are_never_removed(tmp_path):
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "config.json").write_text("{}")
-    with pytest.raises(InputError, match="no run wrote.*another folder, or pass resume=False"):
-        start_run(tmp_path / "model", {}, resume=True)
-    assert [path.name for path in (tmp_path / "model").iterdir()] == ["config.json"]
-    assert start_run(tmp_path / "model", {}, resume=False) == {"settings": {}, "finished": False}
-    (tmp_path / "other" / "checkpoint-500").mkdir(parents=True)
-    for resume in True, False:
-        with pytest.raises(InputError, match="checkpoints that no run of minrm wrote: name another folder"):
-            start_run(tmp_path / "other", {}, resume=resume)
-    (tmp_path / "foreign").mkdir()
-    (tmp_path / "foreign" / "training.json").write_text('{"lr": 1}')
-    for resume in True, False:
-        with pytest.raises(InputError, match="no run of minrm wrote: name another folder"):
-            start_run(tmp_path / "foreign", {"seed": 0}, resume=resume)
-    assert json.loads((tmp_path / "foreign" / "training.json").read_text()) == {"lr": 1}
+@pytest.mark.parametrize("name", ["config.json", "training.json", "checkpoint-500/trainer_state.json"])
+def test_what_no_run_wrote_is_refused_and_never_removed(name, tmp_path):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text('{"lr": 1}')
+    for resume in (True, False)[: 1 if name == "config.json" else 2]:  # a new run may replace a model
+        with pytest.raises(InputError, match="that no run of minrm wrote: name another folder"):
+            start_run(tmp_path, {"seed": 0}, resume)
+    assert contents(tmp_path) == {path: b'{"lr": 1}'}

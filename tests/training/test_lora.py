@@ -7,19 +7,17 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from learners import KINDS, rows
+from learners import KINDS, TEXTS, breaking, rows
 from safetensors.torch import load_file
-from tiny import QUESTION, STEPS, causal, word_level
+from tiny import causal, word_level
 
 from minrm import loading
 from minrm.errors import InputError
-from minrm.text import join_steps
 from minrm.training import lora, train
 from minrm.training.trainer import RewardTrainer
 
 SHAPES = {(name, tied): f"{name}, {'tied' if tied else 'untied'}" for name in ("llama", "qwen2") for tied in (0, 1)}
 STOCK = {"outcome": "TokenClassification", "process": "CausalLM", "pair": "SequenceClassification"}
-TEXTS = [QUESTION] * 2, [join_steps(STEPS), "Step: 1: 3"]
 RANK = 4
 
 
@@ -35,19 +33,6 @@ def run(model, kind, folder, **changes):
 
 def weights(model):
     return {name: weight.detach().clone() for name, weight in model.model.state_dict().items()}
-
-
-def breaking(model, count):
-    """The same model, whose `count`-th batch cannot be had."""
-    collate, calls = model.collate, iter(range(count))
-
-    def collated(batch, **options):
-        if next(calls, None) is None:
-            raise RuntimeError("power cut")
-        return collate(batch, **options)
-
-    model.collate = collated
-    return model
 
 
 CASES = [(kind, shape) for kind in KINDS for shape in SHAPES]
@@ -116,9 +101,8 @@ def test_a_broken_run_leaves_the_base_as_it_was_and_ends_like_a_whole_one(kind, 
     assert not (checkpoint / "model.safetensors").exists()
     hidden = model.model.config.hidden_size
     new_weights = {"outcome": 2 * hidden + 2, "process": hidden, "pair": hidden}[kind]
-    adapters = sum(
-        m.in_features + m.out_features for m in model.model.base_model.modules() if hasattr(m, "in_features")
-    )
+    linear = [module for module in model.model.base_model.modules() if hasattr(module, "in_features")]
+    adapters = sum(module.in_features + module.out_features for module in linear)
     assert sum(weight.numel() for weight in kept.values()) == RANK * adapters + new_weights
     again = run(new(kind, ("qwen2", 1)), kind, tmp_path / "run", save_steps=3)
     assert [e["loss"] for e in again.history] == pytest.approx([e["loss"] for e in result.history], abs=1e-5)
@@ -126,27 +110,17 @@ def test_a_broken_run_leaves_the_base_as_it_was_and_ends_like_a_whole_one(kind, 
     torch.testing.assert_close(weights(resumed), weights(whole), rtol=0, atol=1e-5)
 
 
-def test_adapters_are_not_put_onto_another_base_nor_a_run_taken_up_with_another_rank(tmp_path):
-    with pytest.raises(RuntimeError, match="power"):
-        run(breaking(new("pair"), 9), "pair", tmp_path, save_steps=3)
-    further = new("pair")
-    with torch.no_grad():
-        further.model.model.layers[1].mlp.up_proj.weight += 1e-6
-    with pytest.raises(InputError, match="adapters to other weights than this model's"):
-        run(further, "pair", tmp_path, save_steps=3)
+def test_a_run_is_not_taken_up_with_another_rank(tmp_path):
+    run(new("pair"), "pair", tmp_path, epochs=1)
     for other in (0, 8):
         with pytest.raises(InputError, match=f"lora 4 there, {other} here.*resume=False"):
-            run(new("pair"), "pair", tmp_path, lora=other)
+            run(new("pair"), "pair", tmp_path, epochs=1, lora=other)
 
 
 def test_a_rank_that_cannot_be_or_a_missing_peft_is_told_before_anything_happens(tmp_path, monkeypatch):
     for rank in (-1, 2.5):
         with pytest.raises(InputError, match=f"lora is {rank}; it is the rank"):
             run(new("pair"), "pair", tmp_path / "run", lora=rank)
-    with monkeypatch.context() as sharded:
-        sharded.setenv("ACCELERATE_USE_FSDP", "true")
-        with pytest.raises(InputError, match="lora and FSDP do not go together"):
-            run(new("pair"), "pair", tmp_path / "run")
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(InputError, match=r'lora needs peft, .*: pip install "peft'):
         run(new("pair"), "pair", tmp_path / "run")
@@ -180,10 +154,7 @@ def test_a_base_in_half_precision_stays_so_while_what_is_trained_is_float32(kind
     run(model, kind, tmp_path, batch_size=4)
     assert seen["dtypes"] == {(True, torch.float32), (False, torch.bfloat16)}
     assert seen["loss"].dtype == torch.float32
-    after = {
-        name: weight.float()
-        for name, weight in weights(KINDS[kind].from_pretrained(tmp_path, dtype=torch.float32)).items()
-    }
+    after = weights(KINDS[kind].from_pretrained(tmp_path, dtype=torch.float32))
     for name in ("model.norm.weight", "model.layers.0.input_layernorm.weight"):
         assert torch.equal(after[name], before[name].float())
     name = "model.layers.1.mlp.up_proj.weight"
@@ -204,29 +175,22 @@ def test_the_merge_is_on_the_cpu_and_a_gpu_never_holds_the_base_at_twice_its_siz
     """Its GPU is what `.cpu()` leaves and `.to(device)` comes back to."""
     monkeypatch.setattr(loading, "compute_dtype", lambda device: torch.bfloat16)
     model, calls = new("pair", dtype=torch.bfloat16), []
-    frozen = {id(weight) for weight in model.parameters()}
+    before, frozen = model.score(*TEXTS), model.model.model.norm.weight
+    for name, original in [(name, getattr(torch.nn.Module, name)) for name in ("cpu", "float", "to")]:
 
-    def watch(name):
-        original = getattr(torch.nn.Module, name)
-
-        def called(module, *arguments, **options):
+        def called(module, *arguments, name=name, original=original, **options):
             if isinstance(module, KINDS["pair"]):
-                base = {weight.dtype for weight in model.parameters() if id(weight) in frozen}
-                calls.append((name, *map(str, arguments), *base))
+                calls.append((name, *map(str, arguments), frozen.dtype))
             return original(module, *arguments, **options)
 
         monkeypatch.setattr(torch.nn.Module, name, called)
-
-    for name in ("cpu", "float", "to"):
-        watch(name)
-    before = model.score(*TEXTS)
     run(model, "pair", tmp_path)
-    *while_training, left, widened, back = calls
-    assert [left, widened, back] == [(name, *on, torch.bfloat16) for name, *on in (["cpu"], ["float"], ["to", "cpu"])]
-    assert "float" not in {name for name, *_ in while_training}
+    half = torch.bfloat16
+    assert calls[-3:] == [("cpu", half), ("float", half), ("to", "cpu", half)]
+    assert "float" not in {name for name, *_ in calls[:-3]}
     assert not np.allclose(before, model.score(*TEXTS))
     calls.clear()
-    run(new("pair", dtype=torch.bfloat16), "pair", tmp_path)  # finished: loaded, not widened either
+    run(new("pair", dtype=half), "pair", tmp_path)  # finished: loaded, not widened either
     assert not calls
 
 
@@ -269,12 +233,10 @@ def test_a_torchao_that_is_too_old_for_peft_is_passed_over(tmp_path, monkeypatch
     from peft.import_utils import is_torchao_available
     from peft.tuners.lora import torchao
 
-    (tmp_path / "torchao").mkdir()
-    (tmp_path / "torchao" / "__init__.py").write_text("")
-    (tmp_path / "torchao-0.10.0.dist-info").mkdir()
-    (tmp_path / "torchao-0.10.0.dist-info" / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: torchao\nVersion: 0.10.0\n"
-    )
+    metadata = "Metadata-Version: 2.1\nName: torchao\nVersion: 0.10.0\n"
+    for path, text in (("torchao/__init__.py", ""), ("torchao-0.10.0.dist-info/METADATA", metadata)):
+        (tmp_path / path).parent.mkdir()
+        (tmp_path / path).write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
     getattr(is_torchao_available, "cache_clear", lambda: None)()
     with pytest.raises(ImportError, match="incompatible version of torchao"):
@@ -286,14 +248,13 @@ def test_a_torchao_that_is_too_old_for_peft_is_passed_over(tmp_path, monkeypatch
     getattr(is_torchao_available, "cache_clear", lambda: None)()
 
 
-@pytest.mark.parametrize("log_steps", [None, 4])
-def test_a_run_that_ends_without_a_number_is_not_finished(log_steps, tmp_path):
-    """In every update, or in the last one, after the last loss that is noted."""
+@pytest.mark.parametrize("good", [0, 4])
+def test_a_run_that_ends_without_a_number_is_not_finished(good, tmp_path):
+    """In every update, or in the last one, after the last loss that is noted; nor when it is called again."""
     for _ in range(2):
         model = new("outcome")
-        calls, loss_sum = iter(range(4 if log_steps else 0)), model.loss_sum
-        factor = lambda calls=calls: 1.0 if next(calls, None) is not None else float("nan")  # noqa: E731
-        model.loss_sum = lambda *batch, loss_sum=loss_sum, factor=factor: loss_sum(*batch) * factor()
+        factors, loss_sum = iter([1.0] * good), model.loss_sum
+        model.loss_sum = lambda *batch, f=factors, loss_sum=loss_sum: loss_sum(*batch) * next(f, float("nan"))
         with pytest.raises(InputError, match="nothing was learnt; lower the learning rate"):
-            run(model, "outcome", tmp_path, epochs=1, lora=0 if log_steps else RANK, log_steps=log_steps)
+            run(model, "outcome", tmp_path, epochs=1, lora=0 if good else RANK, log_steps=good or None)
     assert not (tmp_path / "model.safetensors").exists()
