@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from minrm.cli import app as cli
+from minrm.cli import __main__ as cli
 from minrm.rows import read_rows
 
 PAIR = {"prompt": "?", "chosen": "a", "rejected": "b"}
@@ -114,7 +114,7 @@ def test_debug_shows_where_an_error_arose():
 @pytest.mark.parametrize("command", [[], ["sample"], ["prepare"], ["train"], ["score"], ["evaluate"]])
 def test_help_teaches_by_example_and_loads_nothing_heavy(command):
     code = (
-        "import sys; from minrm.cli import app\n"
+        "import sys; from minrm.cli import __main__ as app\n"
         "try: app.main(sys.argv[1:])\n"
         "except SystemExit: pass\n"
         "assert not {'torch', 'transformers', 'datasets', 'matplotlib', 'numpy'} & set(sys.modules), 'slow'"

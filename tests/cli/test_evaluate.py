@@ -36,7 +36,7 @@ def test_the_table_holds_what_selection_computes():
         assert means["ORM", n] == pytest.approx(best_of_n(scores, correct, n).mean)
         assert means["vote", n] == pytest.approx(majority_vote(answers, ["2"] * 4, n).mean)
         assert means["one sample", n] == pytest.approx(correct.mean())
-    assert "4 problems with 8 solutions each" in notes[0] and "AUC within a problem" in notes[1]
+    assert "4 problems, the first 8 solutions of each: 32 of 32 rows" in notes[0] and "AUC within a problem" in notes[1]
 
 
 def test_an_answer_that_only_some_rows_know_is_the_problems():
@@ -57,7 +57,7 @@ def test_rows_in_any_order_of_problems_give_the_same_table():
 
 def test_problems_with_unequal_counts_are_cut_to_the_smallest_and_this_is_said():
     table, notes = measure(outcome_rows()[:-3], "r")
-    assert notes[0] == "4 problems with 5 to 8 solutions; the first 5 of each are used"
+    assert notes[0] == "4 problems, the first 5 solutions of each: 20 of 29 rows"
     assert max(row["n"] for row in table) == 4
 
 
@@ -70,7 +70,7 @@ def test_process_rows_give_step_accuracy_and_the_first_error():
     means = {row["way"]: row["mean"] for row in table}
     assert means["steps judged rightly, mean per solution"] == pytest.approx((1 + 0.5) / 2)
     assert means["first error found"] == 1 and means["no error found where there is none"] == 0
-    assert "4 labelled steps, 75.0% of them good" in notes[0] and "pooled 0.750" in notes[2]
+    assert "4 labelled steps, 75.0% of them good" in notes[0] and "pooled 0.750" in notes[1]
 
 
 def test_pairs_give_the_accuracy_of_preferences():

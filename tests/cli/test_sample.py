@@ -8,7 +8,7 @@ import time
 import pytest
 from servers import FakeServer
 
-from minrm.cli import app as cli
+from minrm.cli import __main__ as cli
 from minrm.cli.sample import sample
 from minrm.rows import read_rows
 
@@ -38,13 +38,12 @@ def test_a_server_solves_what_a_file_asks(written, tmp_path, capsys, monkeypatch
     [
         (["--endpoint", "", "--model", "m"], "--endpoint is empty; is the variable set that it comes from?"),
         (["--endpoint", "http://127.0.0.1:9", "--model", " "], "--model is empty; is the variable set"),
-        (["--chat"], "--chat is for a server; give its address with --endpoint"),
-        (["--set", "top_k=1"], "--set is for a server; give its address with --endpoint"),
-        (["--endpoint", "http://127.0.0.1:9", "--model", "m"], "http://127.0.0.1:9/v1: nothing answers"),
+        (["--chat"], "--chat and --set are for a server, at --endpoint"),
         (["--endpoint", "http://x", "--model", "m", "--dtype", "float32"], "--dtype is for a model that runs"),
+        (["--endpoint", "http://127.0.0.1:9", "--model", "m"], "refused; start the server there, mend the address"),
         (["--endpoint", "nowhere", "--model", "m"], "the endpoint is no address"),
         (["--endpoint", "http://x", "--set", "top_k"], "--set top_k: a field is name=value"),
-        (["--endpoint", "http://x", "--concurrent", "0"], "concurrent is 0; it should be at least 1"),
+        (["--endpoint", "http://x", "--concurrent", "0"], "Invalid value for '--concurrent'"),
     ],
 )  # fmt: skip
 def test_what_does_not_go_together_is_one_line(arguments, message, tmp_path, capsys):
