@@ -23,9 +23,7 @@ def sample(
     max_new_tokens: Annotated[int, typer.Option(help="Longest solution, in tokens.")] = 256,
     prompt: Annotated[str, typer.Option(help="What the model reads; \\n is a newline.")] = "{question}\\n",
     seed: Annotated[int, typer.Option()] = 0,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Solutions at a time.  [default: 256, of a server 16]")
-    ] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Solutions at a time: 256, of a server 16.")] = None,
     dtype: Annotated[str | None, typer.Option(help="float32, bfloat16, float16.  [default: the device's best]")] = None,
     endpoint: Annotated[str | None, typer.Option(help="A server's address; the key is in OPENAI_API_KEY.")] = None,
     chat: Annotated[bool, typer.Option("--chat", help="Of a server: the prompt is a user's turn.")] = False,

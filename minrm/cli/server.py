@@ -21,7 +21,6 @@ from minrm.loading import progress_bar
 from minrm.rows import RunFile
 from minrm.sampling import COT, request, resume
 
-OPTIONAL = ("n", "logprobs", "seed")  # fields that a server may refuse; left out in this order where it names none
 REMEDIES = {  # of an error, by the status of the reply
     400: "mend the question, the prompt or the fields that it names",
     401: "set OPENAI_API_KEY to a key that this server knows",
@@ -130,47 +129,43 @@ class Server:
             raise InputError(f"{self.where}: name the model, one of {', '.join(models) or 'those it serves'}")
 
     def solutions(self, prompt: str, count: int, seed: int, name: str) -> list[dict[str, Any]]:
-        """`count` times solution, log_likelihood and tokens, from one request if the server can. name: for errors."""
-        solutions: list[dict[str, Any]] = []
-        while (missing := count - len(solutions)) > 0:
-            new = self._ask(prompt, missing, (seed + len(solutions)) % 2**31, name)
-            if len(new) < missing:
-                self.refused.add("n")  # perhaps without a word
-            solutions += new
-        return solutions
+        """`count` times solution, log_likelihood and tokens, from one request if the server can; name: for errors.
 
-    def _ask(self, prompt: str, count: int, seed: int, name: str) -> list[dict[str, Any]]:
-        """The solutions in one reply. A field of OPTIONAL that the server refuses is left out from then on."""
-        refused, reply = set(self.refused), None
+        A server may refuse n, logprobs and seed. What it names, else the next of them, is left out from then on.
+        """
         text = {"messages": [{"role": "user", "content": prompt}]} if self.chat else {"prompt": prompt}
-        optional = dict(zip(OPTIONAL, (count, True if self.chat else 1, seed), strict=True))
-        while True:
+        refused, reply, solutions = set(self.refused), None, list[dict[str, Any]]()
+        while missing := count - len(solutions):
+            own_seed = (seed + len(solutions)) % 2**31
+            optional = {"n": missing, "logprobs": True if self.chat else 1, "seed": own_seed}
             sent = {key: value for key, value in optional.items() if key not in refused}
             body = {key: value for key, value in (sent | self.body).items() if value is not None}
             try:
                 reply = self.create(model=self.model, **text, extra_body=body)
-                solutions = _read(reply.model_dump(exclude_none=True, warnings=False), count)
+                solutions += _read(reply.model_dump(exclude_none=True, warnings=False), missing)
             except self.openai.OpenAIError as error:
                 if getattr(error, "status_code", 0) not in (400, 422) or not sent:
                     raise self._explained(error, f", {name}") from error
-                named = {key for key in sent if re.search(rf"(?<![\w\\]){key}(?!\w)", str(error))}
+                named = {key for key in sent if re.search(rf"(?<![\w\\]){key}(?!\w)", str(getattr(error, "body", "")))}
                 refused |= named or {next(iter(sent))}
             except (AttributeError, LookupError, TypeError, ValueError) as error:  # a page, broken JSON, other fields
                 reason = ValueError(f"no solution in {reply or error}")
                 raise self._explained(reason, f", {name}", "does it speak OpenAI's API?") from error
-            else:
-                self.refused |= (
-                    refused  # not before: where a question is refused whatever is sent, no field is to blame
-                )
-                return solutions
+            else:  # where a question is refused whatever is sent, no field is to blame
+                self.refused |= refused if len(solutions) == count else refused | {"n"}
+                refused |= self.refused
+        return solutions
 
     def _explained(self, error: Any, place: str = "", remedy: str = "") -> InputError:
         """One line: what happened and what to do, without key and password."""
-        text = " ".join(str(error.__cause__ or error).split())  # of a dropped connection, the cause
+        status, body = getattr(error, "status_code", 0), getattr(error, "body", None)
+        text = " ".join(
+            f"{status or ''} {body or error.__cause__ or error}".split()
+        )  # of a dropped connection, the cause
         for secret in self.secrets:
             text = text.replace(secret, "…")
         unreached = isinstance(error, self.openai.APIConnectionError)
-        remedy = remedy or (UNREACHED if unreached else REMEDIES.get(getattr(error, "status_code", 0), LATER))
+        remedy = remedy or (UNREACHED if unreached else REMEDIES.get(status, LATER))
         return InputError(f"{self.where}{place}: {text[:300]}; {remedy}")
 
 

@@ -12,16 +12,9 @@ def outcome_rows(problems=4, samples=8, seed=0):
     for problem in range(problems):
         for _ in range(samples):
             answer = str(rng.integers(1, 4))
-            rows.append(
-                {
-                    "question": f"q{problem}",
-                    "solution": f"Step: 1: x\n\n# Answer\n\n{answer}",
-                    "answer": "2",
-                    "correct": answer == "2",
-                    "score": rng.random(),
-                    "scored_by": "orm",
-                }
-            )
+            solution = f"Step: 1: x\n\n# Answer\n\n{answer}"
+            row = {"question": f"q{problem}", "solution": solution, "answer": "2", "correct": answer == "2"}
+            rows.append(row | {"score": rng.random(), "scored_by": "orm"})
     return rows
 
 
@@ -53,6 +46,12 @@ def test_rows_in_any_order_of_problems_give_the_same_table():
     rows = outcome_rows()
     mixed = [rows[8 * p + s] for s in range(8) for p in range(4)]
     assert measure(rows, "r")[0] == measure(mixed, "r")[0]
+
+
+def test_an_empty_solution_whose_reward_is_null_is_chosen_last():
+    rows = [row | {"score": None if row["correct"] else 1.0, "scored_by": "bradley_terry"} for row in outcome_rows()]
+    means = {(row["way"], row["n"]): row["mean"] for row in measure(rows, "r")[0]}
+    assert means["Bradley–Terry", 8] == 0 < means["pass@N", 8]
 
 
 def test_problems_with_unequal_counts_are_cut_to_the_smallest_and_this_is_said():
