@@ -74,16 +74,16 @@ def rows_from(source: str, path: str | Path | None = None, **options: Any) -> It
     """Rows of one schema, one at a time; options: arguments of the source. Raises InputError, for a row in its turn."""
     from minrm import sources
 
-    ours = {"rows": checked, "samples": judged}
-    if source not in (*ours, *sources.__all__):
-        raise InputError(f"no source {source!r}; the sources are {', '.join((*ours, *sources.__all__))}")
-    if source not in ours:
+    published = {name: getattr(sources, name) for name in sources.__all__}
+    functions: dict[str, Any] = {"rows": checked, "samples": judged} | published
+    if source not in functions:
+        raise InputError(f"no source {source!r}; the sources are {', '.join(functions)}")
+    if source in published:
         options["streaming"] = True
         if "problems" in options:
             options["problems"] = read_fields(options["problems"], "question")
-    function: Any = ours.get(source) or getattr(sources, source)
     try:
-        return function(*([] if path is None else [path]), **options)
+        return functions[source](*([] if path is None else [path]), **options)
     except TypeError as error:  # arguments that are not its own
         raise InputError(f"{error}; see minrm prepare --help") from error
 
@@ -123,9 +123,8 @@ def judged(path: Path, schema: str = "outcome", problems: Path | None = None) ->
         check_row(row, schema, where)
         yield row
     if unfit:
-        empty = f"empty: counted as wrong, as {EMPTY}"
-        fate = empty if schema == "outcome" else "left out: empty, or with a step without text"
-        log.warning("%s: %d of %d solutions %s", path, unfit, count, fate)
+        fates = {"outcome": f"counted as wrong, as {EMPTY}", "process": "left out: empty, or with a step without text"}
+        log.warning("%s: %d of %d solutions %s", path, unfit, count, fates[schema])
 
 
 def shown(row: Row, schema: str, base: str) -> str:

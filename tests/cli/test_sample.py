@@ -18,14 +18,15 @@ SECRET = "sk-very-secret-9"
 def test_a_server_solves_what_a_file_asks(written, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     questions, out = written(*({"question": f"{k} + {k}?"} for k in range(3))), tmp_path / "s.jsonl"
-    fields = ["top_k=-1", "stop=null", "note=as it is", 'chat_template_kwargs={"think": false}']
+    fields = ["top_k=-1", "top_p=0.9", "max_tokens=null", "note=as it is", 'chat_template_kwargs={"think": false}']
     with FakeServer() as fake:
         server = {"endpoint": fake.url, "model": "m", "chat": True, "field": fields, "concurrent": 1}
         sample(out, questions, n=2, prompt="{question}\\nAnswer.", progress=False, **server)
     said = capsys.readouterr()
     assert said.out == f"{out}: 6 solutions of 3 problems\n" and said.err == ""
     body = fake.seen[0]["body"]
-    assert body["top_k"] == -1 and "stop" not in body and body["note"] == "as it is"
+    assert "max_tokens" not in body and body["top_p"] == 0.9  # ours, left out or replaced
+    assert body["top_k"] == -1 and body["note"] == "as it is"
     assert body["chat_template_kwargs"] == {"think": False} and body["messages"][0]["content"] == "0 + 0?\nAnswer."
     assert fake.seen[0]["headers"]["Authorization"] == f"Bearer {SECRET}"
     settings = (tmp_path / "s.settings.json").read_text()
