@@ -3,7 +3,6 @@
 import json
 import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -18,7 +17,7 @@ class Quiet(ThreadingHTTPServer):
 
 
 class FakeServer:
-    """`with FakeServer(answer) as fake`: fake.url, and fake.seen, a list of requests (path, body, headers, at).
+    """`with FakeServer(answer) as fake`: fake.url, and fake.seen, a list of requests (path, body, headers).
 
     answer(ask, number) gives (status, JSON or text, headers) for the request of that number, from 0; None for what
     `complete` says; "drop" hangs up. models: what /v1/models lists; listing: its whole answer instead.
@@ -37,7 +36,7 @@ class FakeServer:
 
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                ask = {"path": self.path, "body": body, "headers": self.headers, "at": time.monotonic()}
+                ask = {"path": self.path, "body": body, "headers": self.headers}
                 with fake.lock:
                     number = len(fake.seen)
                     fake.seen.append(ask)

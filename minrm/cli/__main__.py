@@ -1,6 +1,75 @@
-"""`python -m minrm.cli`, which `accelerate launch` starts."""
+"""The command line: `minrm sample · prepare · train · score · evaluate`, the steps of the course for files.
 
-from minrm.cli.app import main
+Rows come in and go out as files (jsonl, parquet), so that big runs need no notebook. An error is one line and exit
+code 2; `minrm --debug …` shows its traceback. Heavy imports wait inside the commands: `--help` answers at once.
+`accelerate launch -m minrm.cli` starts this file.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from minrm.cli.evaluate import evaluate
+from minrm.cli.prepare import prepare
+from minrm.cli.sample import sample
+from minrm.cli.score import score
+from minrm.cli.train import train
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False) -> None:
+    """Reward models: sample solutions, prepare rows, train, score, evaluate.
+
+    The whole way, on the embedded world, without a download:
+
+    \b
+      minrm sample --world 100 --n 16 -o samples.jsonl
+      minrm sample --world 1000 --split train --n 4 --temperature 1 -o more.jsonl
+      minrm prepare more.jsonl --source samples --schema process -o train.jsonl
+      minrm train train.jsonl -o prm
+      minrm prepare samples.jsonl --source samples -o test.jsonl
+      minrm score prm test.jsonl -o scored.jsonl
+      minrm evaluate scored.jsonl --figure curves.png
+    """
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Ctrl-C becomes one line and exit code 130, whatever the version of typer makes of it."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        print(f"minrm: {str(stop) or 'stopped; give the same command again to go on'}", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+for command in (sample, prepare, train, score, evaluate):
+    app.command()(_stoppable()(command))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; an error that a user can mend is one line on stderr and exit code 2."""
+    arguments = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.getLogger("minrm").setLevel(logging.INFO)
+    try:
+        sys.exit(app(arguments, standalone_mode=False) or 0)
+    except Exception as error:
+        if "--debug" in arguments:
+            raise
+        text = error.format_message() if hasattr(error, "format_message") else str(error)  # typer's, or ours
+        kind = "" if hasattr(error, "format_message") or isinstance(error, ValueError) else f"{type(error).__name__}: "
+        print("minrm: " + " ".join((kind + text).split()), file=sys.stderr)
+        sys.exit(2)
+
 
 if __name__ == "__main__":
     main()

@@ -74,19 +74,18 @@ def _choices(rows: list[Row]) -> tuple[list[Row], list[str]]:
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         groups[row["question"]].append(row)
-    size, most = min(map(len, groups.values())), max(map(len, groups.values()))
-    notes = [f"{len(groups)} problems with {size} solutions each"]
-    if most > size:
-        notes = [f"{len(groups)} problems with {size} to {most} solutions; the first {size} of each are used"]
+    size = min(map(len, groups.values()))
+    notes = [f"{len(groups)} problems, the first {size} solutions of each: {size * len(groups)} of {len(rows)} rows"]
     used = [group[:size] for group in groups.values()]
-    scores = np.array([[row["score"] for row in group] for group in used], dtype=float)
+    worst = [[-np.inf if row["score"] is None else row["score"] for row in group] for group in used]
+    scores = np.array(worst, dtype=float)
     correct = np.array([[row["correct"] for row in group] for group in used], dtype=bool)
     answers = [[final_answer(row["solution"]) for row in group] for group in used]
     # an unknown answer is one that no solution gave: a vote is then wrong, as it should be
     truth = [
-        next((row["answer"] for row in group if row["answer"] is not None), "(unknown)") for group in groups.values()
+        next((row["answer"] for row in rows if row["answer"] is not None), "(unknown)") for rows in groups.values()
     ]
-    counts = [2**k for k in range(size.bit_length()) if 2**k <= size]
+    counts = [2**k for k in range(size.bit_length())]
     kind = rows[0]["scored_by"]
     ways = {
         "one sample": best_of_n(np.zeros_like(scores), correct, counts),
@@ -95,13 +94,12 @@ def _choices(rows: list[Row]) -> tuple[list[Row], list[str]]:
         "weighted vote": weighted_vote(answers, scores, truth, counts, reward=kind == "bradley_terry"),
         "pass@N": pass_at_n(correct, counts),
     }
-    if 0 < correct.mean() < 1:
-        try:
-            within = within_problem_auc(scores, correct)
-            interval = f"{within.mean:.3f} ({within.low:.3f} to {within.high:.3f}, {within.problems} problems)"
-        except InputError as error:
-            interval = f"none: {error}"
-        notes.append(f"AUC within a problem {interval}; pooled {pooled_auc(scores, correct):.3f}")
+    try:
+        within, pooled = within_problem_auc(scores, correct), pooled_auc(scores, correct)
+        interval = f"{within.mean:.3f} ({within.low:.3f} to {within.high:.3f}, {within.problems} problems)"
+        notes.append(f"AUC within a problem {interval}; pooled {pooled:.3f}")
+    except InputError as error:
+        notes.append(f"no AUC: {error}")
     return curves(ways, counts), notes
 
 
@@ -110,26 +108,26 @@ def _steps(rows: list[Row]) -> tuple[list[Row], list[str]]:
 
     from minrm.metrics import Estimate, curves, first_error_f1, pooled_auc
 
-    all_scores, all_labels = ([row[name] for row in rows] for name in ("step_scores", "labels"))
-    labelled = [
-        [(score, label >= 0.5) for score, label in zip(scores, labels, strict=True) if label is not None]
-        for scores, labels in zip(all_scores, all_labels, strict=True)
-    ]
-    values, good = (np.array(column) for column in zip(*(pair for pairs in labelled for pair in pairs), strict=True))
-    notes = [f"{len(rows)} solutions, {len(good)} labelled steps, {good.mean():.1%} of them good"]
-    if 0 < good.mean() < 1:
-        notes.append(f"AUC of steps {pooled_auc([values], [good]):.3f}")
+    labels = [np.array(row["labels"], dtype=float) for row in rows]  # null becomes NaN
+    known = [~np.isnan(values) for values in labels]
+    scores = [np.array(row["step_scores"])[mask] for row, mask in zip(rows, known, strict=True)]
+    good = [values[mask] >= 0.5 for values, mask in zip(labels, known, strict=True)]
+    right = [(values > 0.5) == truth for values, truth in zip(scores, good, strict=True)]
     # the steps of a solution are not independent of each other: the interval is over solutions
-    shares = [np.mean([(score > 0.5) == label for score, label in pairs]) for pairs in labelled if pairs]
-    ways = {"steps judged rightly, mean per solution": Estimate.over_problems(np.array(shares))}
-    pooled, base_rate = np.mean((values > 0.5) == good), max(good.mean(), 1 - good.mean())
-    notes.append(f"steps judged rightly, pooled {pooled:.3f}; always saying the commoner label {base_rate:.3f}")
+    shares = Estimate.over_problems([values.mean() for values in right if len(values)])
+    ways, share = {"steps judged rightly, mean per solution": shares}, np.concatenate(good).mean()
+    notes = [
+        f"{len(rows)} solutions, {sum(map(len, good))} labelled steps, {share:.1%} of them good",
+        f"steps judged rightly, pooled {np.concatenate(right).mean():.3f}; "
+        f"always saying the commoner label {max(share, 1 - share):.3f}",
+    ]
     try:
-        first = first_error_f1(all_scores, all_labels)
+        notes.append(f"AUC of steps {pooled_auc(scores, good):.3f}")
+        first = first_error_f1([row["step_scores"] for row in rows], [row["labels"] for row in rows])
         ways |= {"first error found": first.erroneous, "no error found where there is none": first.correct}
         notes.append(f"F1 of the first error {first.f1:.3f}")
     except InputError as error:
-        notes.append(f"no F1 of the first error: {error}")
+        notes.append(f"not measured: {error}")
     return curves(ways, []), notes
 
 
@@ -153,9 +151,7 @@ def format_table(table: list[Row]) -> str:
     counts = sorted({row["n"] for row in table if row["n"] is not None})
     lines = [f"{'N':<{width}}" + "".join(f"{n:>8}" for n in counts)] if counts else []
     for way in dict.fromkeys(row["way"] for row in table):
-        means = {row["n"]: row for row in table if row["way"] == way}
-        if level := means.get(None):
-            lines.append(f"{way:<{width}}  {level['mean']:.3f}  (95 %: {level['low']:.3f} to {level['high']:.3f})")
-        else:
-            lines.append(f"{way:<{width}}" + "".join(f"{means[n]['mean']:>8.3f}" for n in counts))
+        rows = [row for row in table if row["way"] == way]
+        interval = f"  (95 %: {rows[0]['low']:.3f} to {rows[0]['high']:.3f})" if rows[0]["n"] is None else ""
+        lines.append(f"{way:<{width}}" + "".join(f"{row['mean']:>8.3f}" for row in rows) + interval)
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,13 @@ def read_fields(path: Path, *names: str) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def read_training_rows(path: Path, schema: str | None = None) -> tuple[list[dict[str, Any]], str]:
-    """The rows of a file, each checked, and their schema (see `schema_of`). Raises InputError."""
+def checked(path: Path, schema: str | None = None) -> Iterator[dict[str, Any]]:
+    """The rows of a file, each checked against `schema`, or the schema of the first. Raises InputError."""
     from minrm.rows import check_rows, read_rows
 
-    rows = list(read_rows(path))
-    schema = schema_of(rows[0] if rows else {}, path, schema)
-    return list(check_rows(rows, schema, path)), schema
+    rows = read_rows(path)
+    for first in islice(rows, 1):
+        yield from check_rows(chain([first], rows), schema_of(first, path, schema), path)
 
 
 def schema_of(row: dict[str, Any], path: str | Path, schema: str | None = None) -> str:

@@ -5,17 +5,16 @@ Rows are converted one at a time, and written so as .jsonl: a set may be larger 
 
 from __future__ import annotations
 
-import inspect
 import json
 import logging
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from minrm.cli.inputs import new_model, read_fields, schema_of
+from minrm.cli.inputs import checked, new_model, read_fields, schema_of
 from minrm.errors import InputError
 
 Row = dict[str, Any]
@@ -75,29 +74,18 @@ def rows_from(source: str, path: str | Path | None = None, **options: Any) -> It
     """Rows of one schema, one at a time; options: arguments of the source. Raises InputError, for a row in its turn."""
     from minrm import sources
 
-    ours = {"rows": checked, "samples": judged}
-    if source not in (*ours, *sources.__all__):
-        raise InputError(f"no source {source!r}; the sources are {', '.join((*ours, *sources.__all__))}")
-    function: Any = ours.get(source) or getattr(sources, source)
-    arguments = [] if path is None else [path]
-    if source not in ours:
+    published = {name: getattr(sources, name) for name in sources.__all__}
+    functions: dict[str, Any] = {"rows": checked, "samples": judged} | published
+    if source not in functions:
+        raise InputError(f"no source {source!r}; the sources are {', '.join(functions)}")
+    if source in published:
         options["streaming"] = True
         if "problems" in options:
             options["problems"] = read_fields(options["problems"], "question")
     try:
-        inspect.signature(function).bind(*arguments, **options)
-    except TypeError as error:
-        raise InputError(f"{source}: {error}; see minrm prepare --help") from error
-    return function(*arguments, **options)
-
-
-def checked(path: Path, schema: str | None = None) -> Iterator[Row]:
-    """The rows of a file, each checked against `schema`, or the schema of the first. Raises InputError."""
-    from minrm.rows import check_rows, read_rows
-
-    rows = read_rows(path)
-    for first in islice(rows, 1):
-        yield from check_rows(chain([first], rows), schema_of(first, path, schema), path)
+        return functions[source](*([] if path is None else [path]), **options)
+    except TypeError as error:  # arguments that are not its own
+        raise InputError(f"{error}; see minrm prepare --help") from error
 
 
 def judged(path: Path, schema: str = "outcome", problems: Path | None = None) -> Iterator[Row]:
@@ -107,7 +95,7 @@ def judged(path: Path, schema: str = "outcome", problems: Path | None = None) ->
     out a sample without steps, or with a step without text. A warning counts both. problems: rows with question and
     answer; they tell outcomes only. Raises InputError.
     """
-    from minrm.rows import check_fields, check_row, read_rows
+    from minrm.rows import SCHEMAS, check_fields, check_row, read_rows
     from minrm.text import final_answer, same_answer, split_steps
     from minrm.world import read_problem
 
@@ -118,27 +106,25 @@ def judged(path: Path, schema: str = "outcome", problems: Path | None = None) ->
     for count, sample in enumerate(read_rows(path), start=1):  # noqa: B007
         where = f"{path}, row {count}"
         check_fields(sample, {"question": "text", "solution": "any text"}, where, "samples have question and solution")
-        question, solution = sample["question"], sample["solution"]
-        if problems and question not in truth:
-            raise InputError(f"{where}: its question is not in {problems}; give the file it comes from")
-        steps = split_steps(solution)
-        row: Row = {"question": question}
-        if schema == "outcome":
-            unfit += not steps
-            answer = truth[question] if problems else read_problem(question).answer
-            correct = bool(same_answer(final_answer(solution) or "", answer))
-            row |= {"solution": solution if steps else EMPTY, "answer": answer, "correct": correct}
-        elif steps and all(step.strip() for step in steps):
-            row |= {"steps": steps, "labels": [int(good) for good in read_problem(question).check_steps(solution)]}
-        else:
+        question, solution, steps = sample["question"], sample["solution"], split_steps(sample["solution"])
+        if not steps or (schema == "process" and not all(map(str.strip, steps))):
             unfit += 1
-            continue
+            if schema == "process":
+                continue
+            solution = EMPTY
+        if not problems:
+            row = read_problem(question).judge(solution)
+        elif question in truth:
+            correct = same_answer(final_answer(solution), truth[question])
+            row = {"question": question, "solution": solution, "answer": truth[question], "correct": correct}
+        else:
+            raise InputError(f"{where}: its question is not in {problems}; give the file it comes from")
+        row = {name: row[name] for name in SCHEMAS[schema]}
         check_row(row, schema, where)
         yield row
     if unfit:
-        empty = f"empty: counted as wrong, as {EMPTY}"
-        fate = empty if schema == "outcome" else "left out: empty, or with a step without text"
-        log.warning("%s: %d of %d solutions %s", path, unfit, count, fate)
+        fates = {"outcome": f"counted as wrong, as {EMPTY}", "process": "left out: empty, or with a step without text"}
+        log.warning("%s: %d of %d solutions %s", path, unfit, count, fates[schema])
 
 
 def shown(row: Row, schema: str, base: str) -> str:
@@ -148,20 +134,14 @@ def shown(row: Row, schema: str, base: str) -> str:
     if features is None:
         return "no model learns from this row: it has no label, or responses that are equal"
     if schema == "pair":  # the reward is read at the last token
-        texts = [(ids, [False] * (len(ids) - 1) + [True]) for ids in (features["chosen"], features["rejected"])]
+        texts = [(ids, [*[False] * (len(ids) - 1), True]) for ids in (features["chosen"], features["rejected"])]
     else:
-        texts = [(features["input_ids"], features["steps" if schema == "process" else "solution_mask"])]
-    return "\n\n".join(
-        f"{_bracketed(model.tokenizer, ids, mask)}\n({int(sum(mask))} of {len(ids)} tokens are supervised)"
-        for ids, mask in texts
-    )
-
-
-def _bracketed(tokenizer: Any, ids: Any, mask: Any) -> str:
-    """The decoded text, runs of supervised tokens in brackets."""
-    text, start = "", 0
-    for end in range(1, len(ids) + 1):
-        if end == len(ids) or mask[end] != mask[start]:
-            piece = tokenizer.decode(ids[start:end])
-            text, start = text + (f"⟦{piece}⟧" if mask[start] else piece), end
-    return text
+        texts = [(features["input_ids"], features["steps" if schema == "process" else "solution_mask"].tolist())]
+    lines = []
+    for ids, mask in texts:
+        runs = [
+            (on, [int(i) for _, i in run]) for on, run in groupby(zip(mask, ids, strict=True), lambda pair: pair[0])
+        ]
+        pieces = [("⟦{}⟧" if on else "{}").format(model.tokenizer.decode(run)) for on, run in runs]
+        lines.append(f"{''.join(pieces)}\n({sum(mask)} of {len(ids)} tokens are supervised)")
+    return "\n\n".join(lines)

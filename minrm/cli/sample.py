@@ -23,11 +23,11 @@ def sample(
     max_new_tokens: Annotated[int, typer.Option(help="Longest solution, in tokens.")] = 256,
     prompt: Annotated[str, typer.Option(help="What the model reads; \\n is a newline.")] = "{question}\\n",
     seed: Annotated[int, typer.Option()] = 0,
-    batch_size: Annotated[int | None, typer.Option(help="Solutions at a time.  [default: 256, of a server 16]")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Solutions at a time: 256, of a server 16.")] = None,
     dtype: Annotated[str | None, typer.Option(help="float32, bfloat16, float16.  [default: the device's best]")] = None,
     endpoint: Annotated[str | None, typer.Option(help="A server's address; the key is in OPENAI_API_KEY.")] = None,
     chat: Annotated[bool, typer.Option("--chat", help="Of a server: the prompt is a user's turn.")] = False,
-    concurrent: Annotated[int, typer.Option(help="Of a server: requests at a time.")] = 8,
+    concurrent: Annotated[int, typer.Option(min=1, help="Of a server: requests at a time.")] = 8,
     field: Annotated[list[str] | None, typer.Option("--set", help="Of a server: a field to send, top_k=-1.")] = None,
     progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
 ) -> None:
@@ -43,40 +43,36 @@ def sample(
             raise InputError(f"{name} is empty; is the variable set that it comes from?")
     if (questions is None) == (world == 0):
         raise InputError("give a file of questions or --world 100, one of the two")
-    if (field or chat) and not endpoint:
-        raise InputError(f"{'--chat' if chat else '--set'} is for a server; give its address with --endpoint")
-    if endpoint and dtype:
-        raise InputError("--dtype is for a model that runs here; a server has its own")
+    if (endpoint and dtype) or ((field or chat) and not endpoint):
+        raise InputError("--chat and --set are for a server, at --endpoint; --dtype is for a model that runs here")
     from minrm.world import generate
 
-    problems = generate(world, seed, split) if world else []
-    texts = [row["question"] for row in read_fields(questions, "question")] if questions else []
-    texts += [problem.question for problem in problems]
-    given: dict[str, Any] = {
+    if questions:
+        texts = [row["question"] for row in read_fields(questions, "question")]
+    else:
+        texts = [problem.question for problem in generate(world, seed, split)]
+    options: dict[str, Any] = {
         "path": out, "prompt": prompt.replace("\\n", "\n"), "temperature": temperature, "seed": seed,
         "max_new_tokens": max_new_tokens, "progress": progress,
-    } | ({} if batch_size is None else {"batch_size": batch_size})  # fmt: skip
+    } | ({"batch_size": batch_size} if batch_size else {})  # fmt: skip
     if endpoint:
         from minrm.cli.server import sample_from
 
-        fields = _fields(field or [])
-        rows = sample_from(endpoint, model or "", texts, n, chat=chat, concurrent=concurrent, fields=fields, **given)
+        options |= {"chat": chat, "concurrent": concurrent, "fields": dict(map(_field, field or []))}
+        rows = sample_from(endpoint, model or "", texts, n, **options)
     else:
         import minrm
 
-        rows = minrm.sample(find_model(model or "policy"), texts, n, dtype=dtype, **given)
+        rows = minrm.sample(find_model(model or "policy"), texts, n, dtype=dtype, **options)
     print(f"{out}: {len(rows)} solutions of {len(texts)} problems")
 
 
-def _fields(given: list[str]) -> dict[str, Any]:
-    """name=value as fields of a request; a value is JSON where it reads as such, else a text. Raises InputError."""
-    fields: dict[str, Any] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not name or not equals:
-            raise InputError(f"--set {text}: a field is name=value, such as top_k=-1")
-        try:
-            fields[name] = json.loads(value)
-        except ValueError:
-            fields[name] = value
-    return fields
+def _field(text: str) -> tuple[str, Any]:
+    """name=value as a field of a request; a value is JSON where it reads as such, else a text. Raises InputError."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise InputError(f"--set {text}: a field is name=value, such as top_k=-1")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value

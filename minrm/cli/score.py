@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,8 +46,9 @@ def score(
     dataset = list(read_rows(rows))
     check_to_score(dataset, rows)
     precision = loading.as_dtype(dtype or loading.compute_dtype(loading.pick_device(None)))
+    weights = sorted(path for path in Path(model).glob("*") if path.suffix in (".safetensors", ".bin"))
     settings = {
-        "model": model, "weights_sha256": weights_digest(model), "aggregate": aggregate,
+        "model": model, "weights_sha256": [_digest(path) for path in weights], "aggregate": aggregate,
         "dtype": str(precision).removeprefix("torch."),
         "rows_sha256": hashlib.sha256(json.dumps(dataset, default=str).encode()).hexdigest(),
     }  # fmt: skip
@@ -57,8 +59,14 @@ def score(
         loaded = load_published(model, dtype=precision) if len(run.rows) < len(dataset) else None
         with loading.progress_bar(len(dataset), "scoring", " rows", shown=progress, start=len(run.rows)) as bar:
             for start in range(len(run.rows), len(dataset), CHUNK):
-                run.append(_scores_from(start, dataset, loaded, aggregate, rows))
-                bar.update(min(CHUNK, len(dataset) - start))
+                chunk = dataset[start : start + CHUNK]
+                try:
+                    run.append(scores_of(loaded, chunk, aggregate))
+                except InputError as error:  # which counts the rows of the chunk
+                    number = re.match(r"row (\d+)", str(error))
+                    place = f"{rows}, row {start + int(number[1])}" if number else f"{rows}: "
+                    raise InputError(place + str(error)[number.end() if number else 0 :]) from error
+                bar.update(len(chunk))
         before = ({name: value for name, value in row.items() if name not in COLUMNS} for row in dataset)
         beside.write_text(json.dumps(settings, indent=1))
         write_rows((row | scores for row, scores in zip(before, run.rows, strict=True)), out)
@@ -72,7 +80,7 @@ def score(
 def scores_of(model: Any, rows: Sequence[Row], aggregate: str = "product") -> list[Row]:
     """The columns that scoring adds to each row: score (and step_scores from a PRM), or two scores of a pair.
 
-    scored_by: orm, prm or bradley_terry.
+    scored_by: orm, prm or bradley_terry. JSON has no -inf: the score of an empty solution by the last is null.
     """
     from minrm import OutcomeRewardModel
     from minrm.prm import aggregate_steps
@@ -88,7 +96,8 @@ def scores_of(model: Any, rows: Sequence[Row], aggregate: str = "product") -> li
     questions = [row["question"] for row in rows]
     solutions = [row["solution"] if "solution" in row else join_steps(row["steps"]) for row in rows]
     if not process:
-        return [{"score": float(value)} | by for value in model.score(questions, solutions)]
+        scores = map(float, model.score(questions, solutions))
+        return [{"score": value if value > -math.inf else None} | by for value in scores]
     steps = model.step_scores(questions, solutions)
     totals: Any = aggregate_steps(steps, aggregate)
     return [{"score": float(s), "step_scores": each.tolist()} | by for s, each in zip(totals, steps, strict=True)]
@@ -96,39 +105,21 @@ def scores_of(model: Any, rows: Sequence[Row], aggregate: str = "product") -> li
 
 def check_to_score(rows: Sequence[Row], path: str | Path) -> None:
     """Refuse rows without the fields to score. An empty solution is no mistake. Raises InputError."""
-    from minrm.rows import SCHEMAS, check_fields, check_headers
+    from minrm.rows import SCHEMAS, check_fields
 
     if not rows:
         raise InputError(f"{path}: no rows to score")
     remedy = "rows to score have question and solution or steps, or all are pairs"
     for number, row in enumerate(rows, start=1):
-        where, only_steps = f"{path}, row {number}", "steps" in row and "solution" not in row
-        solution = {"steps": "steps"} if only_steps else {"solution": "any text"}
-        check_fields(row, SCHEMAS["pair"] if _are_pairs(rows) else {"question": "text"} | solution, where, remedy)
-        if only_steps:
-            check_headers(row["steps"], where)
+        solution = {"steps": "steps"} if "steps" in row and "solution" not in row else {"solution": "any text"}
+        fields = SCHEMAS["pair"] if _are_pairs(rows) else {"question": "text"} | solution
+        check_fields(row, fields, f"{path}, row {number}", remedy)
 
 
-def weights_digest(name: str) -> str | None:
-    """The digest of the weights in a folder, so that a model trained anew there is another one; None for a hub name."""
-    total = hashlib.sha256()
-    stored = sorted(path for path in Path(name).glob("*") if path.suffix in (".safetensors", ".bin"))
-    for path in stored:
-        with open(path, "rb") as file:
-            total.update(hashlib.file_digest(file, "sha256").digest())
-    return total.hexdigest() if stored else None
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _are_pairs(rows: Sequence[Row]) -> bool:
     return {"prompt", "chosen", "rejected"} <= rows[0].keys()
-
-
-def _scores_from(start: int, rows: Sequence[Row], model: Any, aggregate: str, path: Path) -> list[Row]:
-    """The scores of one chunk, with the file and its row number in an error: the model counts the rows of the chunk."""
-    try:
-        return scores_of(model, rows[start : start + CHUNK], aggregate)
-    except InputError as error:
-        number = re.match(r"row (\d+): ", str(error))
-        if number is None:
-            raise
-        raise InputError(f"{path}, row {start + int(number[1])}: {str(error)[number.end() :]}") from error

@@ -21,7 +21,14 @@ from minrm.loading import progress_bar
 from minrm.rows import RunFile
 from minrm.sampling import COT, request, resume
 
-OPTIONAL = ("logprobs", "n", "seed")  # fields that a server may refuse; left out in this order where it names none
+REMEDIES = {  # of an error, by the status of the reply
+    400: "mend the question, the prompt or the fields that it names",
+    401: "set OPENAI_API_KEY to a key that this server knows",
+    404: "is that its model? Does the address end in /v1? A server that has only chat is asked with --chat",
+}
+REMEDIES |= {403: REMEDIES[401], 422: REMEDIES[400]}
+LATER = "see its log, or lower --concurrent, then call again to go on"
+UNREACHED = "start the server there, mend the address, or ask for fewer or shorter solutions at a time"
 log = logging.getLogger(__name__)
 
 
@@ -41,8 +48,6 @@ def sample_from(
     fixes the solution depends on the server. Raises InputError.
     """
     questions, settings = request(questions, n, prompt, temperature, max_new_tokens, seed, batch_size)
-    if concurrent < 1:
-        raise InputError(f"concurrent is {concurrent}; it should be at least 1 request at a time")
     run = RunFile(path, {"model": model, "api": "chat" if chat else "completions", "fields": fields or {}, **settings})
     done = len(resume(run, len(questions) * n, n, batch_size=1))
     run.keep(done // n * n + done % n // batch_size * batch_size)  # whole requests
@@ -50,18 +55,16 @@ def sample_from(
     units = [(problem, start) for problem, start in units if problem * n + start >= len(run.rows)]
     if not units:
         return run.rows
-    body = {"temperature": temperature, "top_p": 1, "max_tokens": max_new_tokens}
-    server = Server(url, model, chat, body, fields or {}, retries, timeout)
+    body = {"temperature": temperature, "top_p": 1, "max_tokens": max_new_tokens} | (fields or {})
+    server = Server(url, model, chat, body, retries, timeout)
 
     def solve(unit: tuple[int, int]) -> list[dict[str, Any]]:
         problem, start = unit
         text = prompt.replace("{question}", questions[problem])  # which may hold other braces
         own_seed, count = seed * 1_000_003 + problem * n + start, min(batch_size, n - start)
         solutions = server.solutions(text, count, own_seed, f"question {problem + 1}")
-        return [
-            {"problem": problem, "sample": start + k, "question": questions[problem], **solution}
-            for k, solution in enumerate(solutions)
-        ]
+        places = ({"problem": problem, "sample": start + k, "question": questions[problem]} for k in range(count))
+        return [place | solution for place, solution in zip(places, solutions, strict=True)]
 
     with progress_bar(len(questions) * n, "sampling", " solutions", shown=progress, start=len(run.rows)) as bar:
         for new in _in_order(solve, units, concurrent):
@@ -70,9 +73,9 @@ def sample_from(
     different = {(row["problem"], row["solution"]) for row in run.rows}
     if temperature and n > 1 and len(different) == len(questions):
         log.warning("all samples of each problem are equal at temperature %g: does the server sample?", temperature)
-    if server.withheld:
+    if empty := sum(not row["solution"] for row in run.rows):
         cause = "filtered, or all tokens went into hidden reasoning; an empty solution counts as wrong"
-        log.warning("the server withheld %d of %d solutions: %s", len(server.withheld), len(run.rows), cause)
+        log.warning("%d of %d solutions of the server are empty: %s", empty, len(run.rows), cause)
     return run.rows
 
 
@@ -94,11 +97,9 @@ def _in_order(solve: Any, units: list, concurrent: int) -> Iterator[list[dict[st
 
 
 class Server:
-    """One model behind one address. withheld: the requests whose solutions the server kept back."""
+    """One model behind one address."""
 
-    def __init__(
-        self, url: str, model: str, chat: bool, body: dict, fields: dict, retries: int, timeout: float
-    ) -> None:
+    def __init__(self, url: str, model: str, chat: bool, body: dict, retries: int, timeout: float) -> None:
         try:
             import openai
         except ImportError:
@@ -113,110 +114,73 @@ class Server:
         user, _, host = address.netloc.rpartition("@")
         self.where = address._replace(netloc=host, query="").geturl()  # for messages, without a password
         self.secrets = [text for text in (key, user, address.password, address.query) if text]
-        self.openai, self.model, self.chat, self.body, self.fields = openai, model, chat, body, fields
         limits: dict[str, Any] = {"timeout": openai.Timeout(timeout, connect=10), "max_retries": retries}
-        self.client = openai.OpenAI(base_url=address.geturl(), api_key=key or "none", **limits)
-        self.refused, self.withheld, self.answered = set[str](), list[str](), False
-        self.offered: list[str] = []
+        client = openai.OpenAI(base_url=address.geturl(), api_key=key or "none", **limits)
+        self.create: Any = client.chat.completions.create if chat else client.completions.create
+        self.openai, self.model, self.chat, self.body, self.refused = openai, model, chat, body, set[str]()
+        models = []
         try:
-            self.offered = [str(found.id) for found in self.client.with_options(max_retries=0).models.list().data]
+            models = [str(entry.id) for entry in client.with_options(max_retries=0).models.list().data]
         except (openai.APIConnectionError, openai.AuthenticationError) as error:
-            raise self._explained(error, "") from error
+            raise self._explained(error) from error
         except (openai.OpenAIError, AttributeError, TypeError, ValueError):
             pass  # not every server has this list, or shows it to every key
         if not model:
-            raise InputError(f"{self.where}: name the model, one of {', '.join(self.offered) or 'those it serves'}")
+            raise InputError(f"{self.where}: name the model, one of {', '.join(models) or 'those it serves'}")
 
-    def solutions(self, prompt: str, count: int, seed: int, name: str = "the request") -> list[dict[str, Any]]:
-        """`count` times solution, log_likelihood and tokens, from one request if the server can. name: for errors."""
-        solutions: list[dict[str, Any]] = []
-        while len(solutions) < count:
-            wanted = 1 if "n" in self.refused else count - len(solutions)
-            reply = self._ask(prompt, wanted, (seed + len(solutions)) % 2**31, name)
+    def solutions(self, prompt: str, count: int, seed: int, name: str) -> list[dict[str, Any]]:
+        """`count` times solution, log_likelihood and tokens, from one request if the server can; name: for errors.
+
+        A server may refuse n, logprobs and seed. What it names, else the next of them, is left out from then on.
+        """
+        text = {"messages": [{"role": "user", "content": prompt}]} if self.chat else {"prompt": prompt}
+        refused, reply, solutions = set(self.refused), None, list[dict[str, Any]]()
+        while missing := count - len(solutions):
+            own_seed = (seed + len(solutions)) % 2**31
+            optional = {"n": missing, "logprobs": True if self.chat else 1, "seed": own_seed}
+            sent = {key: value for key, value in optional.items() if key not in refused}
+            body = {key: value for key, value in (sent | self.body).items() if value is not None}
             try:
-                choices = reply["choices"][:wanted]
-                spent = reply.get("usage", {}).get("completion_tokens") if len(reply["choices"]) == 1 else None
-                solutions += [self._read(choice, spent, name) for choice in choices]
-                if not choices:
-                    raise LookupError
-            except (AttributeError, LookupError, TypeError):
-                shown = self._hidden(str(reply))[:80]
-                raise InputError(f"{self.where}: no readable choices in {shown}; does it speak OpenAI's API?") from None
-            if len(choices) < wanted:
-                self.refused.add("n")  # refused without a word
+                reply = self.create(model=self.model, **text, extra_body=body)
+                solutions += _read(reply.model_dump(exclude_none=True, warnings=False), missing)
+            except self.openai.OpenAIError as error:
+                if getattr(error, "status_code", 0) not in (400, 422) or not sent:
+                    raise self._explained(error, f", {name}") from error
+                named = {key for key in sent if re.search(rf"(?<![\w\\]){key}(?!\w)", str(getattr(error, "body", "")))}
+                refused |= named or {next(iter(sent))}
+            except (AttributeError, LookupError, TypeError, ValueError) as error:  # a page, broken JSON, other fields
+                reason = ValueError(f"no solution in {reply or error}")
+                raise self._explained(reason, f", {name}", "does it speak OpenAI's API?") from error
+            else:  # where a question is refused whatever is sent, no field is to blame
+                self.refused |= refused if len(solutions) == count else refused | {"n"}
+                refused |= self.refused
         return solutions
 
-    def _read(self, choice: dict[str, Any], spent: int | None, name: str) -> dict[str, Any]:
-        text = choice["text"] if "text" in choice else choice["message"].get("content")
-        if text is None or choice.get("finish_reason") == "content_filter":
-            self.withheld.append(name)
+    def _explained(self, error: Any, place: str = "", remedy: str = "") -> InputError:
+        """One line: what happened and what to do, without key and password."""
+        status, body = getattr(error, "status_code", 0), getattr(error, "body", None)
+        text = " ".join(
+            f"{status or ''} {body or error.__cause__ or error}".split()
+        )  # of a dropped connection, the cause
+        for secret in self.secrets:
+            text = text.replace(secret, "…")
+        unreached = isinstance(error, self.openai.APIConnectionError)
+        remedy = remedy or (UNREACHED if unreached else REMEDIES.get(status, LATER))
+        return InputError(f"{self.where}{place}: {text[:300]}; {remedy}")
+
+
+def _read(reply: dict[str, Any], count: int) -> list[dict[str, Any]]:
+    """The first `count` solutions of a reply. Raises a LookupError, TypeError or AttributeError where it has none."""
+    choices, solutions = reply["choices"][:count], []
+    for choice in choices:
+        text = choice["text"] if "text" in choice else choice["message"].get("content", "")
         logprobs = choice.get("logprobs") or {}
         values = logprobs.get("token_logprobs") or [token.get("logprob") for token in logprobs.get("content") or []]
         complete = bool(values) and None not in values
-        return {
-            "solution": (text or "").encode("utf-8", "replace").decode(),  # a token may end in half a character
-            "log_likelihood": float(sum(values)) if complete else None,
-            "tokens": len(values) if complete else spent,
-        }
-
-    def _ask(self, prompt: str, count: int, seed: int, name: str) -> dict[str, Any]:
-        """The server's reply. A field of OPTIONAL that it refuses is left out from then on, if it answers without."""
-        refused, reply = set(self.refused), None
-        text: dict[str, Any] = {"messages": [{"role": "user", "content": prompt}]} if self.chat else {"prompt": prompt}
-        create: Any = self.client.chat.completions.create if self.chat else self.client.completions.create
-        while True:
-            optional = {"logprobs": True if self.chat else 1, "n": count, "seed": seed}
-            sent = {key: optional[key] for key in OPTIONAL if key not in refused and (key != "n" or count > 1)}
-            body = {key: value for key, value in (self.body | sent | self.fields).items() if value is not None}
-            try:
-                reply = create(model=self.model, **text, extra_body=body)
-                fields = reply.model_dump(exclude_none=True, warnings=False)
-            except (ValueError, AttributeError) as error:  # broken JSON; a page, which the client returns as a text
-                shown = self._hidden(str(reply or error))[:80]
-                raise InputError(f"{self.where}: no JSON but {shown}; does it speak OpenAI's API?") from error
-            except self.openai.OpenAIError as error:
-                status = getattr(error, "status_code", 0)
-                named = [key for key in sent if re.search(rf"(?<![\w\\]){key}(?!\w)", _message(error))]
-                if status in (400, 422) and sent and self.model in (self.offered or [self.model]):
-                    refused |= set(named or list(sent)[:1])
-                elif status == 500 and "n" in sent and not self.answered:  # some engines refuse n by a failure
-                    refused.add("n")
-                else:
-                    raise self._explained(error, name) from error
-                count = 1 if "n" in refused else count
-            else:
-                self.answered = True
-                self.refused |= refused
-                return fields
-
-    def _hidden(self, text: str) -> str:
-        """The beginning of a server's message, without key and password."""
-        for secret in self.secrets:
-            text = text.replace(secret, "…")
-        return text[:300]
-
-    def _explained(self, error: Any, name: str) -> InputError:
-        """One line: what happened and what to do."""
-        text, status = self._hidden(_message(error)), getattr(error, "status_code", 0)
-        if isinstance(error, self.openai.APITimeoutError):
-            line = "no answer in time; ask for fewer or shorter solutions in a request"
-        elif isinstance(error, self.openai.APIConnectionError):
-            line = f"nothing answers ({text}); start the server there, or mend the address"
-        elif status in (401, 403):
-            line = f"{text}; set OPENAI_API_KEY to a key that this server knows"
-        elif self.offered and self.model not in self.offered:
-            line = f"no model {self.model!r} there, but {', '.join(self.offered[:8])} ({text})"
-        elif status == 404:
-            line = f"{text}; does the address end in /v1? A server that has only chat is asked with --chat"
-        elif status in (400, 422):
-            line = f"refuses {name} ({text}); mend the question, the prompt or the fields that it names"
-        else:
-            line = f"{text}, also when asked again; see its log, or lower --concurrent, then call again to go on"
-        return InputError(f"{self.where}: {line}")
-
-
-def _message(error: Any) -> str:
-    """The message of an error in one line: the server's, where it answered; else the cause of a dropped connection."""
-    body, status = getattr(error, "body", None), getattr(error, "status_code", "")
-    text = body.get("message") or body.get("detail") if isinstance(body, dict) else None
-    return f"{status} {' '.join(str(text or error.__cause__ or error).split())}".strip()
+        spent = reply.get("usage", {}).get("completion_tokens") if len(reply["choices"]) == 1 else None
+        solution = text.encode("utf-8", "replace").decode()  # a token may end in half a character
+        row = {"solution": solution, "log_likelihood": float(sum(values)) if complete else None}
+        solutions.append(row | {"tokens": len(values) if complete else spent})
+    if not solutions:
+        raise LookupError
+    return solutions

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from minrm.cli.inputs import find_model, new_model, read_training_rows
+from minrm.cli.inputs import checked, find_model, new_model, schema_of
 
 
 def train(
@@ -46,20 +46,17 @@ def train(
     from minrm import loading
     from minrm.training import train as run
 
-    dataset, kind = read_training_rows(rows, schema)
-    eval_dataset = read_training_rows(evaluation, kind)[0] if evaluation else None
+    dataset = list(checked(rows, schema))
+    kind = schema_of(dataset[0] if dataset else {}, rows, schema)
+    eval_dataset = list(checked(evaluation, kind)) if evaluation else None
     frozen = {"dtype": dtype or loading.compute_dtype(loading.pick_device(None))} if lora else {}
     model = new_model(kind, base, seed=seed, **frozen)
-    given: dict[str, Any] = {
-        "eval_dataset": eval_dataset, "epochs": epochs, "batch_size": batch_size, "accumulate": accumulate,
-        "lora": lora, "gradient_checkpointing": gradient_checkpointing, "dtype": dtype, "max_length": max_length,
-        "save_steps": save_steps, "seed": seed, "progress": progress,
-    }  # fmt: skip
-    if learning_rate is None and find_model(base) != base:
-        learning_rate = 1e-3  # the shipped policy has a million parameters; other models start from train's default
-    if learning_rate is not None:
-        given["learning_rate"] = learning_rate
-    result = run(model, dataset, out, **given)
+    shipped = find_model(base) != base  # a policy of a million parameters, which learns at a higher rate
+    result = run(
+        model, dataset, out, eval_dataset=eval_dataset, epochs=epochs, batch_size=batch_size, accumulate=accumulate,
+        learning_rate=learning_rate or (1e-3 if shipped else 1e-4), lora=lora, dtype=dtype, max_length=max_length,
+        gradient_checkpointing=gradient_checkpointing, save_steps=save_steps, seed=seed, progress=progress,
+    )  # fmt: skip
     if os.environ.get("RANK", "0") == "0":  # of several processes, the first reports
         last = {name: value for entry in result.history for name, value in entry.items()}
         losses = ", ".join(f"{name} {value:.3f}" for name, value in last.items() if "loss" in name or "acc" in name)

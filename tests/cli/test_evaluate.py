@@ -12,16 +12,9 @@ def outcome_rows(problems=4, samples=8, seed=0):
     for problem in range(problems):
         for _ in range(samples):
             answer = str(rng.integers(1, 4))
-            rows.append(
-                {
-                    "question": f"q{problem}",
-                    "solution": f"Step: 1: x\n\n# Answer\n\n{answer}",
-                    "answer": "2",
-                    "correct": answer == "2",
-                    "score": rng.random(),
-                    "scored_by": "orm",
-                }
-            )
+            solution = f"Step: 1: x\n\n# Answer\n\n{answer}"
+            row = {"question": f"q{problem}", "solution": solution, "answer": "2", "correct": answer == "2"}
+            rows.append(row | {"score": rng.random(), "scored_by": "orm"})
     return rows
 
 
@@ -36,7 +29,7 @@ def test_the_table_holds_what_selection_computes():
         assert means["ORM", n] == pytest.approx(best_of_n(scores, correct, n).mean)
         assert means["vote", n] == pytest.approx(majority_vote(answers, ["2"] * 4, n).mean)
         assert means["one sample", n] == pytest.approx(correct.mean())
-    assert "4 problems with 8 solutions each" in notes[0] and "AUC within a problem" in notes[1]
+    assert "4 problems, the first 8 solutions of each: 32 of 32 rows" in notes[0] and "AUC within a problem" in notes[1]
 
 
 def test_an_answer_that_only_some_rows_know_is_the_problems():
@@ -55,9 +48,15 @@ def test_rows_in_any_order_of_problems_give_the_same_table():
     assert measure(rows, "r")[0] == measure(mixed, "r")[0]
 
 
+def test_an_empty_solution_whose_reward_is_null_is_chosen_last():
+    rows = [row | {"score": None if row["correct"] else 1.0, "scored_by": "bradley_terry"} for row in outcome_rows()]
+    means = {(row["way"], row["n"]): row["mean"] for row in measure(rows, "r")[0]}
+    assert means["Bradley–Terry", 8] == 0 < means["pass@N", 8]
+
+
 def test_problems_with_unequal_counts_are_cut_to_the_smallest_and_this_is_said():
     table, notes = measure(outcome_rows()[:-3], "r")
-    assert notes[0] == "4 problems with 5 to 8 solutions; the first 5 of each are used"
+    assert notes[0] == "4 problems, the first 5 solutions of each: 20 of 29 rows"
     assert max(row["n"] for row in table) == 4
 
 
@@ -70,7 +69,7 @@ def test_process_rows_give_step_accuracy_and_the_first_error():
     means = {row["way"]: row["mean"] for row in table}
     assert means["steps judged rightly, mean per solution"] == pytest.approx((1 + 0.5) / 2)
     assert means["first error found"] == 1 and means["no error found where there is none"] == 0
-    assert "4 labelled steps, 75.0% of them good" in notes[0] and "pooled 0.750" in notes[2]
+    assert "4 labelled steps, 75.0% of them good" in notes[0] and "pooled 0.750" in notes[1]
 
 
 def test_pairs_give_the_accuracy_of_preferences():

@@ -8,7 +8,7 @@ import time
 import pytest
 from servers import FakeServer
 
-from minrm.cli import app as cli
+from minrm.cli import __main__ as cli
 from minrm.cli.sample import sample
 from minrm.rows import read_rows
 
@@ -18,14 +18,15 @@ SECRET = "sk-very-secret-9"
 def test_a_server_solves_what_a_file_asks(written, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     questions, out = written(*({"question": f"{k} + {k}?"} for k in range(3))), tmp_path / "s.jsonl"
-    fields = ["top_k=-1", "stop=null", "note=as it is", 'chat_template_kwargs={"think": false}']
+    fields = ["top_k=-1", "top_p=0.9", "max_tokens=null", "note=as it is", 'chat_template_kwargs={"think": false}']
     with FakeServer() as fake:
         server = {"endpoint": fake.url, "model": "m", "chat": True, "field": fields, "concurrent": 1}
         sample(out, questions, n=2, prompt="{question}\\nAnswer.", progress=False, **server)
     said = capsys.readouterr()
     assert said.out == f"{out}: 6 solutions of 3 problems\n" and said.err == ""
     body = fake.seen[0]["body"]
-    assert body["top_k"] == -1 and "stop" not in body and body["note"] == "as it is"
+    assert "max_tokens" not in body and body["top_p"] == 0.9  # ours, left out or replaced
+    assert body["top_k"] == -1 and body["note"] == "as it is"
     assert body["chat_template_kwargs"] == {"think": False} and body["messages"][0]["content"] == "0 + 0?\nAnswer."
     assert fake.seen[0]["headers"]["Authorization"] == f"Bearer {SECRET}"
     settings = (tmp_path / "s.settings.json").read_text()
@@ -38,13 +39,12 @@ def test_a_server_solves_what_a_file_asks(written, tmp_path, capsys, monkeypatch
     [
         (["--endpoint", "", "--model", "m"], "--endpoint is empty; is the variable set that it comes from?"),
         (["--endpoint", "http://127.0.0.1:9", "--model", " "], "--model is empty; is the variable set"),
-        (["--chat"], "--chat is for a server; give its address with --endpoint"),
-        (["--set", "top_k=1"], "--set is for a server; give its address with --endpoint"),
-        (["--endpoint", "http://127.0.0.1:9", "--model", "m"], "http://127.0.0.1:9/v1: nothing answers"),
+        (["--chat"], "--chat and --set are for a server, at --endpoint"),
         (["--endpoint", "http://x", "--model", "m", "--dtype", "float32"], "--dtype is for a model that runs"),
+        (["--endpoint", "http://127.0.0.1:9", "--model", "m"], "refused; start the server there, mend the address"),
         (["--endpoint", "nowhere", "--model", "m"], "the endpoint is no address"),
         (["--endpoint", "http://x", "--set", "top_k"], "--set top_k: a field is name=value"),
-        (["--endpoint", "http://x", "--concurrent", "0"], "concurrent is 0; it should be at least 1"),
+        (["--endpoint", "http://x", "--concurrent", "0"], "Invalid value for '--concurrent'"),
     ],
 )  # fmt: skip
 def test_what_does_not_go_together_is_one_line(arguments, message, tmp_path, capsys):

@@ -40,8 +40,8 @@ def test_a_checkpoint_is_recognised_and_its_scores_are_added_in_order(kind, sche
     score(str(tmp_path / "m"), written(*solutions, {"question": "?", "solution": ""}), out, progress=False)
     scored = list(read_rows(out))
     expected = [float(model.score([row["question"]], [row["solution"]])[0]) for row in scored]
-    assert [row["score"] for row in scored] == pytest.approx(expected, abs=1e-4)
-    assert scored[3]["score"] == min(expected)  # the empty one
+    assert [row["score"] for row in scored[:3]] == pytest.approx(expected[:3], abs=1e-4)
+    assert scored[3]["score"] == (None if kind == "bradley_terry" else 0)  # the empty one, of which a reward is -inf
     assert {row["scored_by"] for row in scored} == {kind} and ("step_scores" in scored[0]) == (schema == "process")
     (pair,) = scores_of(model, [PAIR])
     assert pair["rejected_score"] == pytest.approx(float(model.score(["?"], ["c"])[0]), abs=1e-4)
@@ -122,7 +122,6 @@ def test_a_file_that_no_run_wrote_is_not_overwritten(rows, orm, written):
         ([PAIR, {"prompt": "?", "chosen": "a"}], "row 2: missing field 'rejected'; rows to score"),
         ([PAIR, PAIR | {"chosen": None}], "row 2: chosen is None; it should be a text"),
         ([{"question": "?", "steps": ["a", ""]}], "row 1: the step 2 is empty"),
-        ([{"question": "?", "steps": ["a\nStep: 7: b", "c"]}], "row 1: 2 steps, .* as 3; a step holds a line that beg"),
         ([{"question": 3, "solution": "!"}], "row 1: question is 3; it should be a text"),
     ],
 )

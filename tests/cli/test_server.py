@@ -35,31 +35,21 @@ def draw(tmp_path):
 
 
 def test_rows_come_in_order_although_answers_do_not(draw, tmp_path):
+    under_way, most = [], []
+
     def slower_at_first(ask, number):
-        time.sleep(max(0, 8 - number) * 0.03)
+        under_way.append(number)
+        most.append(len(under_way))
+        time.sleep(max(0, 8 - number) * 0.03 + 0.02)
+        under_way.remove(number)
 
     with FakeServer(slower_at_first) as fake:
         rows = draw(fake, concurrent=6)
-        assert len(fake.seen) == 15 and {ask["body"].get("n", 1) for ask in fake.seen} == {1, 2}
+        assert len(fake.seen) == 15 and {ask["body"]["n"] for ask in fake.seen} == {1, 2} and max(most) == 6
     assert [(row["problem"], row["sample"]) for row in rows] == [(p, s) for p in range(5) for s in range(5)]
-    assert all(row["question"] == QUESTIONS[row["problem"]] for row in rows)
     assert all(f"Step: 1: {len(row['question']) + 1}\n" in row["solution"] for row in rows)  # its own question's answer
     assert len({row["solution"] for row in rows}) == 25  # each request has a seed of its own
     assert list(read_rows(tmp_path / "s.jsonl")) == rows
-
-
-def test_requests_are_under_way_at_the_same_time_and_no_more_than_asked_for(draw):
-    under_way, most = [], []
-
-    def count(ask, number):
-        under_way.append(number)
-        most.append(len(under_way))
-        time.sleep(0.05)
-        under_way.remove(number)
-
-    with FakeServer(count) as fake:
-        draw(fake, concurrent=3)
-    assert max(most) == 3
 
 
 @pytest.mark.parametrize("chat", [False, True])
@@ -74,14 +64,6 @@ def test_the_prompt_goes_raw_to_completions_and_as_a_turn_to_chat(chat, draw):
     )
     assert {"temperature": 0.3, "max_tokens": 9, "top_p": 1, "model": "m", "n": 3}.items() <= ask["body"].items()
     assert {(row["log_likelihood"], row["tokens"]) for row in rows} == {(-0.75, 2)} and len(fake.seen) == 5
-
-
-def test_fields_are_added_to_each_request_or_take_the_place_of_ours(draw, tmp_path):
-    with FakeServer() as fake:
-        draw(fake, 1, fields={"top_k": -1, "max_tokens": None, "top_p": 0.9})
-    assert all(ask["body"]["top_k"] == -1 and ask["body"]["top_p"] == 0.9 for ask in fake.seen)
-    assert not any("max_tokens" in ask["body"] for ask in fake.seen)
-    assert json.loads((tmp_path / "s.settings.json").read_text())["fields"]["top_k"] == -1
 
 
 @pytest.mark.parametrize("answered", [0, 1, 4, 7, 13])
@@ -114,10 +96,7 @@ def test_a_question_that_is_refused_is_named_and_few_answers_are_lost_by_it(draw
             return refuse(400, "prompt too long")
 
     questions = [f"How many is {k}?" for k in range(60)]
-    with (
-        FakeServer(slow_then_refused) as fake,
-        pytest.raises(InputError, match=r"refuses question 13 \(400 prompt too"),
-    ):
+    with FakeServer(slow_then_refused) as fake, pytest.raises(InputError, match=r"question 13: 400 .*prompt too"):
         draw(fake, 1, questions=questions, concurrent=4)
     assert len(list(read_rows(tmp_path / "s.jsonl"))) == 12
     others = [ask["body"] for ask in fake.seen if "is 12?" not in ask["body"]["prompt"]]
@@ -149,33 +128,31 @@ def test_a_solution_that_the_server_withholds_is_counted(chat, changes, draw, ca
     with FakeServer(lambda ask, number: complete(ask, **changes) if number == 1 else None) as fake:
         rows = draw(fake, 2, chat=chat, concurrent=1)
     assert [row["solution"] == "" for row in rows] == [False] * 2 + [True] * 2 + [False] * 6
-    assert "the server withheld 2 of 10 solutions: filtered, or all tokens went into hidden reasoning" in caplog.text
+    assert "2 of 10 solutions of the server are empty: filtered, or all tokens went into hidden" in caplog.text
 
 
-@pytest.mark.parametrize("how", ["named", "greedy", "unnamed", "ignored", "as a failure"])
-def test_where_n_is_refused_there_is_one_request_a_sample(how, draw):
-    """Named in the message (vLLM: `n must be 1 when using greedy sampling`), in none, passed over, or with a 500."""
-    messages = {"named": "Unsupported parameter: 'n'", "greedy": "n must be 1 when using greedy sampling, got 3."}
+@pytest.mark.parametrize(
+    "message", ["Unsupported parameter: 'n'", "n must be 1 when using greedy sampling", "\n no, \\n not so", None]
+)
+def test_where_n_is_refused_there_is_one_request_a_sample(message, draw):
+    """Named in the message (vLLM does so for greedy sampling), in none, or passed over (transformers serve)."""
 
     def answer(ask, number):
-        if how == "ignored":
+        if message is None:
             return complete(ask, n=1)
-        status = 500 if how == "as a failure" else 400
-        return refuse(status, messages.get(how, "\n no, \\n not so")) if ask["body"].get("n", 1) > 1 else None
+        return refuse(400, message) if ask["body"].get("n", 1) > 1 else None
 
     with FakeServer(answer) as fake:
-        rows = draw(fake, 3, batch_size=3, questions=["?", "!"], retries=0)
+        rows = draw(fake, 3, batch_size=3, questions=["?", "!"])
     assert [row["solution"].split()[-1] for row in rows] == list("012345")  # each with a seed of its own
-    assert all("n" not in ask["body"] for ask in fake.seen[-3:])  # not tried again
-    assert ("logprobs" in fake.seen[-1]["body"]) == (how != "unnamed")  # left out first where the server names none
+    assert all("n" not in ask["body"] and "logprobs" in ask["body"] for ask in fake.seen[-3:])  # not tried again
 
 
-@pytest.mark.parametrize("status, message", [(400, "logprobs is not supported"), (422, "sorry")])
-def test_where_likelihoods_are_refused_they_are_none(status, message, draw):
+@pytest.mark.parametrize("status, message, requests", [(400, "logprobs is not supported", 2), (422, "sorry", 5)])
+def test_where_likelihoods_are_refused_they_are_none(status, message, requests, draw):
     with FakeServer(lambda ask, number: refuse(status, message) if "logprobs" in ask["body"] else None) as fake:
         rows = draw(fake, 3, batch_size=3, questions=["?"])
-    assert [(row["log_likelihood"], row["tokens"]) for row in rows] == [(None, None)] * 3  # usage counts all together
-    assert fake.seen[1]["body"]["n"] == 3 and len(fake.seen) == 2  # only what was refused is left out
+    assert [row["log_likelihood"] for row in rows] == [None] * 3 and len(fake.seen) == requests
 
 
 @pytest.mark.parametrize("logprobs, expected", [
@@ -187,29 +164,21 @@ def test_a_likelihood_with_a_gap_is_none_and_one_choice_takes_its_length_from_us
     assert (row["log_likelihood"], row["tokens"]) == expected and row["solution"] == "a?"  # half a character
 
 
-@pytest.mark.parametrize("status", [408, 429, 500, 503, "drop"])
-def test_a_busy_server_is_asked_again_later_and_later(status, draw):
+@pytest.mark.parametrize("status", [429, 503, "drop"])
+def test_a_busy_server_is_asked_again(status, draw):
     def answer(ask, number):
         return (status if status == "drop" else refuse(status, "busy")) if number < 2 else None
 
     with FakeServer(answer) as fake:
         assert len(draw(fake, 3, batch_size=3, questions=["?"])) == 3
-    first, second, third = (ask["at"] for ask in fake.seen)
-    assert 0.3 < second - first < 0.9 and 0.7 < third - second < 1.6  # 0.5 s and 1 s, less up to a quarter of jitter
-    assert fake.seen[2]["body"]["n"] == 3
-
-
-def test_retry_after_is_honoured(draw):
-    with FakeServer(lambda ask, number: refuse(429, "slow down", Retry_After="2") if number == 0 else None) as fake:
-        draw(fake, 1, questions=["?"])
-    assert 2 <= fake.seen[1]["at"] - fake.seen[0]["at"] < 3
+    assert len(fake.seen) == 3 and fake.seen[2]["body"]["n"] == 3
 
 
 @pytest.mark.parametrize("secret, key, user", [(SECRET, f" {SECRET}\r\n", ""), ("pass-9", "", "somebody:pass-9@")])
 def test_key_and_password_travel_but_appear_in_no_message_and_no_file(secret, key, user, draw, monkeypatch, tmp_path):
     monkeypatch.setenv("OPENAI_API_KEY", key)
     for status, message in ((401, "set OPENAI_API_KEY to a key that this server knows"), (400, "mend the question")):
-        refusal, expected = refuse(status, f"no {secret} here"), rf"{status} no … here.*{message}"
+        refusal, expected = refuse(status, f"no {secret} here"), rf"{status} .*no … here.*{message}"
         with FakeServer(lambda *_, it=refusal: it) as fake, pytest.raises(InputError, match=expected) as error:
             draw(fake.url.replace("//", f"//{user}"))
         assert secret not in str(error.value) and "somebody" not in str(error.value)
@@ -228,52 +197,50 @@ def test_a_key_that_no_header_can_carry_is_refused_but_not_quoted(key, draw, mon
     assert "secret" not in str(error.value) and not fake.seen
 
 
+NO_API = "no solution in .*{}.*; does it speak OpenAI's API"
+
+
 @pytest.mark.parametrize(
-    "answer, options, message",
+    "answer, message",
     [
-        (refuse(404, "no such model"), {"model": "x"}, r"no model 'x' there, but m \(404 no such model\)"),
-        (refuse(400, "cannot load"), {"model": "x"}, r"no model 'x' there, but m \(400 cannot load\)"),
-        (refuse(404, "Not Found"), {}, "404 Not Found; does the address end in /v1.* asked with --chat"),
-        (refuse(401, "who are you?"), {}, "401 who are you.; set OPENAI_API_KEY to a key that this server knows"),
-        (refuse(403, "not to you"), {}, "403 not to you; set OPENAI_API_KEY"),
-        (refuse(400, "prompt too long"), {}, r"refuses question 1 \(400 prompt too long\); mend the question"),
-        (refuse(429, "busy"), {"retries": 0}, "429 busy, also when asked again; .*lower --concurrent, then call again"),
-        (refuse(429, "busy", Retry_After="7200"), {"retries": 0}, "429 busy, also when asked again"),
-        (refuse(503, "down"), {"retries": 0}, "503 down, also when asked again; see its log"),
-        ((200, {"answer": 42}, {}), {}, "no readable choices in .*42.*; does it speak OpenAI's API"),
-        ((200, {"choices": []}, {}), {}, "no readable choices"),
-        ((200, {"choices": "abc"}, {}), {}, "no readable choices in .*abc"),
-        ((200, {"choices": [{"text": "a", "logprobs": {"token_logprobs": ["b"]}}]}, {}), {}, "no readable choices"),
-        ((200, "<html>Welcome</html>", {}), {}, "no JSON but .*Welcome.*; does it speak OpenAI's API"),
-        ((200, '{"choices": [', JSON), {}, "no JSON but "),
-        ((200, "\xff", JSON), {}, "no JSON but "),
+        (refuse(404, "Not Found"), "404 .*Not Found.*; is that its model.* end in /v1.* asked with --chat"),
+        (refuse(401, "who are you?"), "401 .*who are you.*; set OPENAI_API_KEY to a key that this server knows"),
+        (refuse(403, "not to you"), "403 .*not to you.*; set OPENAI_API_KEY"),
+        (refuse(400, "prompt too long"), "question 1: .*400 .*prompt too long.*; mend the question"),
+        (refuse(429, "busy", Retry_After="7200"), "429 .*busy.*; see its log, or lower --concurrent, then call again"),
+        (refuse(503, "down"), "503 .*down.*; see its log"),
+        ((200, {"answer": 42}, {}), NO_API.format(42)),
+        ((200, {"choices": []}, {}), NO_API.format("")),
+        ((200, {"choices": "abc"}, {}), NO_API.format("abc")),
+        ((200, {"choices": [{"text": "a", "logprobs": {"token_logprobs": ["b"]}}]}, {}), NO_API.format("")),
+        ((200, "<html>Welcome</html>", {}), NO_API.format("Welcome")),
+        ((200, '{"choices": [', JSON), NO_API.format("")),
+        ((200, "\xff", JSON), NO_API.format("")),
     ],
 )
-def test_what_went_wrong_is_one_line_with_the_address(answer, options, message, draw):
+def test_what_went_wrong_is_one_line_with_the_address(answer, message, draw):
     with FakeServer(lambda ask, number: answer) as fake, pytest.raises(InputError, match=message) as error:
-        draw(fake, **options)
-    assert str(error.value).startswith(f"{fake.url}/v1: ") and "\n" not in str(error.value)
+        draw(fake, retries=0)
+    assert str(error.value).startswith(f"{fake.url}/v1, question 1: ") and "\n" not in str(error.value)
 
 
 def test_where_nothing_answers_it_is_said_at_once(draw):
     with FakeServer() as fake:
         pass  # the port is free again
-    with pytest.raises(InputError, match=r"/v1: nothing answers \(.*refused.*\); start the server there, or mend"):
+    with pytest.raises(InputError, match=r"/v1: .*refused.*; start the server there, mend the address"):
         draw(fake, retries=50)
 
 
 def test_an_answer_that_does_not_come_in_time_is_said(draw):
-    with (
-        FakeServer(lambda ask, number: time.sleep(1)) as fake,
-        pytest.raises(InputError, match="no answer in time; ask"),
-    ):
+    match = "timed out.*; start the server there, .* or ask for fewer or shorter solutions"
+    with FakeServer(lambda ask, number: time.sleep(1)) as fake, pytest.raises(InputError, match=match):
         draw(fake, timeout=0.2, retries=0)
 
 
 @pytest.mark.parametrize("listing", [refuse(403, "no"), refuse(404, "no list"), (200, '{"da', JSON), (200, [], {})])
 def test_a_list_of_models_that_cannot_be_had_stops_nothing(listing, draw):
     with FakeServer(listing=listing) as fake:
-        assert len(draw(fake)) == 25
+        assert len(draw(fake, 1)) == 5
 
 
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://x/v1", "", "http://", "somebody:pass-9@x"])
@@ -283,10 +250,10 @@ def test_an_address_without_a_scheme_is_refused(url, draw):
     assert "pass-9" not in str(error.value)
 
 
-def test_an_address_may_end_in_v1_or_not(draw, tmp_path):
+@pytest.mark.parametrize("ending", ["", "/", "/v1", "/v1/"])
+def test_an_address_may_end_in_v1_or_not(ending, draw):
     with FakeServer() as fake:
-        for number, ending in enumerate(("", "/", "/v1", "/v1/")):
-            draw(fake.url + ending, 1, path=tmp_path / f"{number}.jsonl")
+        draw(fake.url + ending, 1)
     assert {ask["path"] for ask in fake.seen} == {"/v1/completions"}
 
 
@@ -344,7 +311,7 @@ def test_a_real_transformers_serve_solves_problems_of_the_world(serve, draw, tmp
 
 
 def test_a_real_server_names_what_it_refuses(serve, draw):
-    with pytest.raises(InputError, match=r"\(400 Server is pinned to '.*'; requested 'nobody'"):
+    with pytest.raises(InputError, match=r"Server is pinned to '.*'; requested 'nobody'"):
         draw(serve, model="nobody")
     with pytest.raises(InputError, match=r"Unexpected fields in the request: \{'top_k'\}"):
         draw(serve, model=str(shipped("policy")), fields={"top_k": 1})

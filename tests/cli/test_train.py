@@ -13,22 +13,21 @@ PAIRS = [{"prompt": "1 + 1", "chosen": f"Yes, {k}", "rejected": f"No, {k}"} for 
 
 
 @pytest.mark.parametrize(
-    "options, passed",
+    "options, rate",
     [
-        ({"base": "policy"}, {"learning_rate": 1e-3}),
-        ({"base": "other"}, {}),
-        ({"base": "other", "learning_rate": 3e-5}, {"learning_rate": 3e-5}),
-        ({"base": "policy", "learning_rate": 3e-5}, {"learning_rate": 3e-5}),
+        ({"base": "policy"}, 1e-3),
+        ({"base": "other"}, 1e-4),
+        ({"base": "other", "learning_rate": 3e-5}, 3e-5),
+        ({"base": "policy", "learning_rate": 3e-5}, 3e-5),
     ],
 )
-def test_only_the_shipped_policy_learns_at_its_own_rate(options, passed, written, tmp_path, monkeypatch):
-    """For any other model train's own default counts, unless the user gives one."""
+def test_only_the_shipped_policy_learns_at_its_own_rate(options, rate, written, tmp_path, monkeypatch):
     seen = {}
     monkeypatch.setattr(command, "new_model", lambda *args, **options: None)
     monkeypatch.setattr("minrm.training.train", lambda *args, **options: seen.update(options) or sys.exit(0))
     with pytest.raises(SystemExit):
         train(written(*PAIRS), tmp_path / "m", **options)
-    assert {name: value for name, value in seen.items() if name == "learning_rate"} == passed
+    assert seen["learning_rate"] == rate
 
 
 def test_lora_reads_the_base_in_what_the_device_computes_in(written, base, tmp_path, monkeypatch, capsys):
