@@ -105,7 +105,7 @@ def scores_of(model: Any, rows: Sequence[Row], aggregate: str = "product") -> li
 
 def check_to_score(rows: Sequence[Row], path: str | Path) -> None:
     """Refuse rows without the fields to score. An empty solution is no mistake. Raises InputError."""
-    from minrm.rows import SCHEMAS, check_fields
+    from minrm.rows import SCHEMAS, check_fields, check_headers
 
     if not rows:
         raise InputError(f"{path}: no rows to score")
@@ -114,6 +114,7 @@ def check_to_score(rows: Sequence[Row], path: str | Path) -> None:
         solution = {"steps": "steps"} if "steps" in row and "solution" not in row else {"solution": "any text"}
         fields = SCHEMAS["pair"] if _are_pairs(rows) else {"question": "text"} | solution
         check_fields(row, fields, f"{path}, row {number}", remedy)
+        check_headers(row["steps"] if "steps" in fields else [], f"{path}, row {number}")
 
 
 def _digest(path: Path) -> str:

@@ -81,6 +81,10 @@ def train(
     )  # fmt: skip
     steps = {"save_steps": save_steps, "eval_steps": eval_steps, "log_steps": log_steps}
     _check(settings | steps, device)
+    if gradient_checkpointing and not model.model.supports_gradient_checkpointing:
+        raise InputError(
+            f"{type(model.model).__name__} has no gradient checkpointing; train in smaller batches instead"
+        )
     collate = partial(model.collate, supervised=supervised) if "supervised" in settings else model.collate
     rows, dropped = _prepare(model, collate, dataset, max_length, "dataset")
     held_out: tuple[list[Row], int] = [], 0

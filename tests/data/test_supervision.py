@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from minrm import shipped
-from minrm.rows import write_rows
+from minrm.rows import read_rows, write_rows
 
 DATA = Path(__file__).parents[2] / "data"
 sys.path.insert(0, str(DATA))
@@ -25,7 +25,7 @@ def out(tmp_path):
     for name in ("training.parquet", "problems.parquet"):
         shutil.copy(shipped(name), tmp_path)
     (tmp_path / "drilled").symlink_to(shipped("drilled"))
-    samples = supervision._read(shipped("evaluation.parquet"))
+    samples = list(read_rows(shipped("evaluation.parquet")))
     write_rows([row for index, row in enumerate(samples) if index % 256 < 2], tmp_path / "evaluation.parquet")
     return tmp_path
 
@@ -40,14 +40,14 @@ def run(variant, seed, auc, rows=64, updates=2):
 
 def test_a_seed_leaves_both_variants_and_goes_on_where_it_was_stopped(out, monkeypatch):
     supervision.record(0, out, QUICK)
-    rows = supervision._read(out / "supervision" / "0.parquet")
+    rows = list(read_rows(out / "supervision" / "0.parquet"))
     assert [(row["variant"], row["rows"], row["updates"]) for row in rows] == [("every", 32, 2), ("final", 32, 2)]
     assert all(np.shape(row["best"]) == (300, 1) and 0 <= min(row["auc"]) <= max(row["auc"]) <= 1 for row in rows)
     work = out / "work" / "supervision-0.jsonl"
     first = json.loads(work.read_text().splitlines()[0]) | {"minutes": 99.0}
     work.write_text(json.dumps(first) + "\n")
     supervision.record(0, out, QUICK)
-    again = supervision._read(out / "supervision" / "0.parquet")
+    again = list(read_rows(out / "supervision" / "0.parquet"))
     assert again[0]["minutes"] == 99.0 and again[1]["auc"] == rows[1]["auc"]
 
 
@@ -62,7 +62,7 @@ def test_every_run_has_the_number_of_updates_that_it_is_named_for(rows, updates)
 def test_the_rows_are_half_sampled_and_a_smaller_amount_is_the_beginning_of_a_larger(out):
     few, more = supervision.training_rows(out, 8), supervision.training_rows(out, 32)
     assert more[:8] == few and len(more) == 32
-    sampled = {(row["question"], row["solution"]) for row in supervision._read(out / "training.parquet")}
+    sampled = {(row["question"], row["solution"]) for row in read_rows(out / "training.parquet")}
     assert [(row["question"], row["solution"]) in sampled for row in few] == [True, False] * 4
 
 
