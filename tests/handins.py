@@ -58,7 +58,6 @@ WRONG = {  # student: (answer, what the hint says)
     "eva": ("    return solution_mask & (solution_mask.cumsum(1) == 1)", "first"),
     "fay": ("    return solution_mask.clone()", "every token"),
     "gil": (f"    return {LAST}", "numbers of columns"),
-    "hal": (f"    return torch.arange(solution_mask.shape[1]) == {LAST}[:, None] - 1", "one column"),
     "ida": ("    solution_mask[:, :-1] &= ~solution_mask[:, 1:]\n    return solution_mask", "changed its argument"),
 }
 HONEST = HEAD + RIGHT["ada"]
@@ -124,10 +123,7 @@ BROKEN = {  # student: (what stands in the cell, a pattern of its reason)
     "exits": ("import sys\nsys.exit('enough')", "there is no function `final_token`, the cell final-token stopped"),
     "loop": (HEAD + "    while True:\n        pass", "12 seconds of computing"),
     "sleep": (HEAD + "    import time\n    time.sleep(10**6)", "12 seconds of doing nothing"),
-    "bomb": (
-        HEAD + "    kept = []\n    while True:\n        kept.append(bytearray(2**26))",
-        "MemoryError|of memory",
-    ),
+    "bomb": (HEAD + "    kept = []\n    while True:\n        kept.append(bytearray(2**26))", "MemoryError|of memory"),
     "forks": (f"{HEAD}{FORKS}", "of computing|of memory"),
     "shares": (f"{HONEST}\n{SHARES}", "of memory"),
     "herd": (f"{HONEST}\n{HERD}", "of memory"),

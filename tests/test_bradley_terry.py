@@ -11,7 +11,6 @@ from tiny import QUESTION, byte_bpe, causal
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from minrm.bradley_terry import BradleyTerryRewardModel, bradley_terry_loss
-from minrm.errors import InputError
 
 PROMPTS = [QUESTION, "What is 1 + 1?", QUESTION]
 RESPONSES = ["Mia has 11 pens now.", "2", "9 + 5 = 14 pens, more than Tom has."]
@@ -34,16 +33,6 @@ def test_loss_is_the_formula(rewards, dtype):
     assert bradley_terry_loss(chosen, rejected, margin).item() == pytest.approx(np.mean(losses), rel=1e-5, abs=1e-5)
     total = bradley_terry_loss(chosen, rejected, margin, reduction="sum")
     assert total.item() == pytest.approx(sum(losses), rel=1e-5, abs=1e-5)
-
-
-def test_gradient_of_the_loss():
-    chosen, rejected, margin = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(bradley_terry_loss, (chosen, rejected))
-    assert torch.autograd.gradcheck(bradley_terry_loss, (chosen, rejected, margin))
-
-
-def test_equal_rewards_cost_log_two():
-    assert bradley_terry_loss(torch.ones(3), torch.ones(3)).item() == pytest.approx(math.log(2))
 
 
 @pytest.mark.parametrize("gap", [100.0, -100.0, 1e4, -1e4])
@@ -116,12 +105,3 @@ def test_pairs_that_truncation_makes_identical_are_none(model):
     for side in ("chosen", "rejected"):
         assert cut[side].tolist() == whole[side][: shared + 1].tolist()
     assert len(whole["rejected"]) > shared + 1
-
-
-def test_bad_rows_are_refused_by_number(model):
-    for change, message in (
-        ({"rejected": PAIR["chosen"]}, "row 2: chosen and rejected are equal"),
-        ({"chosen": ""}, "row 2: the chosen is empty"),
-    ):
-        with pytest.raises(InputError, match=message):
-            model.prepare([PAIR, PAIR | change])

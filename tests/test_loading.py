@@ -43,13 +43,6 @@ def test_start_token_comes_only_from_tokenizers_that_add_one_and_no_end_token_ev
     assert ids[-1] != tokenizer.eos_token_id
 
 
-def test_many_rows_are_encoded_as_each_alone(tokenizer):
-    questions, solutions = [QUESTION, "What is 1 + 1?", QUESTION], [SOLUTION, "2", "11"]
-    together = reward_model.encode(tokenizer, questions, solutions)
-    assert together == [reward_model.encode(tokenizer, [q], [s])[0] for q, s in zip(questions, solutions, strict=True)]
-    assert reward_model.encode(tokenizer, [], []) == []
-
-
 @given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=6), side=st.sampled_from(["left", "right"]))
 def test_last_token_and_positions_follow_the_mask_on_either_side(lengths, side):
     tokenizer = byte_bpe_padded(side)
@@ -90,16 +83,6 @@ def test_dtype_is_what_was_asked_for_not_what_the_checkpoint_holds(tmp_path):
         model, _ = loading.load(AutoModelForCausalLM, tmp_path, tokenizer=None, device="cpu", dtype=dtype)
         assert model.dtype == (getattr(torch, dtype) if isinstance(dtype, str) else dtype)
         assert not model.training
-
-
-def test_precision_is_bfloat16_only_where_the_hardware_has_it(monkeypatch):
-    assert loading.compute_dtype(torch.device("cpu")) == torch.float32
-    for real in (True, False):  # a T4 says yes only with emulation
-        monkeypatch.setattr(
-            torch.cuda, "is_bf16_supported", lambda including_emulation=True, real=real: real or including_emulation
-        )
-        expected = torch.bfloat16 if real else torch.float16
-        assert loading.compute_dtype(torch.device("cuda")) == expected
 
 
 def test_each_of_several_processes_has_its_own_gpu_unless_the_launcher_wants_the_cpu(monkeypatch):

@@ -8,7 +8,6 @@ import torch
 from tiny import QUESTION, SOLUTION, causal, word_level
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
-from minrm.errors import InputError
 from minrm.orm import OutcomeRewardModel, every_token, orm_loss
 
 QUESTIONS = [QUESTION, "What is 1 + 1?", QUESTION, "Mia has 2 pens. Mia buys 3 pens. How many pens now?"]
@@ -40,26 +39,11 @@ def test_loss_is_the_formula_in_at_least_float32(dtype):
     assert orm_loss(logits, labels.bool(), supervised, reduction="sum").item() == pytest.approx(sum(losses), rel=1e-5)
 
 
-def test_gradient_of_the_loss():
-    logits = torch.randn(2, 4, 2, dtype=torch.float64, requires_grad=True)
-    supervised = torch.tensor([[0, 1, 1, 0], [0, 0, 1, 1]]).bool()
-    for reduction in ("mean", "sum"):
-        assert torch.autograd.gradcheck(lambda x, r=reduction: orm_loss(x, torch.tensor([1, 0]), supervised, r), logits)
-
-
 def test_equal_logits_cost_log_two_and_far_ones_stay_finite():
     supervised = torch.ones(1, 1).bool()
     assert orm_loss(torch.zeros(1, 1, 2), torch.tensor([1]), supervised).item() == pytest.approx(math.log(2))
     far = torch.tensor([[[1e4, -1e4]]])
     assert orm_loss(far, torch.tensor([1]), supervised).item() == 2e4
-
-
-def test_the_mean_is_over_tokens_so_a_long_solution_weighs_more():
-    logits = torch.zeros(2, 3, 2)
-    logits[0, :, 1] = 5.0  # the long solution is right and known to be
-    labels, supervised = torch.tensor([1, 1]), torch.tensor([[1, 1, 1], [1, 0, 0]]).bool()
-    known, unknown = math.log1p(math.exp(-5)), math.log(2)
-    assert orm_loss(logits, labels, supervised).item() == pytest.approx((3 * known + unknown) / 4)
 
 
 @pytest.mark.parametrize(
@@ -129,17 +113,3 @@ def test_prepared_rows_carry_mask_and_label_and_long_ones_are_none(model):
     expected = reference(logits.detach(), targets["labels"], targets["supervised"])
     assert model.loss_sum(logits, targets).item() == pytest.approx(sum(expected), rel=1e-5)
     assert model.is_correct(logits, targets).tolist() == ((model.score(QUESTIONS, SOLUTIONS) > 0.5) == labels).tolist()
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"correct": None}, "dataset, row 2: correct is None"),
-        ({"solution": " "}, "dataset, row 2: the solution is empty"),
-        ({"solution": "a<|prm_label|>"}, "dataset, row 2: the solution holds the step token"),
-    ],
-)
-def test_bad_rows_are_refused_by_number(model, change, message):
-    row = {"question": QUESTION, "solution": SOLUTION, "answer": "11", "correct": True}
-    with pytest.raises(InputError, match=message):
-        model.prepare([row, row | change])

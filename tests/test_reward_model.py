@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tiny import ARCHITECTURES, QUESTION, SOLUTION, TOKENIZERS, causal, word_level
 from transformers import BloomConfig, BloomForCausalLM, GPT2Config, GPT2LMHeadModel
@@ -12,7 +12,7 @@ from minrm.bradley_terry import BradleyTerryRewardModel
 from minrm.errors import InputError
 from minrm.orm import OutcomeRewardModel
 from minrm.prm import ProcessRewardModel
-from minrm.reward_model import batches, length_limit, score_once, token_batches
+from minrm.reward_model import batches, length_limit, token_batches
 
 MODELS = [OutcomeRewardModel, ProcessRewardModel, BradleyTerryRewardModel]
 
@@ -73,18 +73,6 @@ def test_each_different_text_is_scored_once_and_one_without_text_gets_the_worst_
         assert [len(steps) for steps in model.step_scores(["1", "1"], ["", "Step: 1: 2"])] == [0, 1]
 
 
-def test_steps_may_stand_for_a_text_and_rows_keep_their_numbers():
-    calls = []
-
-    def score(questions, solutions, numbers):
-        calls.append((questions, solutions, numbers))
-        return [len(solution) for solution in solutions]
-
-    solutions = [["a", "b"], "", "ab", ["a", "b"], []]
-    assert score_once(["q"] * 5, solutions, score, -1) == [2, -1, 2, 2, -1]
-    assert calls == [(["q", "q"], [("a", "b"), "ab"], [1, 3])]
-
-
 @pytest.mark.parametrize(
     ("questions", "solutions", "message"),
     [
@@ -118,19 +106,6 @@ def test_scores_depend_neither_on_batch_nor_order_nor_padding_side(kind, archite
             np.testing.assert_allclose(backwards, alone, atol=1e-4)
 
 
-@pytest.fixture(scope="module", params=MODELS)
-def model(request):
-    return request.param.from_base(causal(), tokenizer=word_level())
-
-
-@settings(max_examples=10, deadline=None)
-@given(rows=st.lists(st.sampled_from(range(5)), min_size=1, max_size=7), budget=st.integers(1, 400))
-def test_any_batch_gives_each_solution_its_own_score(model, rows, budget):
-    alone = model.score(QUESTIONS, TEXTS, batch_tokens=1)
-    scores = model.score([QUESTIONS[i] for i in rows], [TEXTS[i] for i in rows], batch_tokens=budget)
-    np.testing.assert_allclose(scores, alone[rows], atol=1e-4)
-
-
 @pytest.mark.parametrize(
     ("kind", "other", "labels"),
     [(OutcomeRewardModel, ProcessRewardModel, 3), (BradleyTerryRewardModel, OutcomeRewardModel, 2)],
@@ -142,6 +117,27 @@ def test_a_checkpoint_of_another_kind_or_with_another_head_is_refused(kind, othe
     kind.auto_class.from_pretrained(tmp_path, num_labels=labels).save_pretrained(tmp_path)
     with pytest.raises(InputError, match=f"{labels} labels; {kind.kind} has"):
         kind.from_pretrained(tmp_path)
+
+
+OUTCOME = {"question": QUESTION, "solution": SOLUTION, "answer": "11", "correct": True}
+PROCESS = {"question": QUESTION, "steps": ["a", "b"], "labels": [1, 0]}
+PAIR = {"prompt": QUESTION, "chosen": "Mia has 11 pens.", "rejected": "Mia has 17 pens."}
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "change", "message"),
+    [
+        (OutcomeRewardModel, OUTCOME, {"correct": None}, "correct is None"),
+        (OutcomeRewardModel, OUTCOME, {"solution": " "}, "the solution is empty"),
+        (ProcessRewardModel, PROCESS, {"labels": [1]}, "2 steps but 1 labels"),
+        (ProcessRewardModel, PROCESS, {"steps": ["a\nStep: 7: b", "c"]}, "2 steps, which scoring would read as 3"),
+        (BradleyTerryRewardModel, PAIR, {"rejected": PAIR["chosen"]}, "chosen and rejected are equal"),
+    ],
+)
+def test_bad_training_rows_are_refused_by_number(kind, row, change, message):
+    model = kind.from_base(causal(), tokenizer=word_level())
+    with pytest.raises(InputError, match=f"dataset, row 2: {message}"):
+        model.prepare([row, row | change])
 
 
 class NoDoubles(torch.Tensor):
@@ -168,9 +164,7 @@ def test_scores_become_float64_only_on_the_cpu(kind, monkeypatch):
 def test_a_score_that_is_no_finite_number_is_refused_with_what_to_do(reward_model, tmp_path):
     base = causal()
     with torch.no_grad():
-        base.model.layers[0].mlp.down_proj.weight.mul_(
-            3e4
-        )  # as in models trained in bfloat16, which float16 cannot hold
+        base.model.layers[0].mlp.down_proj.weight.mul_(3e4)  # bfloat16 can hold such weights, float16 cannot
     reward_model.from_base(base, tokenizer=word_level()).save_pretrained(tmp_path)
     texts = [QUESTION], ["1 + 1 = 2"]
     assert np.isfinite(reward_model.from_pretrained(tmp_path, dtype="float32").score(*texts)).all()

@@ -104,36 +104,17 @@ def test_the_order_of_samples_does_not_matter(samples, random):
     np.testing.assert_allclose(results[0], results[1], atol=1e-12)
 
 
-def test_majority_vote_agrees_with_its_own_draws(monkeypatch):
-    answers, _, _ = random_world(problems=60)
+def test_majority_vote_agrees_with_its_own_draws_and_with_equal_weights(monkeypatch):
+    answers, _, scores = random_world(problems=60)
     counts = [2, 3, 7, 16, 40, 63]
     exact = majority_vote(answers, ["1"] * 60, counts)
+    equal = weighted_vote(answers, np.full_like(scores, 0.3), ["1"] * 60, counts)
     monkeypatch.setattr(minrm.selection, "EXACT_UP_TO", 10)
     drawn = majority_vote(answers, ["1"] * 60, counts)
     assert (exact.draws, drawn.draws) == (None, 400)
-    np.testing.assert_allclose(drawn.mean, exact.mean, atol=4 * 0.5 / math.sqrt(400 * 60))
+    for estimate in (drawn, equal):
+        np.testing.assert_allclose(estimate.mean, exact.mean, atol=4 * 0.5 / math.sqrt(400 * 60))
     assert not np.array_equal(drawn.mean, exact.mean)
-
-
-def test_weighted_vote_by_equal_weights_is_the_majority_vote():
-    answers, _, scores = random_world(problems=60)
-    counts = [1, 4, 16, 64]
-    exact = majority_vote(answers, ["1"] * 60, counts)
-    drawn = weighted_vote(answers, np.full_like(scores, 0.3), ["1"] * 60, counts)
-    np.testing.assert_allclose(drawn.mean, exact.mean, atol=4 * 0.5 / math.sqrt(400 * 60))
-
-
-def test_all_different_answers_win_one_time_in_n():
-    answers = [str(i) for i in range(512)]  # the true one is drawn n / 512 of the time, then shares a tie of n
-    counts = np.array([1, 2, 64, 511, 512])
-    np.testing.assert_allclose(majority_vote([answers], ["0"], counts).mean, 1 / 512, rtol=1e-10)
-
-
-def test_all_different_answers_beside_samples_without_one():
-    answers = [str(i) for i in range(20)] + [None] * 30
-    for n in (1, 7, 33, 50):  # by symmetry, the chance that anything was parsed, over 20 answers
-        parsed = 1 - (math.comb(30, n) / math.comb(50, n) if n <= 30 else 0)
-        assert majority_vote([answers], ["3"], n).mean == pytest.approx(parsed / 20, rel=1e-12)
 
 
 @pytest.mark.parametrize("size", [512, 3000])
@@ -143,12 +124,6 @@ def test_votes_on_many_samples_stay_finite_and_in_range(size):
     estimate = majority_vote(answers, ["1", "2"], [1, 2, 100, size])
     assert np.isfinite(estimate.mean).all() and (estimate.mean >= 0).all() and (estimate.mean <= 1).all()
     assert (estimate.draws is None) == (size <= 512)
-
-
-def test_a_popular_mistake_makes_the_vote_fall_with_n():
-    answers = ["5"] * 40 + ["6"] * 60
-    curve = majority_vote([answers], ["5"], np.arange(1, 100, 2)).mean
-    assert curve[0] == pytest.approx(0.4) and (np.diff(curve) < 1e-12).all() and curve[-1] == pytest.approx(0)
 
 
 @pytest.mark.parametrize("right", [0, 1, 37, 1024])

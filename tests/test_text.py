@@ -4,12 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from minrm.errors import InputError
 from minrm.text import (
-    CORRECT,
-    INCORRECT,
     STEP_TOKEN,
-    check_text,
     final_answer,
     join_steps,
     labels_until_first_error,
@@ -24,10 +20,6 @@ SOLUTION = "Step: 1: Mia has 3 fewer: 9 - 3 = 6\nStep: 2: 6 + 5 = 11\n\n# Answer
 def test_a_solution_in_the_articles_format_is_written_and_read():
     assert join_steps(STEPS) == SOLUTION
     assert split_steps(SOLUTION) == STEPS
-
-
-def test_class_order_puts_correct_at_index_one():
-    assert (INCORRECT, CORRECT) == (0, 1)
 
 
 def test_step_tokens_end_each_step_and_the_answer_block_stands_before_the_last():
@@ -134,14 +126,3 @@ def test_the_answer_block_is_found_whatever_the_steps_are(steps, answer):
 )
 def test_labels_stop_at_the_first_bad_step(labels, until):
     assert labels_until_first_error(labels) == until
-
-
-def test_an_empty_text_is_refused_with_its_place():
-    with pytest.raises(InputError, match=r"^train\.jsonl, row 3: the solution is empty; give its text"):
-        check_text(" \n", "train.jsonl, row 3")
-
-
-def test_a_step_token_inside_a_text_is_refused_with_its_position():
-    with pytest.raises(InputError, match=r"row 3: the step 2 holds the step token <\|prm_label\|> at character 3; "):
-        check_text(f"ab{STEP_TOKEN}", "row 3", "step 2")
-    check_text("ab", "row 3")

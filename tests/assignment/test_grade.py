@@ -74,28 +74,18 @@ def test_a_missing_experiment_is_told_beside_full_points_for_code(graded):
 # Hostile ones
 
 
-def looked(graded, student):
-    return re.search(r"looked everywhere, found (\[.*?\])", graded.page(student))[1]
-
-
 @pytest.fixture
 def contained(way):
     if way != "namespaces":
         pytest.skip(f"no namespaces here: submissions are contained by {way}")
 
 
-def test_a_submission_finds_no_secret_and_no_expectation(contained, graded):
-    assert looked(graded, "reader") == "[]"
-    assert int(graded.rows["reader"]["code"]) == CODE  # what it answers counts all the same
-
-
-def test_a_submission_cannot_write_its_grade_or_reach_the_grader(contained, graded):
-    assert looked(graded, "writer") == "[]"
-    assert graded.rows["writer"]["code"] == "0" and "every token" in graded.rows["writer"]["reason"]
-
-
-def test_a_submission_reaches_no_network(contained, graded):
-    assert looked(graded, "caller") == "[]"
+@pytest.mark.parametrize(("student", "code"), [("reader", CODE), ("writer", 0), ("caller", CODE)])
+def test_a_submission_finds_no_secret_no_grader_and_no_network_and_cannot_write_its_grade(
+    contained, graded, student, code
+):
+    assert re.search(r"looked everywhere, found (\[.*?\])", graded.page(student))[1] == "[]"
+    assert int(graded.rows[student]["code"]) == code  # what it answers counts all the same
 
 
 def test_forged_answers_give_no_points(contained, graded):

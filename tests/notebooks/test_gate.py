@@ -160,10 +160,7 @@ REFUSED = {
     "run unchecked": (cell(1, source="import subprocess\nsubprocess.run(['false'])"), "cell 2: `subprocess.run`"),
     "drop alt text": (drop_alt_text, "cell 5: a picture without alt text"),
     "show bare picture": (show_bare_picture, "cell 5: a bare image/png"),
-    "leave progress bar": (
-        cell(1, text=["\r 50%|█████     | 5/10 [00:01<00:01, 4.9it/s]\n"]),
-        "cell 2: leftovers of a",
-    ),
+    "leave progress bar": (cell(1, text=["\r 50%|█████     | 5/10 [00:01, 4.9it/s]\n"]), "cell 2: leftovers of a"),
     "leave widget": (leave_widget, "cell 2: leftovers of a progress bar"),
     "leave path": (cell(1, text=["saved to /" + "home/ada/rows.jsonl\n"]), "cell 2: a local path"),
     "leave secret": (cell(1, text=["hf_" + "a1B2" * 8 + "\n"]), "cell 2: a local path or a secret"),
@@ -225,9 +222,8 @@ def test_nbval_refuses_numbers_that_the_code_does_not_print_even_under_a_fresh_s
     notebooks.write(path, notebook)
     assert prove_notebook.main(path, stamp) == 1
     assert not stamp.exists()
-    assert (
-        stamp.with_suffix(".failed").read_text(encoding="utf-8").endswith("01_small.ipynb: not as stored: [1], [5]\n")
-    )
+    report = stamp.with_suffix(".failed").read_text(encoding="utf-8")
+    assert report.endswith("01_small.ipynb: not as stored: [1], [5]\n")
 
 
 def test_pictures_and_times_are_not_compared_but_alt_text_is():

@@ -87,21 +87,6 @@ def test_alternatives_are_rows_of_their_own_in_which_they_alone_carry_a_label():
 
 
 @pytest.mark.parametrize(
-    ("made", "cause"),
-    [
-        (record(step(GOOD), is_quality_control_question=True), "quality control"),
-        (record(step(GOOD), is_initial_screening_question=True), "initial screening"),
-        (record(step(GOOD), finish="bad_problem"), "problem reported as broken"),
-        (record(step(completion("two", None))), "no step carries a label"),
-        (record(step(NEUTRAL, chosen=None), finish="give_up"), "no step carries a label"),
-        (record(), "no step carries a label"),
-    ],
-)
-def test_records_without_use_are_dropped_with_their_cause(made, cause):
-    assert trajectory(made, "file, row 1") == cause
-
-
-@pytest.mark.parametrize(
     ("made", "message"),
     [
         ({"question": {"problem": "q"}}, "the field 'label' is missing"),
