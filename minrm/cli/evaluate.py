@@ -58,8 +58,8 @@ def measure(rows: list[Row], path: Any) -> tuple[list[Row], list[str]]:
         if missing := needed - row.keys():
             raise InputError(f"{path}, row {number}: has no {', '.join(sorted(missing))}, which the first row has")
         if "labels" in needed and len(row["labels"]) != len(row["step_scores"]):
-            counts = f"{len(row['labels'])} labels but {len(row['step_scores'])} step scores"
-            raise InputError(f"{path}, row {number}: {counts}; prepare and score the rows again")
+            lengths = f"{len(row['labels'])} labels but {len(row['step_scores'])} step scores"
+            raise InputError(f"{path}, row {number}: {lengths}; prepare and score the rows again")
     table, notes = list[Row](), list[str]()
     for take in measures:
         counts, ways, about = take(rows)

@@ -1,7 +1,4 @@
-"""`minrm prepare`: training rows from public data, from samples or from rows to be checked, and one as a model sees it.
-
-Rows are converted one at a time, and written so as .jsonl: a set may be larger than memory.
-"""
+"""`minrm prepare`: training rows from public data, from samples or checked rows, and one row as a model sees it."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ from minrm.loading import progress_bar
 from minrm.rows import RunFile
 from minrm.sampling import COT, request, resume
 
+log = logging.getLogger(__name__)
 REMEDIES = {  # of an error, by the status of the reply
     400: "mend the question, the prompt or the fields that it names",
     401: "set OPENAI_API_KEY to a key that this server knows",
@@ -28,7 +29,6 @@ REMEDIES = {  # of an error, by the status of the reply
 REMEDIES |= {403: REMEDIES[401], 422: REMEDIES[400]}
 LATER = "see its log, or lower --concurrent, then call again to go on"
 UNREACHED = "start the server there, mend the address, or ask for fewer or shorter solutions at a time"
-log = logging.getLogger(__name__)
 
 
 def sample_from(
@@ -152,8 +152,8 @@ class Server:
 
     def _explained(self, error: Any, place: str = "", remedy: str = "") -> InputError:
         """One line: what happened and what to do, without key and password."""
-        status, body = getattr(error, "status_code", ""), getattr(error, "body", None)
-        text = " ".join(f"{status} {body or error.__cause__ or error}".split())  # of a dropped connection, the cause
+        status, body = getattr(error, "status_code", 0), getattr(error, "body", None)
+        text = " ".join(f"{status or ''} {body or error.__cause__ or error}".split())  # a lost connection has a cause
         for secret in self.secrets:
             text = text.replace(secret, "…")
         unreached = isinstance(error, self.openai.APIConnectionError)

@@ -20,9 +20,7 @@ def train(
     epochs: Annotated[float, typer.Option()] = 1,
     batch_size: Annotated[int, typer.Option(help="Rows in one pass.")] = 32,
     accumulate: Annotated[int, typer.Option(help="Passes in one update.")] = 1,
-    learning_rate: Annotated[
-        float | None, typer.Option(help="[default: policy 1e-3, else 1e-4; billions: 1e-5]")
-    ] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="[default: policy 1e-3, else 1e-4]")] = None,
     max_length: Annotated[int | None, typer.Option(help="Tokens: longer rows are dropped, pairs cut.")] = None,
     lora: Annotated[int, typer.Option(help="Rank of adapters (16, say) beside a frozen base; 0: train all.")] = 0,
     dtype: Annotated[str | None, typer.Option(help="float32 if a GPU overflows.  [default: the device's best]")] = None,

@@ -136,13 +136,12 @@ def write_card(folder: Path, model: Any, settings: Row, history: list[Row], used
     facts = {
         "Checkpoint": f"a stock `{stock}`, {settings['parameters']:,} parameters",
         "Base": f"[{hub}](https://huggingface.co/{hub})" if hub else f"`{_last_part(base)}`, not from the Hub",
-        "Trained on": _counts(kind, *used),
-        "Held out": _counts(kind, *held_out) if held_out[0] else "nothing",
+        "Trained on": _counts(kind, *used), "Held out": _counts(kind, *held_out) if held_out[0] else "nothing",
         "Loss": kind["loss"],
         "Settings": ", ".join(f"{k} `{v}`" for k, v in settings.items() if k not in ELSEWHERE and v is not None),
         "Adapters": f"LoRA of rank `{lora}`, merged into the base" if lora else "none: all weights were trained",
         "Versions": ", ".join(f"{name} {loading.installed(name)}" for name in ("minrm", "transformers", "torch")),
-    }
+    }  # fmt: skip
     values = [(name, round(measured[f"eval_{name}"], 4)) for name in ("accuracy", "loss") if measured]
     results = [EvalResult(kind["pipeline"], "held-out", "held-out rows", *value) for value in values]
     front = ModelCardData(
@@ -175,11 +174,11 @@ def _measured(kind: Row, history: list[Row], rows: list[Row]) -> Row:
     last = next((entry for entry in reversed(history) if "eval_accuracy" in entry), None)
     if last is None:
         return {}
-    labels = [np.ravel(row.get("labels", row.get("label", 1))) for row in rows]
+    labels = [np.asarray(row.get("labels", row.get("label", 1))).ravel() for row in rows]
     judged = Counter(row["question"] for row, items in zip(rows, labels, strict=True) for _ in items)
     share = (np.concatenate(labels) >= 0.5).mean()
-    guess = f"the commoner label, always given | {max(share, 1 - share):.3f}"
-    guess = "a coin | 0.500" if kind["judged"] == "pairs" else guess
+    commoner = f"the commoner label, always given | {max(share, 1 - share):.3f}"
+    guess = "a coin | 0.500" if kind["judged"] == "pairs" else commoner
     return last | {"interval": interval(last["eval_accuracy"], judged), "items": f"{judged.total():,}", "guess": guess}
 
 

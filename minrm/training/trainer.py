@@ -109,11 +109,12 @@ class RewardTrainer(Trainer):
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         if self.adapters is None:
-            return load_weights(self.model, resume_from_checkpoint)
-        import peft
+            load_weights(self.model, resume_from_checkpoint)
+        else:
+            from peft import load_peft_weights, set_peft_model_state_dict
 
-        with without_warnings():
-            peft.set_peft_model_state_dict(self.adapters, peft.load_peft_weights(resume_from_checkpoint, device="cpu"))
+            with without_warnings():
+                set_peft_model_state_dict(self.adapters, load_peft_weights(resume_from_checkpoint, device="cpu"))
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)
@@ -157,10 +158,7 @@ class ByLength(Sampler[int]):
 
 
 def with_gaps(collate: Collate, dummy: Row) -> Collate:
-    """A collate function that drops rows that are None; without rows the dummy is read, with count 0.
-
-    Processes work in step, so each needs a batch where one has one. (Accelerate would repeat an epoch's first rows.)
-    """
+    """A collate function without the rows that are None; where none is left, so that processes keep step, a dummy's."""
 
     def collated(batch: list) -> Row:
         rows = [row for row in batch if row is not None]
