@@ -1,8 +1,7 @@
 """The command line: `minrm sample · prepare · train · score · evaluate`, the steps of the course for files.
 
-Rows come in and go out as files (jsonl, parquet), so that big runs need no notebook. An error is one line and exit
-code 2; `minrm --debug …` shows its traceback. Heavy imports wait inside the commands: `--help` answers at once.
-`accelerate launch -m minrm.cli` starts this file.
+An error is one line and exit code 2; `minrm --debug …` shows its traceback. Heavy imports wait inside the commands, so
+`--help` answers at once. `accelerate launch -m minrm.cli` starts this file.
 """
 
 from __future__ import annotations

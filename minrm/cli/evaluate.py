@@ -1,8 +1,7 @@
 """`minrm evaluate`: scored rows → the table and the figure: how often each way of choosing is right, for every N.
 
-Solutions with a known outcome give the figure of the field (best-of-N beside votes, after Lightman et al. 2023, figure
-3, with the ceiling added); labelled steps give their accuracy and the F1 of the first error (ProcessBench, Zheng et al.
-2024); pairs give the accuracy of preferences.
+Outcomes give best-of-N beside votes (Lightman et al. 2023, figure 3) and the ceiling; labelled steps their accuracy and
+the F1 of the first error (ProcessBench, Zheng et al. 2024); pairs the accuracy of preferences.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import typer
 from minrm.errors import InputError
 
 Row = dict[str, Any]
+Measures = tuple[list[int], dict[str, Any], list[str]]  # counts N, an estimate for each way, and notes
 NAMES = {"orm": "ORM", "prm": "PRM", "bradley_terry": "Bradley–Terry"}  # of the reward models that `score` names
 
 
@@ -35,9 +35,8 @@ def evaluate(
     if figure:
         from minrm.notebook.figures import bars_with_intervals, selection_curves
 
-        curves = [row for row in table if row["n"] is not None]
-        bars = [{"name": row["way"], **row} for row in table]
-        drawn = selection_curves(curves) if curves else bars_with_intervals(bars, "share (%)")
+        lines, bars = [row for row in table if row["n"]], [row | {"name": row["way"]} for row in table]
+        drawn = selection_curves(lines) if lines else bars_with_intervals(bars, "share (%)")
         drawn.savefig(figure, dpi=150)
         print(f"{figure}: the figure")
 
@@ -45,29 +44,33 @@ def evaluate(
 def measure(rows: list[Row], path: Any) -> tuple[list[Row], list[str]]:
     """A table (way, n, mean, low, high; shares from 0 to 1; n None beside curves) and sentences about the rest.
 
-    Every measure is taken for which the first row has the fields. Raises InputError if there is none, or a later row
-    lacks one of them.
+    Every measure is taken for which the first row has the fields. Raises InputError for none, or a row that lacks one.
     """
+    from minrm.metrics import curves
+
     fields = set(rows[0]) if rows else set()
-    measures = [name for name, needed in _MEASURES.items() if needed <= fields]
+    measures = {take: needed for take, needed in _MEASURES.items() if needed <= fields}
     if not measures:
         remedy = "score outcome rows (question, solution, answer, correct), process rows or pairs with minrm score"
         raise InputError(f"{path}: has {', '.join(sorted(fields)) or 'no rows'}; to evaluate, {remedy}")
-    needed = set().union(*(_MEASURES[name] for name in measures))
+    needed = set().union(*measures.values())
     for number, row in enumerate(rows, start=1):
         if missing := needed - row.keys():
             raise InputError(f"{path}, row {number}: has no {', '.join(sorted(missing))}, which the first row has")
         if "labels" in needed and len(row["labels"]) != len(row["step_scores"]):
-            counts = f"{len(row['labels'])} labels but {len(row['step_scores'])} step scores"
-            raise InputError(f"{path}, row {number}: {counts}; prepare and score the rows again")
-    results = [measured(rows) for measured in measures]
-    return [row for table, _ in results for row in table], [note for _, notes in results for note in notes]
+            lengths = f"{len(row['labels'])} labels but {len(row['step_scores'])} step scores"
+            raise InputError(f"{path}, row {number}: {lengths}; prepare and score the rows again")
+    table, notes = list[Row](), list[str]()
+    for take in measures:
+        counts, ways, about = take(rows)
+        table, notes = table + curves(ways, counts), notes + about
+    return table, notes
 
 
-def _choices(rows: list[Row]) -> tuple[list[Row], list[str]]:
+def _choices(rows: list[Row]) -> Measures:
     import numpy as np
 
-    from minrm.metrics import curves, pooled_auc, within_problem_auc
+    from minrm.metrics import pooled_auc, within_problem_auc
     from minrm.selection import best_of_n, majority_vote, pass_at_n, weighted_vote
     from minrm.text import final_answer
 
@@ -77,16 +80,12 @@ def _choices(rows: list[Row]) -> tuple[list[Row], list[str]]:
     size = min(map(len, groups.values()))
     notes = [f"{len(groups)} problems, the first {size} solutions of each: {size * len(groups)} of {len(rows)} rows"]
     used = [group[:size] for group in groups.values()]
-    worst = [[-np.inf if row["score"] is None else row["score"] for row in group] for group in used]
-    scores = np.array(worst, dtype=float)
+    scores = np.array([[-np.inf if row["score"] is None else row["score"] for row in group] for group in used])
     correct = np.array([[row["correct"] for row in group] for group in used], dtype=bool)
     answers = [[final_answer(row["solution"]) for row in group] for group in used]
-    # an unknown answer is one that no solution gave: a vote is then wrong, as it should be
-    truth = [
-        next((row["answer"] for row in rows if row["answer"] is not None), "(unknown)") for rows in groups.values()
-    ]
-    counts = [2**k for k in range(size.bit_length())]
-    kind = rows[0]["scored_by"]
+    known = {row["question"]: row["answer"] for row in reversed(rows) if row["answer"] is not None}
+    truth = [known.get(question, "(unknown)") for question in groups]  # then each vote is wrong, as it should be
+    counts, kind = [2**k for k in range(size.bit_length())], rows[0]["scored_by"]
     ways = {
         "one sample": best_of_n(np.zeros_like(scores), correct, counts),
         "vote": majority_vote(answers, truth, counts),
@@ -95,26 +94,24 @@ def _choices(rows: list[Row]) -> tuple[list[Row], list[str]]:
         "pass@N": pass_at_n(correct, counts),
     }
     try:
-        within, pooled = within_problem_auc(scores, correct), pooled_auc(scores, correct)
-        interval = f"{within.mean:.3f} ({within.low:.3f} to {within.high:.3f}, {within.problems} problems)"
-        notes.append(f"AUC within a problem {interval}; pooled {pooled:.3f}")
+        auc, pooled = within_problem_auc(scores, correct), pooled_auc(scores, correct)
+        interval = f"{auc.low:.3f} to {auc.high:.3f}, {auc.problems} problems"
+        notes.append(f"AUC within a problem {auc.mean:.3f} ({interval}); pooled {pooled:.3f}")
     except InputError as error:
         notes.append(f"no AUC: {error}")
-    return curves(ways, counts), notes
+    return counts, ways, notes
 
 
-def _steps(rows: list[Row]) -> tuple[list[Row], list[str]]:
+def _steps(rows: list[Row]) -> Measures:
     import numpy as np
 
-    from minrm.metrics import Estimate, curves, first_error_f1, pooled_auc
+    from minrm.metrics import Estimate, first_error_f1, pooled_auc
 
     labels = [np.array(row["labels"], dtype=float) for row in rows]  # null becomes NaN
-    known = [~np.isnan(values) for values in labels]
-    scores = [np.array(row["step_scores"])[mask] for row, mask in zip(rows, known, strict=True)]
-    good = [values[mask] >= 0.5 for values, mask in zip(labels, known, strict=True)]
+    scores = [np.array(row["step_scores"])[~np.isnan(of)] for row, of in zip(rows, labels, strict=True)]
+    good = [values[~np.isnan(values)] >= 0.5 for values in labels]
     right = [(values > 0.5) == truth for values, truth in zip(scores, good, strict=True)]
-    # the steps of a solution are not independent of each other: the interval is over solutions
-    shares = Estimate.over_problems([values.mean() for values in right if len(values)])
+    shares = Estimate.over_problems([values.mean() for values in right if len(values)])  # steps depend on each other
     ways, share = {"steps judged rightly, mean per solution": shares}, np.concatenate(good).mean()
     notes = [
         f"{len(rows)} solutions, {sum(map(len, good))} labelled steps, {share:.1%} of them good",
@@ -128,17 +125,17 @@ def _steps(rows: list[Row]) -> tuple[list[Row], list[str]]:
         notes.append(f"F1 of the first error {first.f1:.3f}")
     except InputError as error:
         notes.append(f"not measured: {error}")
-    return curves(ways, []), notes
+    return [], ways, notes
 
 
-def _preferences(rows: list[Row]) -> tuple[list[Row], list[str]]:
+def _preferences(rows: list[Row]) -> Measures:
     from minrm.metrics import preference_accuracy
 
     accuracy = preference_accuracy(*([row[name] for row in rows] for name in ("chosen_score", "rejected_score")))
-    return [accuracy.row(way="chosen above rejected", n=None)], [f"{len(rows)} pairs; a coin is right in half of them"]
+    return [], {"chosen above rejected": accuracy}, [f"{len(rows)} pairs; a coin is right in half of them"]
 
 
-_MEASURES: dict[Any, set[str]] = {  # a measure → the fields that it needs
+_MEASURES = {  # a measure → the fields that it needs
     _choices: {"question", "solution", "answer", "correct", "score", "scored_by"},
     _steps: {"labels", "step_scores"},
     _preferences: {"chosen_score", "rejected_score"},

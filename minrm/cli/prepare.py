@@ -1,7 +1,4 @@
-"""`minrm prepare`: training rows from public data, from samples or from rows to be checked, and one as a model sees it.
-
-Rows are converted one at a time, and written so as .jsonl: a set may be larger than memory.
-"""
+"""`minrm prepare`: training rows from public data, from samples or checked rows, and one row as a model sees it."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterator
 from itertools import chain, groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -74,11 +72,11 @@ def rows_from(source: str, path: str | Path | None = None, **options: Any) -> It
     """Rows of one schema, one at a time; options: arguments of the source. Raises InputError, for a row in its turn."""
     from minrm import sources
 
-    published = {name: getattr(sources, name) for name in sources.__all__}
-    functions: dict[str, Any] = {"rows": checked, "samples": judged} | published
+    functions: dict[str, Any] = {"rows": checked, "samples": judged}
+    functions |= {name: getattr(sources, name) for name in sources.__all__}
     if source not in functions:
         raise InputError(f"no source {source!r}; the sources are {', '.join(functions)}")
-    if source in published:
+    if source in sources.__all__:
         options["streaming"] = True
         if "problems" in options:
             options["problems"] = read_fields(options["problems"], "question")
@@ -91,9 +89,8 @@ def rows_from(source: str, path: str | Path | None = None, **options: Any) -> It
 def judged(path: Path, schema: str = "outcome", problems: Path | None = None) -> Iterator[Row]:
     """Sampled solutions as *outcome* or *process* rows, judged by a file of answers or by the embedded world's checker.
 
-    An empty sample is a wrong one among the N of its problem: the outcome row has the text EMPTY. Process rows leave
-    out a sample without steps, or with a step without text. A warning counts both. problems: rows with question and
-    answer; they tell outcomes only. Raises InputError.
+    An outcome row of an empty sample, which is a wrong one of its problem's N, has the text EMPTY. No process row is
+    made of a sample without steps, or with an empty one. A warning counts both. Raises InputError.
     """
     from minrm.rows import SCHEMAS, check_fields, check_row, read_rows
     from minrm.text import final_answer, same_answer, split_steps
@@ -102,16 +99,16 @@ def judged(path: Path, schema: str = "outcome", problems: Path | None = None) ->
     if schema not in ("outcome", "process") or (schema == "process" and problems):
         raise InputError(f"samples cannot become {schema} rows here, but outcome or, without --problems, process rows")
     truth = {row["question"]: row["answer"] for row in read_fields(problems, "question", "answer")} if problems else {}
+    fate = f"counted as wrong, as {EMPTY}" if schema == "outcome" else "left out: empty, or with a step without text"
     unfit = count = 0
     for count, sample in enumerate(read_rows(path), start=1):  # noqa: B007
         where = f"{path}, row {count}"
         check_fields(sample, {"question": "text", "solution": "any text"}, where, "samples have question and solution")
         question, solution, steps = sample["question"], sample["solution"], split_steps(sample["solution"])
         if not steps or (schema == "process" and not all(map(str.strip, steps))):
-            unfit += 1
+            unfit, solution = unfit + 1, EMPTY
             if schema == "process":
                 continue
-            solution = EMPTY
         if not problems:
             row = read_problem(question).judge(solution)
         elif question in truth:
@@ -123,8 +120,7 @@ def judged(path: Path, schema: str = "outcome", problems: Path | None = None) ->
         check_row(row, schema, where)
         yield row
     if unfit:
-        fates = {"outcome": f"counted as wrong, as {EMPTY}", "process": "left out: empty, or with a step without text"}
-        log.warning("%s: %d of %d solutions %s", path, unfit, count, fates[schema])
+        log.warning("%s: %d of %d solutions %s", path, unfit, count, fate)
 
 
 def shown(row: Row, schema: str, base: str) -> str:
@@ -137,11 +133,10 @@ def shown(row: Row, schema: str, base: str) -> str:
         texts = [(ids, [*[False] * (len(ids) - 1), True]) for ids in (features["chosen"], features["rejected"])]
     else:
         texts = [(features["input_ids"], features["steps" if schema == "process" else "solution_mask"].tolist())]
-    lines = []
+    parts = []
     for ids, mask in texts:
-        runs = [
-            (on, [int(i) for _, i in run]) for on, run in groupby(zip(mask, ids, strict=True), lambda pair: pair[0])
-        ]
-        pieces = [("⟦{}⟧" if on else "{}").format(model.tokenizer.decode(run)) for on, run in runs]
-        lines.append(f"{''.join(pieces)}\n({sum(mask)} of {len(ids)} tokens are supervised)")
-    return "\n\n".join(lines)
+        for supervised, run in groupby(zip(ids, mask, strict=True), itemgetter(1)):
+            text = model.tokenizer.decode([int(i) for i, _ in run])
+            parts.append(f"⟦{text}⟧" if supervised else text)
+        parts.append(f"\n({sum(mask)} of {len(ids)} tokens are supervised)\n\n")
+    return "".join(parts).rstrip("\n")

@@ -43,8 +43,7 @@ def score(
     check_ending(out)
     if aggregate not in AGGREGATES:
         raise InputError(f"aggregate is {aggregate!r}; it can be {', '.join(AGGREGATES)}")
-    dataset = list(read_rows(rows))
-    check_to_score(dataset, rows)
+    check_to_score(dataset := list(read_rows(rows)), rows)
     precision = loading.as_dtype(dtype or loading.compute_dtype(loading.pick_device(None)))
     weights = sorted(path for path in Path(model).glob("*") if path.suffix in (".safetensors", ".bin"))
     settings = {
@@ -63,9 +62,9 @@ def score(
                 try:
                     run.append(scores_of(loaded, chunk, aggregate))
                 except InputError as error:  # which counts the rows of the chunk
-                    number = re.match(r"row (\d+)", str(error))
-                    place = f"{rows}, row {start + int(number[1])}" if number else f"{rows}: "
-                    raise InputError(place + str(error)[number.end() if number else 0 :]) from error
+                    number = re.match(r"row (\d+)(.*)", str(error))
+                    text = f", row {start + int(number[1])}{number[2]}" if number else f": {error}"
+                    raise InputError(f"{rows}{text}") from error
                 bar.update(len(chunk))
         before = ({name: value for name, value in row.items() if name not in COLUMNS} for row in dataset)
         beside.write_text(json.dumps(settings, indent=1))
@@ -84,20 +83,19 @@ def scores_of(model: Any, rows: Sequence[Row], aggregate: str = "product") -> li
     """
     from minrm import OutcomeRewardModel
     from minrm.prm import aggregate_steps
+    from minrm.rows import SCHEMAS
     from minrm.text import join_steps
 
     process = hasattr(model, "step_scores")  # ours, or a published one
     by = {"scored_by": "prm" if process else "orm" if isinstance(model, OutcomeRewardModel) else "bradley_terry"}
-    if _are_pairs(rows):
+    if rows[0].keys() >= SCHEMAS["pair"].keys():
         prompts, how = [row["prompt"] for row in rows], {"aggregate": aggregate} if process else {}
-        chosen, rejected = (model.score(prompts, [row[name] for row in rows], **how) for name in ("chosen", "rejected"))
-        pairs = zip(chosen, rejected, strict=True)
-        return [{"chosen_score": float(a), "rejected_score": float(b)} | by for a, b in pairs]
+        both = (model.score(prompts, [row[name] for row in rows], **how) for name in ("chosen", "rejected"))
+        return [{"chosen_score": float(a), "rejected_score": float(b)} | by for a, b in zip(*both, strict=True)]
     questions = [row["question"] for row in rows]
     solutions = [row["solution"] if "solution" in row else join_steps(row["steps"]) for row in rows]
     if not process:
-        scores = map(float, model.score(questions, solutions))
-        return [{"score": value if value > -math.inf else None} | by for value in scores]
+        return [{"score": s if s > -math.inf else None} | by for s in map(float, model.score(questions, solutions))]
     steps = model.step_scores(questions, solutions)
     totals: Any = aggregate_steps(steps, aggregate)
     return [{"score": float(s), "step_scores": each.tolist()} | by for s, each in zip(totals, steps, strict=True)]
@@ -112,7 +110,7 @@ def check_to_score(rows: Sequence[Row], path: str | Path) -> None:
     remedy = "rows to score have question and solution or steps, or all are pairs"
     for number, row in enumerate(rows, start=1):
         solution = {"steps": "steps"} if "steps" in row and "solution" not in row else {"solution": "any text"}
-        fields = SCHEMAS["pair"] if _are_pairs(rows) else {"question": "text"} | solution
+        fields = SCHEMAS["pair"] if rows[0].keys() >= SCHEMAS["pair"].keys() else {"question": "text"} | solution
         check_fields(row, fields, f"{path}, row {number}", remedy)
         check_headers(row["steps"] if "steps" in fields else [], f"{path}, row {number}")
 
@@ -120,7 +118,3 @@ def check_to_score(rows: Sequence[Row], path: str | Path) -> None:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _are_pairs(rows: Sequence[Row]) -> bool:
-    return {"prompt", "chosen", "rejected"} <= rows[0].keys()

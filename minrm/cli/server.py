@@ -1,7 +1,6 @@
 """N solutions for each question from a server that speaks OpenAI's API: vLLM, SGLang, llama.cpp, `transformers serve`.
 
-Such an engine generates where the policy is too large for `minrm.sampling`. The `openai` client waits and asks again
-after 408, 409, 429, 5xx and dropped connections (exponential back-off, or as long as Retry-After says).
+The `openai` client waits and asks again after 408, 409, 429, 5xx and dropped connections.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from minrm.loading import progress_bar
 from minrm.rows import RunFile
 from minrm.sampling import COT, request, resume
 
+log = logging.getLogger(__name__)
 REMEDIES = {  # of an error, by the status of the reply
     400: "mend the question, the prompt or the fields that it names",
     401: "set OPENAI_API_KEY to a key that this server knows",
@@ -29,7 +29,6 @@ REMEDIES = {  # of an error, by the status of the reply
 REMEDIES |= {403: REMEDIES[401], 422: REMEDIES[400]}
 LATER = "see its log, or lower --concurrent, then call again to go on"
 UNREACHED = "start the server there, mend the address, or ask for fewer or shorter solutions at a time"
-log = logging.getLogger(__name__)
 
 
 def sample_from(
@@ -40,38 +39,35 @@ def sample_from(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """`n` solutions for each of `questions`, as rows like those of `sample`, appended in order to the file `path`.
 
-    url: such as http://localhost:8000/v1; a run may go on at another. prompt: goes raw to /completions; with chat it is
-    the user's turn for /chat/completions. batch_size: solutions in one request. fields: of each request, beside ours or
-    in place of them (None leaves one out). concurrent: requests at a time. retries: of a request. timeout: seconds. The
-    key is read from OPENAI_API_KEY, and neither stored nor printed. log_likelihood: the sum of what the server reports
-    for the tokens, None where it reports nothing. Each request has a seed made of `seed` and its place; whether a seed
-    fixes the solution depends on the server. Raises InputError.
+    prompt: raw text for /completions; with chat it is the user's turn. batch_size: solutions in one request. fields: of
+    each request, beside ours or in place of them (None leaves one out). concurrent: requests at a time. timeout:
+    seconds. The key is read from OPENAI_API_KEY, and neither stored nor printed. log_likelihood: None where the server
+    reports none. Each request has a seed of its own; whether that fixes the solution depends on the server.
     """
     questions, settings = request(questions, n, prompt, temperature, max_new_tokens, seed, batch_size)
     run = RunFile(path, {"model": model, "api": "chat" if chat else "completions", "fields": fields or {}, **settings})
     done = len(resume(run, len(questions) * n, n, batch_size=1))
     run.keep(done // n * n + done % n // batch_size * batch_size)  # whole requests
-    units = [(problem, start) for problem in range(len(questions)) for start in range(0, n, batch_size)]
-    units = [(problem, start) for problem, start in units if problem * n + start >= len(run.rows)]
-    if not units:
+    starts = [start for first in range(0, len(questions) * n, n) for start in range(first, first + n, batch_size)]
+    starts = [start for start in starts if start >= len(run.rows)]
+    if not starts:
         return run.rows
     body = {"temperature": temperature, "top_p": 1, "max_tokens": max_new_tokens} | (fields or {})
     server = Server(url, model, chat, body, retries, timeout)
 
-    def solve(unit: tuple[int, int]) -> list[dict[str, Any]]:
-        problem, start = unit
+    def solve(start: int) -> list[dict[str, Any]]:
+        problem, sample = divmod(start, n)
         text = prompt.replace("{question}", questions[problem])  # which may hold other braces
-        own_seed, count = seed * 1_000_003 + problem * n + start, min(batch_size, n - start)
-        solutions = server.solutions(text, count, own_seed, f"question {problem + 1}")
-        places = ({"problem": problem, "sample": start + k, "question": questions[problem]} for k in range(count))
-        return [place | solution for place, solution in zip(places, solutions, strict=True)]
+        count, name = min(batch_size, n - sample), f"question {problem + 1}"
+        solutions = server.solutions(text, count, seed * 1_000_003 + start, name)
+        place = {"problem": problem, "sample": sample, "question": questions[problem]}
+        return [place | {"sample": sample + k} | solution for k, solution in enumerate(solutions)]
 
     with progress_bar(len(questions) * n, "sampling", " solutions", shown=progress, start=len(run.rows)) as bar:
-        for new in _in_order(solve, units, concurrent):
+        for new in _in_order(solve, starts, concurrent):
             run.append(new)
             bar.update(len(new))
-    different = {(row["problem"], row["solution"]) for row in run.rows}
-    if temperature and n > 1 and len(different) == len(questions):
+    if temperature and n > 1 and len({(row["problem"], row["solution"]) for row in run.rows}) == len(questions):
         log.warning("all samples of each problem are equal at temperature %g: does the server sample?", temperature)
     if empty := sum(not row["solution"] for row in run.rows):
         cause = "filtered, or all tokens went into hidden reasoning; an empty solution counts as wrong"
@@ -79,17 +75,17 @@ def sample_from(
     return run.rows
 
 
-def _in_order(solve: Any, units: list, concurrent: int) -> Iterator[list[dict[str, Any]]]:
-    """The rows of each unit, in order. The first goes alone: it shows which fields the server takes.
+def _in_order(solve: Any, starts: list[int], concurrent: int) -> Iterator[list[dict[str, Any]]]:
+    """The rows of each request, in order. The first goes alone: it shows which fields the server takes.
 
-    Only a few answers wait for those before them, since they are lost where one fails. These threads are daemons
-    (those of concurrent.futures are not), so Ctrl-C need not wait for answers.
+    Few answers wait for those before them, since they are lost where one fails. These threads are daemons (those of
+    concurrent.futures are not), so Ctrl-C need not wait.
     """
-    yield solve(units[0])
+    yield solve(starts[0])
     waiting: deque[Any] = deque()
     with ThreadPool(concurrent) as pool:
-        for unit in units[1:]:
-            waiting.append(pool.apply_async(solve, (unit,)))
+        for start in starts[1:]:
+            waiting.append(pool.apply_async(solve, (start,)))
             if len(waiting) == 2 * concurrent:
                 yield waiting.popleft().get()
         while waiting:
@@ -118,15 +114,14 @@ class Server:
         client = openai.OpenAI(base_url=address.geturl(), api_key=key or "none", **limits)
         self.create: Any = client.chat.completions.create if chat else client.completions.create
         self.openai, self.model, self.chat, self.body, self.refused = openai, model, chat, body, set[str]()
-        models = []
         try:
-            models = [str(entry.id) for entry in client.with_options(max_retries=0).models.list().data]
+            models = ", ".join(str(entry.id) for entry in client.with_options(max_retries=0).models.list().data)
         except (openai.APIConnectionError, openai.AuthenticationError) as error:
             raise self._explained(error) from error
         except (openai.OpenAIError, AttributeError, TypeError, ValueError):
-            pass  # not every server has this list, or shows it to every key
+            models = ""  # not every server has this list, or shows it to every key
         if not model:
-            raise InputError(f"{self.where}: name the model, one of {', '.join(models) or 'those it serves'}")
+            raise InputError(f"{self.where}: name the model, one of {models or 'those it serves'}")
 
     def solutions(self, prompt: str, count: int, seed: int, name: str) -> list[dict[str, Any]]:
         """`count` times solution, log_likelihood and tokens, from one request if the server can; name: for errors.
@@ -136,8 +131,7 @@ class Server:
         text = {"messages": [{"role": "user", "content": prompt}]} if self.chat else {"prompt": prompt}
         refused, reply, solutions = set(self.refused), None, list[dict[str, Any]]()
         while missing := count - len(solutions):
-            own_seed = (seed + len(solutions)) % 2**31
-            optional = {"n": missing, "logprobs": True if self.chat else 1, "seed": own_seed}
+            optional = {"n": missing, "logprobs": True if self.chat else 1, "seed": (seed + len(solutions)) % 2**31}
             sent = {key: value for key, value in optional.items() if key not in refused}
             body = {key: value for key, value in (sent | self.body).items() if value is not None}
             try:
@@ -159,9 +153,7 @@ class Server:
     def _explained(self, error: Any, place: str = "", remedy: str = "") -> InputError:
         """One line: what happened and what to do, without key and password."""
         status, body = getattr(error, "status_code", 0), getattr(error, "body", None)
-        text = " ".join(
-            f"{status or ''} {body or error.__cause__ or error}".split()
-        )  # of a dropped connection, the cause
+        text = " ".join(f"{status or ''} {body or error.__cause__ or error}".split())  # a lost connection has a cause
         for secret in self.secrets:
             text = text.replace(secret, "…")
         unreached = isinstance(error, self.openai.APIConnectionError)
@@ -171,16 +163,15 @@ class Server:
 
 def _read(reply: dict[str, Any], count: int) -> list[dict[str, Any]]:
     """The first `count` solutions of a reply. Raises a LookupError, TypeError or AttributeError where it has none."""
-    choices, solutions = reply["choices"][:count], []
-    for choice in choices:
+    choices, solutions = reply["choices"], []
+    spent = reply.get("usage", {}).get("completion_tokens") if len(choices) == 1 else None
+    for choice in choices[:count]:
         text = choice["text"] if "text" in choice else choice["message"].get("content", "")
         logprobs = choice.get("logprobs") or {}
         values = logprobs.get("token_logprobs") or [token.get("logprob") for token in logprobs.get("content") or []]
-        complete = bool(values) and None not in values
-        spent = reply.get("usage", {}).get("completion_tokens") if len(reply["choices"]) == 1 else None
+        total, tokens = (float(sum(values)), len(values)) if values and None not in values else (None, spent)
         solution = text.encode("utf-8", "replace").decode()  # a token may end in half a character
-        row = {"solution": solution, "log_likelihood": float(sum(values)) if complete else None}
-        solutions.append(row | {"tokens": len(values) if complete else spent})
+        solutions.append({"solution": solution, "log_likelihood": total, "tokens": tokens})
     if not solutions:
         raise LookupError
     return solutions

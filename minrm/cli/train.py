@@ -20,17 +20,11 @@ def train(
     epochs: Annotated[float, typer.Option()] = 1,
     batch_size: Annotated[int, typer.Option(help="Rows in one pass.")] = 32,
     accumulate: Annotated[int, typer.Option(help="Passes in one update.")] = 1,
-    learning_rate: Annotated[
-        float | None, typer.Option(help="At its peak; 1e-5 suits billions.  [default: 1e-3 from policy, else 1e-4]")
-    ] = None,
-    max_length: Annotated[
-        int | None, typer.Option(help="In tokens. Longer rows are dropped and counted; of pairs, both texts are cut.")
-    ] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="[default: policy 1e-3, else 1e-4]")] = None,
+    max_length: Annotated[int | None, typer.Option(help="Tokens: longer rows are dropped, pairs cut.")] = None,
     lora: Annotated[int, typer.Option(help="Rank of adapters (16, say) beside a frozen base; 0: train all.")] = 0,
     dtype: Annotated[str | None, typer.Option(help="float32 if a GPU overflows.  [default: the device's best]")] = None,
-    gradient_checkpointing: Annotated[
-        bool, typer.Option("--gradient-checkpointing", help="Less memory for a third (LoRA: a half) more time.")
-    ] = False,
+    gradient_checkpointing: Annotated[bool, typer.Option("--gradient-checkpointing", help="Saves memory.")] = False,
     save_steps: Annotated[int | None, typer.Option(help="Updates between saved states.")] = None,
     seed: Annotated[int, typer.Option()] = 0,
     progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,

@@ -1,7 +1,6 @@
-"""The model card: the README.md that `train` writes beside a model, with front matter for the Hub.
+"""The model card that `train` writes: what a run knows (after Mitchell et al. 2019), and code that scores.
 
-It says what a run knows (after Mitchell et al. 2019): settings, data, measures, and code that scores. The author adds
-what a run cannot know, such as the licence.
+The author adds what a run cannot know, such as the licence.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
-import torch
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from transformers import AutoTokenizer
 
@@ -34,9 +32,9 @@ KINDS: dict[str, Row] = {  # judged: what the accuracy is over; read: the last l
     "OutcomeRewardModel": {
         "title": "An outcome reward model (ORM)", "tag": "outcome-reward-model", "pipeline": "token-classification",
         "term": "token", "asked": "questions", "judged": "solutions", "text": "solution",
+        "right": "the last token says what the label says",
         "tells": "It gives P(correct), the probability that a solution's answer is right, read at the last token.",
         "loss": "cross-entropy between each supervised token and its solution's label (after Cobbe et al. 2021)",
-        "right": "the last token says what the label says",
         "score": "score = model.score([question], [solution])[0]  # P(correct)",
         "read": "score = model(ids).logits[0, -1].softmax(-1)[1].item()  # class 1 is `correct`",
     },
@@ -54,10 +52,10 @@ KINDS: dict[str, Row] = {  # judged: what the accuracy is over; read: the last l
     "BradleyTerryRewardModel": {
         "title": "A Bradley–Terry reward model", "tag": "bradley-terry", "pipeline": "text-classification",
         "term": "pair", "asked": "prompts", "judged": "pairs", "text": "solution",
-        "tells": "It gives a reward, a number without a unit: the difference of two responses' rewards to one prompt "
-        "is the log-odds that the first is preferred, and nothing else about them means anything.",
-        "loss": "−log σ(r_chosen − r_rejected) (Bradley & Terry 1952; Ouyang et al. 2022)",
         "right": "the chosen response is rewarded more",
+        "tells": "It gives a reward: the difference of two responses' rewards to one prompt is the log-odds that the "
+        "first is preferred, and nothing else about them means anything.",
+        "loss": "−log σ(r_chosen − r_rejected) (Bradley & Terry 1952; Ouyang et al. 2022)",
         "score": "score = model.score([question], [solution])[0]  # the reward of a response to a prompt",
         "read": "score = model(ids).logits[0, 0].item()",
     },
@@ -109,7 +107,6 @@ With transformers alone, to the same number; question and solution are tokenised
 ```python
 import torch
 from transformers import {{ stock }}, {{ tokenizer }}
-
 tokenizer = {{ tokenizer }}.from_pretrained(".")
 model = {{ stock }}.from_pretrained(".").eval()
 texts = [question + "\\n", {{ text }}]
@@ -121,8 +118,8 @@ with torch.inference_mode():
 
 ## Left to you
 
-The licence (`license: …` in the front matter; it must fit the licences of the base and of the data), where the data are
-from, what the model is for, and where it fails.
+The licence (`license: …` in the front matter; it must fit those of base and data), where the data are from, what the
+model is for, and where it fails.
 """
 
 
@@ -135,21 +132,18 @@ def write_card(folder: Path, model: Any, settings: Row, history: list[Row], used
     ours = next(cls.__name__ for cls in type(model).__mro__ if cls.__name__ in KINDS)  # a subclass is of its kind
     kind, base, lora, stock = KINDS[ours], settings["base"], settings["lora"], model.auto_class.__name__
     hub = base if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", base) and not Path(base).exists() else None
+    measured = _measured(kind, history, held_out[0])
     facts = {
         "Checkpoint": f"a stock `{stock}`, {settings['parameters']:,} parameters",
         "Base": f"[{hub}](https://huggingface.co/{hub})" if hub else f"`{_last_part(base)}`, not from the Hub",
-        "Trained on": _counts(kind, *used),
-        "Held out": _counts(kind, *held_out) if held_out[0] else "nothing",
+        "Trained on": _counts(kind, *used), "Held out": _counts(kind, *held_out) if held_out[0] else "nothing",
         "Loss": kind["loss"],
         "Settings": ", ".join(f"{k} `{v}`" for k, v in settings.items() if k not in ELSEWHERE and v is not None),
         "Adapters": f"LoRA of rank `{lora}`, merged into the base" if lora else "none: all weights were trained",
         "Versions": ", ".join(f"{name} {loading.installed(name)}" for name in ("minrm", "transformers", "torch")),
-    }
-    measured = _measured(kind, history, held_out[0])
-    results = [
-        EvalResult(kind["pipeline"], "held-out", "held-out rows", name, round(measured[f"eval_{name}"], 4))
-        for name in ("accuracy", "loss") if measured
-    ]  # fmt: skip
+    }  # fmt: skip
+    values = [(name, round(measured[f"eval_{name}"], 4)) for name in ("accuracy", "loss") if measured]
+    results = [EvalResult(kind["pipeline"], "held-out", "held-out rows", *value) for value in values]
     front = ModelCardData(
         library_name="transformers", pipeline_tag=kind["pipeline"], base_model=hub, eval_results=results or None,
         model_name=_last_part(str(folder.resolve())), tags=["reward-model", kind["tag"], "minrm"],
@@ -166,8 +160,7 @@ def write_card(folder: Path, model: Any, settings: Row, history: list[Row], used
 def interval(accuracy: float, judged: dict[str, int]) -> tuple[float, float]:
     """Wilson's 95 % interval (1927) of an accuracy over items; judged: how many of them each question has.
 
-    Answers to one question are taken to agree wholly: the questions count as (Σ c)² / Σ c² observations (Kish 1965), at
-    most as many as there are questions.
+    Answers to one question are taken to agree wholly: there are (Σ c)² / Σ c² observations (Kish 1965).
     """
     counts = np.array(list(judged.values()), dtype=np.float64)
     prior = Z**2 * (counts**2).sum() / counts.sum() ** 2
@@ -181,9 +174,9 @@ def _measured(kind: Row, history: list[Row], rows: list[Row]) -> Row:
     last = next((entry for entry in reversed(history) if "eval_accuracy" in entry), None)
     if last is None:
         return {}
-    labels = [torch.as_tensor(row.get("labels", row.get("label", 1.0))).view(-1) for row in rows]
+    labels = [np.asarray(row.get("labels", row.get("label", 1))).ravel() for row in rows]
     judged = Counter(row["question"] for row, items in zip(rows, labels, strict=True) for _ in items)
-    share = (torch.cat(labels) >= 0.5).double().mean().item()
+    share = (np.concatenate(labels) >= 0.5).mean()
     commoner = f"the commoner label, always given | {max(share, 1 - share):.3f}"
     guess = "a coin | 0.500" if kind["judged"] == "pairs" else commoner
     return last | {"interval": interval(last["eval_accuracy"], judged), "items": f"{judged.total():,}", "guess": guess}

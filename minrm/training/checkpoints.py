@@ -1,8 +1,4 @@
-"""The record of a run in its folder: its settings, whether it is finished, and the checkpoint from which it goes on.
-
-The checkpoints are those of `transformers.Trainer`, which writes their `trainer_state.json` last: without it, a
-checkpoint was cut off while it was written.
-"""
+"""The record of a run in its folder: its settings, whether it is finished, and the checkpoint from which it goes on."""
 
 from __future__ import annotations
 
@@ -57,7 +53,7 @@ def checkpoints(folder: Any) -> list[Path]:
 
 
 def last_checkpoint(folder: Any) -> str | None:
-    """The newest checkpoint that was written to its end."""
+    """The newest checkpoint that was written to its end: the Trainer writes `trainer_state.json` last."""
     return next((str(path) for path in reversed(checkpoints(folder)) if (path / "trainer_state.json").exists()), None)
 
 

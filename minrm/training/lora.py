@@ -31,11 +31,10 @@ def check(rank: int) -> None:
 
 
 def add_adapters(model: Any, rank: int, seed: int = 0) -> Any:
-    """peft's object, for the functions below: `model.model` has adapters now, and all its other weights are frozen.
+    """peft's object: `model.model` has adapters now, and all its other weights are frozen.
 
-    model: a reward model. All linear layers of the backbone get adapters: A is drawn with `seed`, B = 0 at first, so
-    nothing changes yet. What is trained is float32 (float64 in a float64 model) whatever the precision of the frozen
-    weights: fp16's gradient scaler refuses half-precision gradients, and small updates vanish in half precision.
+    A is drawn with `seed`, and B = 0 at first. What is trained is float32 (float64 in a float64 model) whatever the
+    frozen weights are: fp16's gradient scaler refuses half-precision gradients, and small updates vanish there.
     """
     import peft
 
@@ -58,25 +57,11 @@ def add_adapters(model: Any, rank: int, seed: int = 0) -> Any:
     return adapters
 
 
-def save(adapters: Any, folder: str) -> None:
-    """Write the trained weights in peft's format; of the embedding, only the row that is trained."""
-    with without_warnings():
-        adapters.save_pretrained(folder, save_embedding_layers=False)
-
-
-def load(adapters: Any, folder: str) -> None:
-    """Replace the adapters' weights by saved ones."""
-    import peft
-
-    with without_warnings():
-        peft.set_peft_model_state_dict(adapters, peft.load_peft_weights(folder, device="cpu"))
-
-
 def take_off(model: Any, adapters: Any, merge: bool) -> None:
     """Make `model.model` a stock module again, the same object: as before `add_adapters`, or with them merged.
 
-    A merged model is left on the CPU in float32, to be saved; `restore` undoes that. bfloat16 would round away
-    corrections below one part in 512 of a weight, and a GPU may have no room for the base at twice its size.
+    A merged model is left on the CPU in float32, to be saved: bfloat16 would round away small corrections, and
+    a GPU may have no room for the base at twice its size.
     """
     if merge:
         model.cpu().float()
@@ -87,13 +72,6 @@ def take_off(model: Any, adapters: Any, merge: bool) -> None:
             setattr(model.model, name, head)
     model.model.__dict__.pop("peft_config", None)
     model.requires_grad_(True)
-
-
-def restore(model: Any, device: torch.device, dtype: torch.dtype) -> None:
-    """Bring a merged model back to the device and precision of its base, as if it were loaded so from its folder."""
-    for weight in model.parameters():  # not its buffers: the frequencies of rotary positions stay float32
-        weight.data = weight.data.to(dtype)
-    model.to(device)
 
 
 @contextmanager

@@ -54,23 +54,16 @@ def train(
 
     - dataset: rows of the model's schema: a list of dicts or a `datasets.Dataset`.
     - eval_dataset: rows on which loss and accuracy are measured every `eval_steps` updates (by default, every epoch).
-    - epochs, batch_size, accumulate: passes over the rows; rows in one forward pass on one device; forward passes in
-      one update.
-    - learning_rate: its peak, after a warm-up over 5 % of the updates, then a cosine down to 0. 1e-3 suits a model of a
-      million parameters, 1e-5 one of billions.
-    - seed: of the rows' order and the adapters.
+    - batch_size: rows in one forward pass on one device. accumulate: forward passes in one update.
+    - learning_rate: the peak, after 5 % of the updates, of a cosine; 1e-3 suits a million parameters, 1e-5 billions.
     - resume: False removes the checkpoints of the folder's run and starts over.
     - supervised: which tokens an outcome reward model learns from.
     - max_length: in tokens, by default the model's own limit. A row that a cut would spoil is dropped and counted.
-    - lora: rank of adapters (see `minrm.training.lora`); 0 trains all weights, in float32. A frozen half-precision base
-      keeps its precision; the saved checkpoint is merged in float32 on the CPU.
-    - gradient_checkpointing: computes activations again for the gradient: less memory for a third more time (with
-      adapters, half as much again).
-    - dtype: precision of the computation, by default bfloat16 on a GPU that has it, float16 on others, float32 on
-      CPUs. "float32" helps where a base overflows in float16, and costs memory and several times the time.
-    - save_steps, log_steps: updates between checkpoints (a tenth of the run, at least 50) and between noted training
-      losses (a hundredth of the run).
-    - progress: shows a bar.
+    - lora: rank of adapters (see `minrm.training.lora`), merged in the end; 0 trains all weights, in float32.
+    - gradient_checkpointing: computes activations again: less memory for a third (with adapters, a half) more time.
+    - dtype: of the computation, by default the device's best; "float32" helps where a base overflows in float16.
+    - save_steps, log_steps: updates between checkpoints and between noted losses; by default a tenth of the run (at
+      least 50) and a hundredth.
     """
     folder, device = Path(output_dir), model.model.device
     precision = loading.as_dtype(dtype or loading.compute_dtype(device))
@@ -82,14 +75,10 @@ def train(
     steps = {"save_steps": save_steps, "eval_steps": eval_steps, "log_steps": log_steps}
     _check(settings | steps, device)
     if gradient_checkpointing and not model.model.supports_gradient_checkpointing:
-        raise InputError(
-            f"{type(model.model).__name__} has no gradient checkpointing; train in smaller batches instead"
-        )
+        raise InputError(f"{type(model.model).__name__} has no gradient checkpointing; train in smaller batches")
     collate = partial(model.collate, supervised=supervised) if "supervised" in settings else model.collate
     rows, dropped = _prepare(model, collate, dataset, max_length, "dataset")
-    held_out: tuple[list[Row], int] = [], 0
-    if eval_dataset is not None:
-        held_out = _prepare(model, collate, eval_dataset, max_length, "eval_dataset")
+    held_out = ([], 0) if eval_dataset is None else _prepare(model, collate, eval_dataset, max_length, "eval_dataset")
     record = checkpoints.start_run(folder, settings | {"data": checkpoints.digest(rows)}, resume)
     if not lora or precision == torch.float32:
         model.float()  # small updates vanish in half precision; a frozen base may stay in it
@@ -106,8 +95,10 @@ def train(
         history = _history(model, trainer)
     trainer.adapters = None  # merged
     trainer.save_model(str(folder))
-    if lora:
-        adapt.restore(model, device, base_dtype)
+    if lora:  # back to the device and precision of its base
+        for weight in model.parameters():  # not the buffers: the frequencies of rotary positions stay float32
+            weight.data = weight.data.to(base_dtype)
+        model.to(device)
     if first_process():
         write_card(folder, model, settings | {"dtype": name}, history, (rows, dropped), held_out)
         checkpoints.write_record(folder, record | {"finished": True, "history": history, "dropped": dropped})  # last
@@ -138,10 +129,7 @@ def _check(options: Row, device: torch.device) -> None:
 
 
 def _prepare(model: Any, collate: Collate, dataset: Any, max_length: int | None, name: str) -> tuple[list[Row], int]:
-    """Features of the rows that the model can use, each with its question, and how many rows were dropped.
-
-    Raises InputError if nothing is left to learn from.
-    """
+    """Features of the rows that the model can use, each with its question, and how many rows were dropped."""
     if isinstance(dataset, str | Path) or hasattr(dataset, "iloc"):
         raise InputError(f"{name} is a {type(dataset).__name__}; pass its rows: a list of dicts or a datasets.Dataset")
     rows, limit = list(dataset), max_length or length_limit(model.model)
@@ -159,11 +147,10 @@ def _prepare(model: Any, collate: Collate, dataset: Any, max_length: int | None,
 @contextmanager
 def _training(model: Any, rank: int, seed: int, checkpointing: bool) -> Iterator[Any]:
     """The model's adapters, or None: merged in the end, or taken off after an error. checkpointing: of activations."""
-    stock = model.model  # transformers 5.23 has a new name for it
-    new = hasattr(stock, "activation_checkpointing_enable")
-    name = "activation_checkpointing" if new else "gradient_checkpointing"
-    adapters = adapt.add_adapters(model, rank, seed) if rank else None
-    trained = False
+    stock, name = model.model, "gradient_checkpointing"
+    if hasattr(stock, "activation_checkpointing_enable"):  # from transformers 5.23 on
+        name = "activation_checkpointing"
+    adapters, trained = adapt.add_adapters(model, rank, seed) if rank else None, False
     try:
         if checkpointing:  # the other kind needs inputs with a gradient, which a frozen base lacks
             getattr(stock, f"{name}_enable")({"use_reentrant": False})
@@ -180,10 +167,7 @@ def _training(model: Any, rank: int, seed: int, checkpointing: bool) -> Iterator
 
 
 def _history(model: Any, trainer: RewardTrainer) -> list[dict[str, float]]:
-    """The losses and measures of a run. Raises InputError if they are not finite, or the weights are not.
-
-    float16's scaler passes over updates that are not finite, to the end if need be: so the loss tells, too.
-    """
+    """The losses and measures of a run. Raises InputError if the loss (float16 skips updates) or weights overflow."""
     logged = [entry for entry in trainer.state.log_history if "loss" in entry or "eval_loss" in entry]
     loss = [entry["loss"] for entry in logged if "loss" in entry][-1]
     if not (math.isfinite(loss) and all(weight.isfinite().all() for weight in model.parameters())):

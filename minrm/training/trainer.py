@@ -17,8 +17,8 @@ from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from minrm import loading, reward_model
-from minrm.training import lora
 from minrm.training.checkpoints import remove_checkpoints
+from minrm.training.lora import without_warnings
 
 Row = dict[str, Any]
 Collate = Callable[[list], Row]
@@ -46,7 +46,7 @@ def training_arguments(
 
 
 class RewardTrainer(Trainer):
-    """Trainer with our loss, our count, our order of rows and our checkpoints, which hold only adapters where given."""
+    """Trainer with our loss, our count, our order of rows and our checkpoints."""
 
     model: Any
     eval_dataset: Any
@@ -80,10 +80,9 @@ class RewardTrainer(Trainer):
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Loss per term and accuracy over eval_dataset, each row once, whatever the number of processes."""
         rows, size = sorted(self.eval_dataset, key=_length), self.args.train_batch_size
-        here, processes = self.args.process_index, self.args.world_size
         sums = torch.zeros(4, device=self.args.device)  # loss, terms, correct, judged
         with reward_model.evaluating(self.model):
-            for start in range(here * size, len(rows), processes * size):
+            for start in range(self.args.process_index * size, len(rows), self.args.world_size * size):
                 batch: Any = self._prepare_inputs(self.data_collator(rows[start : start + size]))  # type: ignore[arg-type]
                 outputs = self.model(**batch["inputs"])
                 correct = self.model.is_correct(outputs, batch["targets"])
@@ -102,16 +101,20 @@ class RewardTrainer(Trainer):
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         if self.args.should_save and self.adapters is not None:
-            lora.save(self.adapters, str(output_dir))
+            with without_warnings():
+                self.adapters.save_pretrained(output_dir, save_embedding_layers=False)  # but of the row that is trained
         elif self.args.should_save:  # state_dict: weights that the Trainer itself gathered from several processes
             weights = {name.removeprefix("model."): w for name, w in state_dict.items()} if state_dict else None
             loading.save(self.model.model, self.model.tokenizer, str(output_dir), weights)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        if self.adapters is not None:
-            lora.load(self.adapters, resume_from_checkpoint)
-        else:
+        if self.adapters is None:
             load_weights(self.model, resume_from_checkpoint)
+        else:
+            from peft import load_peft_weights, set_peft_model_state_dict
+
+            with without_warnings():
+                set_peft_model_state_dict(self.adapters, load_peft_weights(resume_from_checkpoint, device="cpu"))
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)
@@ -130,8 +133,8 @@ class Bar(ProgressCallback):
 class ByLength(Sampler[int]):
     """Row numbers of an epoch: shuffled, grouped so that an update sees rows of like length, groups in random order.
 
-    group: rows in an update; epoch: the one that begins; size: of the data set with the gaps after its rows, which come
-    last. The order depends on seed and epoch alone; the stock sampler's draws from a global state that resuming lacks.
+    group: rows in an update; epoch: the one that begins; size: of the data set with the gaps, which come last. The
+    stock sampler's order draws from a global state that resuming lacks.
     """
 
     def __init__(self, lengths: list[int], group: int, seed: int, epoch: Callable[[], int], size: int = 0) -> None:
@@ -151,15 +154,11 @@ class ByLength(Sampler[int]):
         last = groups.pop() if len(groups[-1]) < self.group else []  # in the middle it would shift the others
         for index in torch.randperm(len(groups), generator=generator).tolist():
             yield from groups[index]
-        yield from last
-        yield from range(len(self.lengths), self.size)
+        yield from [*last, *range(len(self.lengths), self.size)]
 
 
 def with_gaps(collate: Collate, dummy: Row) -> Collate:
-    """A collate function that drops rows that are None; without rows the dummy is read, with count 0.
-
-    Processes work in step, so each needs a batch where one has one. (Accelerate would repeat an epoch's first rows.)
-    """
+    """A collate function without the rows that are None; where none is left, so that processes keep step, a dummy's."""
 
     def collated(batch: list) -> Row:
         rows = [row for row in batch if row is not None]
