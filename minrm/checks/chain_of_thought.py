@@ -31,7 +31,7 @@ def check_wilson(wilson: Callable[[int, int], Any]) -> None:
     cases = [(6, 10), (10, 10), (0, 4), (1, 8), (171, 300)]
     otherwise = "set k and n into the equation piece by piece: the terms before ±, the root, the factor in front"
     same = partial(close, atol=3e-4)  # z may be 1.96 or have more digits
-    compare("wilson", wilson, cases, _four_digits, _WILSON, otherwise, same)
+    compare("wilson", wilson, cases, lambda k, n: tuple(np.round(_wilson(k, n), 4)), _WILSON, otherwise, same)
     print("✓ wilson gives both ends of the interval, also where all or none are right.")
 
 
@@ -88,14 +88,8 @@ def _wilson(k: int, n: int, z: float = Z) -> tuple[float, float]:
     return centre - half, centre + half
 
 
-def _four_digits(k: int, n: int) -> tuple[float, ...]:
-    return tuple(round(end, 4) for end in _wilson(k, n))
-
-
-def _wald(k: int, n: int) -> tuple[float, float]:
-    p = k / n
-    half = Z * np.sqrt(p * (1 - p) / n)
-    return p - half, p + half
+def _wald(k: int, n: int) -> Any:
+    return k / n + np.array([-1, 1]) * Z * np.sqrt(k / n * (1 - k / n) / n)
 
 
 _WILSON: list[Mistake] = [
@@ -122,9 +116,8 @@ def _less(*parts: str) -> Callable[[str], int]:
 
     def count(question: str) -> int:
         problem = read_problem(question)
-        compared = problem.wording != "plain" and problem.wording not in parts
-        kinds = [event.kind for event in problem.events]
-        return compared + len(kinds) + sum(kind in ("boxes", "gives") and kind not in parts for kind in kinds)
+        taken = [problem.wording, *(event.kind for event in problem.events)]
+        return len(problem.events) + sum(part not in ("plain", "buys", "loses", *parts) for part in taken)
 
     return count
 

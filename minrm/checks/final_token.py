@@ -1,7 +1,6 @@
 """The check of the exercise "Supervise only the final token": a mask of solutions in, a mask of their last tokens out.
 
-A mask is drawn row by row as the columns that hold a solution, so nothing here has to find a column in a mask. The
-learner's result is compared with what typical mistakes would mark.
+A mask is drawn row by row as the columns that hold a solution, so nothing here has to find a column in a mask.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from itertools import combinations, groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minrm.checks.attempt import NOTHING, attempt, must_be_function, short
@@ -57,45 +57,35 @@ class _Answer(NamedTuple):
     row: Row
     marked: Columns
 
-    @property
-    def wrong(self) -> bool:
-        return self.marked != set(self.row.columns[-1:])
-
 
 def check_final_token(final_token: Callable[[Tensor], Tensor], seed: int | None = None) -> None:
     """Try `final_token(solution_mask)`: a new mask, true only at the last true column of each row.
 
-    solution_mask: [B, T] bool, true on the solution's tokens; the result is [B, T] bool. Padding may stand on either
-    side, a solution may have holes or one token only, and a row without a solution stays all false. seed: of the masks
-    that are drawn; by default they are the same every time. Raises AssertionError with a hint.
+    Both are [B, T] bool. Padding may stand on either side, a solution may have holes or one token only, and a row
+    without a solution stays all false. seed: of the masks. Raises AssertionError with a hint.
     """
     must_be_function("final_token", final_token)
     answers: list[_Answer] = []
+    wrong: list[_Answer] = []
     for batch in draw_batches(random.Random(seed or 0)):
+        mask = batch.mask()
         try:
-            result = _try(final_token, batch)
+            result = attempt("final_token", final_token, mask, shown=str(batch))
+            if hint := _no_mask(result, mask):
+                raise AssertionError(f"{batch} gave {short(repr(result))}: {hint}")
         except AssertionError:
-            if any(answer.wrong for answer in answers):
+            if wrong:
                 break  # the columns that were wrong before it say more
             raise
         for number, (row, marked) in enumerate(zip(batch.rows, result, strict=True), start=1):
             answers.append(_Answer(batch, number, row, set(marked.nonzero().flatten().tolist())))
-    wrong = [answer for answer in answers if answer.wrong]
+        wrong = [answer for answer in answers if answer.marked != set(answer.row.columns[-1:])]
     if wrong:
         batch, number, row, columns = wrong[0]
         which = f"row {number}: mask {row.picture(row.columns)}"
         shown = f"gave {row.picture(columns)}, expected {row.picture(row.columns[-1:])}"
         raise AssertionError(f"{batch}, {which} {shown}: {_hint(answers, wrong)}")
     print("✓ final_token keeps the last token of each solution, wherever it stands, and nothing where there is none.")
-
-
-def _try(final_token: Callable[[Tensor], Tensor], batch: Batch) -> Tensor:
-    """The learner's mask; AssertionError if the function stops, changes its argument, or returns no such mask."""
-    mask = batch.mask()
-    result = attempt("final_token", final_token, mask, shown=str(batch))
-    if hint := _no_mask(result, mask):
-        raise AssertionError(f"{batch} gave {short(repr(result))}: {hint}")
-    return result
 
 
 def _no_mask(result: Any, mask: Tensor) -> str | None:
@@ -105,11 +95,10 @@ def _no_mask(result: Any, mask: Tensor) -> str | None:
     if result is None:
         return NOTHING
     expected = f"expected is a tensor {tuple(mask.shape)} torch.bool"
-    values: Tensor | None = None
     with suppress(TypeError, ValueError, RuntimeError):
         values = torch.as_tensor(result)
-    if values is not None and values.shape != mask.shape and values.dtype in (torch.int64, torch.int32):
-        return f"these are numbers of columns, not a mask; {expected}, true in those columns"
+        if values.shape != mask.shape and values.dtype in (torch.int64, torch.int32):
+            return f"these are numbers of columns, not a mask; {expected}, true in those columns"
     if not isinstance(result, torch.Tensor):
         return f"that is of type {type(result).__name__}; {expected}"
     fits = result.shape == mask.shape and result.dtype == torch.bool
@@ -122,10 +111,8 @@ def _hint(answers: list[_Answer], wrong: list[_Answer]) -> str:
     for rule, hint in _PLACES + _RUNS:
         if all(rule(answer.row) in (None, answer.marked) for answer in full):
             return hint
-    batches: dict[str, list[_Answer]] = {}
-    for answer in full:
-        batches.setdefault(answer.batch.what, []).append(answer)
-    several = [rows for rows in batches.values() if len(rows) > 1]
+    batches = [list(rows) for _, rows in groupby(full, key=lambda answer: answer.batch.what)]
+    several = [rows for rows in batches if len(rows) > 1]
     if all(len({frozenset(answer.marked) for answer in rows}) == 1 for rows in several):
         return "all rows have the same columns; find the last token of each row by itself"
     if all(sum(bool(answer.marked) for answer in rows) <= 1 for rows in several):
@@ -139,8 +126,8 @@ def _hint(answers: list[_Answer], wrong: list[_Answer]) -> str:
     marked, row = wrong[0].marked, wrong[0].row
     if len(marked) != 1:
         return "exactly one column of a row with a solution is true" if marked else "this row has a solution too"
-    outside = not marked & set(row.columns)
-    return "that column is not part of the solution" if outside else "the solution goes on behind that column"
+    inside = marked <= set(row.columns)
+    return "the solution goes on behind that column" if inside else "that column is not part of the solution"
 
 
 def _neighbour(row: Row, step: int) -> Columns | None:
@@ -193,15 +180,13 @@ def draw_batches(rng: random.Random) -> list[Batch]:
     single = [_run(question, 1, width) for question, _ in lengths] + right[:2]
     room = _room(rng)
     return [
-        Batch("padded on both sides", room),
-        Batch("padded on the right", right),
-        Batch("padded on the left", left),
+        Batch("padded on both sides", room), Batch("padded on the right", right), Batch("padded on the left", left),
         Batch("a batch of one", [rng.choice(room)]),
         Batch("with solutions of one token", rng.sample(single, len(single))),
         Batch("with a solution that fills its row", rng.sample([_run(0, width, width), _run(2, width - 3, width)], 2)),
         Batch("with holes in the solutions", [_holes(rng, 19) for _ in range(count)]),
         Batch("with a row without a solution", rng.sample([*right, Row((), width)], count + 1)),
-    ]
+    ]  # fmt: skip
 
 
 def _room(rng: random.Random) -> list[Row]:
@@ -210,7 +195,7 @@ def _room(rng: random.Random) -> list[Row]:
     while True:
         rows = [_run(rng.randint(2, 8), rng.randint(3, 6), width) for _ in range(count)]
         marked = [rule(rows[0]) for rule, _ in _PLACES] + [{rows[0].columns[-1]}]
-        apart = all(one != other for index, one in enumerate(marked) for other in marked[:index])
+        apart = all(one != other for one, other in combinations(marked, 2))
         (a, b), lengths = (rows[0].columns, rows[1].columns), {len(rows[0].columns), len(rows[1].columns)}
         if apart and a[0] != b[0] and a[-1] != b[-1] and len(lengths) == 2:
             return rows
@@ -223,9 +208,7 @@ def _run(first: int, length: int, width: int) -> Row:
 def _holes(rng: random.Random, width: int) -> Row:
     """Two or three runs with holes between them, and some room at the end."""
     columns: list[int] = []
-    start = rng.randint(1, 3)
     for _ in range(rng.randint(2, 3)):
-        length = rng.randint(2, 3)
-        columns += range(start, start + length)
-        start += length + rng.randint(1, 3)
+        start = max(columns, default=-1) + 1 + rng.randint(1, 3)
+        columns += range(start, start + rng.randint(2, 3))
     return Row(tuple(columns), width)
