@@ -65,10 +65,8 @@ def _nan_if_too_large(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             with np.errstate(all="ignore"):
                 return function(*args)
-        except (OverflowError, ZeroDivisionError):
-            return float("nan")
-        except ValueError as error:
-            if "math domain" in str(error) or "positive input" in str(error):
+        except (ArithmeticError, ValueError) as error:  # a ValueError may also be about something else
+            if isinstance(error, ArithmeticError) or "math domain" in str(error) or "positive input" in str(error):
                 return float("nan")
             raise
 

@@ -20,9 +20,8 @@ Z = 1.96
 
 def check_last_number(last_number: Callable[[str], str | None]) -> None:
     """Try `last_number(solution)`: the last number of a text as text, without commas, or None where there is none."""
-    cases = [(text,) for text in TEXTS]
     otherwise = "which number does the text end with, read from its end by eye?"
-    compare("last_number", last_number, cases, _last, _LAST_NUMBER, otherwise)
+    compare("last_number", last_number, [(text,) for text in TEXTS], _last, _LAST_NUMBER, otherwise)
     print("✓ last_number finds the last number of every text, and None where there is none.")
 
 
@@ -77,15 +76,13 @@ _LAST_NUMBER: list[Mistake] = [
 ]
 
 
-def _interval(p: float, n: int, z: float = Z) -> tuple[float, float]:
+def _interval(p: float, n: int, z: float = Z) -> Any:
     """Centre and half-width of Wilson's interval."""
-    half = z * (p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5
-    return (p + z**2 / (2 * n)) / (1 + z**2 / n), half / (1 + z**2 / n)
+    return np.array([p + z**2 / (2 * n), z * (p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5]) / (1 + z**2 / n)
 
 
-def _wilson(k: int, n: int, z: float = Z) -> tuple[float, float]:
-    centre, half = _interval(k / n, n, z)
-    return centre - half, centre + half
+def _wilson(k: int, n: int, z: float = Z) -> Any:
+    return _interval(k / n, n, z) @ [[1, 1], [-1, 1]]
 
 
 def _wald(k: int, n: int) -> Any:

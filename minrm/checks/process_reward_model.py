@@ -140,14 +140,10 @@ def _labels(hard: Callable[[float], bool]) -> Callable[[Reached, str], tuple[lis
     return lambda reached, truth: ([int(hard(s)) for s in _shares(reached, truth)], _shares(reached, truth))
 
 
-def _of_answered(reached: Reached, truth: str) -> tuple[list[int], list[float]]:
-    answers = [[answer for answer in own if answer is not None] or ["no answer"] for own in reached]
-    return _right_labels(answers, truth)
-
-
 _right_labels = _labels(lambda s: s > 0)
 _LABEL_STEPS: list[Mistake] = [
-    (_of_answered, "a rollout without an answer counts too, as wrong: divide by all rollouts of the step"),
+    (lambda reached, truth: _right_labels([[a for a in own if a is not None] or [None] for own in reached], truth),
+        "a rollout without an answer counts too, as wrong: divide by all rollouts of the step"),
     (_labels(lambda s: s >= 0.5), "a hard label is 1 if *any* rollout ended right, not if half of them did"),
     (_labels(lambda s: s > 0.5), "a hard label is 1 if *any* rollout ended right, not if most of them did"),
     (_labels(lambda s: s == 1), "a hard label is 1 if *any* rollout ended right, not if all of them did"),

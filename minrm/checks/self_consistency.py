@@ -16,8 +16,7 @@ Answers = Sequence[str | None]
 def check_vote_of_two(vote_of_two: Callable[[Answers, str], float]) -> None:
     """Try `vote_of_two(answers, truth)`: how often the vote of two of one problem's samples gives the truth.
 
-    All pairs of two different samples count alike, a tie counts one half, and a sample without an answer (None) casts
-    no vote.
+    All pairs of different samples count alike, a tie counts one half, and None (no answer) casts no vote.
     """
     rng = random.Random(0)
     cases = [(answers, "6") for answers in (["6", "6", "10"], ["6", "6", "10", "2"], ["6", None, "10", "6"])]
@@ -30,8 +29,7 @@ def check_vote_of_two(vote_of_two: Callable[[Answers, str], float]) -> None:
 def check_vote_in_the_end(vote_in_the_end: Callable[[Any, Any], float]) -> None:
     """Try `vote_in_the_end(answers, truth)`: the share of problems that a vote of all samples wins.
 
-    answers: an object array [P, N] with None where no answer was read; truth: an object array [P]. Where several
-    answers lead together, each has an equal share.
+    Both are object arrays, [P, N] (None: no answer was read) and [P]. Answers that lead together share the win.
     """
     rng = random.Random(1)
     rows = [["6", "6", "10", "2", None], ["6", "10", "10", "2", "2"], [None, None, None, "6", "10"], ["6"] * 5]
@@ -158,7 +156,7 @@ _WINNER: list[Mistake] = [
         "given most often, but its weights add up to less"),
     (lambda answers, weights: _largest({a: s / list(answers).count(a) for a, s in _sums(answers, weights).items()}),
         "that is the largest mean weight; add up, since many samples are to count for more than one"),
-    (lambda *args: _winner(*args, none=True),
+    (lambda answers, weights: _winner(answers, weights, none=True),
         "None has won; a sample without an answer casts no vote, whatever its weight"),
     (lambda *args: _largest({answer: -total for answer, total in _sums(*args).items()}),
         "that is the smallest sum; return the largest"),

@@ -4,6 +4,7 @@ import operator
 import random
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -61,13 +62,9 @@ def check_safe_tag(safe_tag: Callable[[Any, str, Sequence[str]], bool]) -> None:
         ("%", sums), ("<|prm_label|>", sums), ("-", ["Mia has 3 fewer: 9 - 3 = 6", "is-ought"]),
         ("?", ["How many pens?", *sums]), ("+", sums), ("0", ["6 - 5 = 1"]), ("0", ["6 - 5 = 1", "6 + 3 = 9"]),
     ]  # fmt: skip
-
-    def of_tokenizer(function: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda tag, texts: function(tokenizer, tag, texts)
-
-    mistakes = [(of_tokenizer(mistake), hint) for mistake, hint in _SAFE_TAG]
+    mistakes = [(partial(mistake, tokenizer), hint) for mistake, hint in _SAFE_TAG]
     otherwise = "print the ids of the tag, of each text, and of each text with the tag behind it"
-    compare("safe_tag", of_tokenizer(safe_tag), cases, of_tokenizer(_safe), mistakes, otherwise)
+    compare("safe_tag", partial(safe_tag, tokenizer), cases, partial(_safe, tokenizer), mistakes, otherwise)
     print("✓ safe_tag refuses a tag that splits, one that occurs in a text, and one that merges at its end.")
 
 
@@ -137,9 +134,8 @@ def _hint(pairs: Any) -> str | None:
         if hint := _prompt_hint(str(pair["prompt"])) or _steps_hint(**pair):
             return f"{hint}. It shows at the prompt {pair['prompt']!r}"
     prompts = [pair["prompt"] for pair in pairs]
-    for prompt in prompts:
-        if prompts.count(prompt) > 1:
-            return f"{prompts.count(prompt)} pairs at the prompt {prompt!r}; return one for each place"
+    if twice := [prompt for prompt in prompts if prompts.count(prompt) > 1]:
+        return f"{prompts.count(twice[0])} pairs at the prompt {twice[0]!r}; return one for each place"
     missed = [prompt for prompt, steps in _NEXT.items() if steps[1] and steps[0] and prompt not in prompts]
     if missed and prompts and set(prompts) <= _QUESTIONS:
         return f"all pairs stand at the first step; the prompt {missed[0]!r} has a good and a bad next step too"

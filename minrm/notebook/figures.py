@@ -58,7 +58,7 @@ def selection_curves(table: Any, unit: str = "samples per problem, N (log scale)
 
 @in_our_style
 def bars_with_intervals(table: Any, label: str = "problems solved (%)", scale: float = 100) -> Figure:
-    """One bar a row with its interval and its number. Rows: name, mean, low, high; `scale` turns means into the unit."""
+    """One bar a row with its interval and number. Rows: name, mean, low, high; `scale` turns means into the unit."""
     names = [str(row["name"]) for row in table_rows(table, "name")]
     mean, low, high = (scale * column for column in _columns(table, "mean", "low", "high"))
     figure, axes = _figure(0.9 + 0.42 * len(names))
@@ -78,7 +78,7 @@ def bars_with_intervals(table: Any, label: str = "problems solved (%)", scale: f
 
 @in_our_style
 def calibration_plot(table: Any, way: str = "ORM", label: str = "observed: share that is right") -> Figure:
-    """Observed share against predicted probability, and below it the count. Rows: `minrm.metrics.Calibration.rows()`."""
+    """Observed share against predicted probability, with the counts below. Rows: `minrm.metrics.Calibration.rows()`."""
     x, y, low, high, count = _columns(table, "predicted", "observed", "low", "high", "count")
     look = look_of(way)
     figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")

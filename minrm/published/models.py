@@ -27,8 +27,8 @@ def load_published(
 ) -> Any:
     """The reward model of that name: published on the hub, a folder in a published layout, or a checkpoint of ours.
 
-    like: the family of `minrm.published.formats` by which a folder, or another hub name, is read. dtype: by default what
-    the device computes best in. Returns a `PublishedProcessModel`, a `PublishedRewardModel`, or one of our three models.
+    like: the family of `minrm.published.formats` by which a folder, or another hub name, is read. dtype: by default
+    what the device computes best in. A published one is a `PublishedProcessModel` or a `PublishedRewardModel`.
     """
     if like is not None and like not in FORMATS:
         raise InputError(f"no family {like!r}; the families are {', '.join(FORMATS)}")
