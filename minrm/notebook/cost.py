@@ -1,7 +1,7 @@
 """What sampling and training cost on a GPU, computed from a model's shape before anything is downloaded.
 
-Memory is counted tensor by tensor. Time is the arithmetic of Kaplan et al. (2020, section 2.1: two operations a weight
-and token) at a stated share of the GPU's peak, and for sampling a bound: the time to read all weights for each token.
+Memory is counted tensor by tensor. Time is two operations a weight and token (Kaplan et al. 2020, section 2.1) at a
+stated share of the GPU's peak, and for sampling a bound: the time to read all weights for each token.
 """
 
 from typing import Any, NamedTuple

@@ -9,7 +9,7 @@
     trl-paragraphs     text: each step ended by two line breaks         two classes at the last break's last token
     skywork-reward-v2  chat: the prompt and its response                one reward at the last token (Bradley–Terry)
 
-Read in model cards and the publishers' code (`Format.source`); proven on tiny models of each layout, without weights.
+Read in model cards and the publishers' code (`Format.source`); proven on tiny models, no published weights were loaded.
 """
 
 import re
