@@ -1,8 +1,7 @@
 """Feedback for the exercises: a check tries what the learner wrote, and gives one hint if it is not right.
 
 `check_last_number(last_number)` prints a line with a tick, or raises AssertionError that names the first input with a
-wrong result, this result, the expected one, and the likely mistake. There is one file for each chapter, and one for the
-exercise on the final token.
+wrong result, this result, the expected one, and the likely mistake.
 """
 
 from minrm.checks.best_of_n import check_expected_best, check_paired, check_tokens_to_reach

@@ -1,8 +1,7 @@
 """How a check tries the learner's function, and how it finds the hint that fits.
 
 Typical mistakes are functions, as a learner would have written them. If such a function gives the learner's results on
-every input, its hint is given. Arguments are copied before each call; an exception of the learner's code becomes a hint
-with its message.
+every input, its hint is given.
 """
 
 import operator

@@ -1,5 +1,6 @@
 """The checks of chapter 7: best-of-N of one problem by hand, a paired difference, and the tokens to a target."""
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from itertools import combinations
@@ -15,8 +16,7 @@ Numbers = Sequence[float]
 def check_expected_best(expected_best: Callable[[Numbers, Sequence[bool], int], float]) -> None:
     """Try `expected_best(scores, correct, n)`: how often the best-scored of n samples of one problem is right.
 
-    All subsets of n different samples count alike; where several samples of a subset share the best score, each is
-    chosen equally often.
+    All subsets of n different samples count alike; samples that share a subset's best score are chosen equally often.
     """
     rng = random.Random(0)
     cases: list[tuple[Any, ...]] = [
@@ -38,14 +38,12 @@ def check_paired(paired: Callable[[Numbers, Numbers], tuple[float, float]]) -> N
     The standard error is the standard deviation of the differences (divided by P - 1) over the root of their number P.
     """
     rng = random.Random(1)
-    cases: list[tuple[Any, ...]] = [
-        ([1.0, 0.5, 1.0, 0.0], [0.0, 0.5, 1.0, 0.0]),
-        ([0.9, 0.1, 0.8, 0.4, 0.6], [1.0, 0.3, 0.7, 0.5, 0.9]),
-    ]
+    rows = [([1.0, 0.5, 1.0, 0.0], [0.0, 0.5, 1.0, 0.0]), ([0.9, 0.1, 0.8, 0.4, 0.6], [1.0, 0.3, 0.7, 0.5, 0.9])]
     for _ in range(4):
         hard = [rng.random() for _ in range(8)]
-        cases.append(tuple([round(0.7 * p + 0.3 * rng.random(), 3) for p in hard] for _ in range(2)))
-    cases = [tuple(map(np.array, case)) for case in cases]
+        a, b = ([round(0.7 * p + 0.3 * rng.random(), 3) for p in hard] for _ in range(2))
+        rows.append((a, b))
+    cases = [tuple(map(np.array, row)) for row in rows]
     otherwise = "write the differences of this input in a column: what is their mean, and how far do they scatter?"
     compare("paired", paired, cases, _paired, _PAIRED, otherwise, same=close)
     print("✓ paired takes the differences first, and their scatter after.")
@@ -75,8 +73,7 @@ def _over(worth: Callable[[list[tuple[float, bool]]], float]) -> Callable[[Numbe
 
 
 def _top(subset: list[tuple[float, bool]]) -> list[bool]:
-    best = max(score for score, _ in subset)
-    return [right for score, right in subset if score == best]
+    return [right for score, right in subset if score == max(subset)[0]]
 
 
 def _first_n(scores: Numbers, correct: Sequence[bool], n: int | None) -> float:
@@ -105,8 +102,8 @@ _EXPECTED_BEST: list[Mistake] = [
         "that is the best of all the samples, whatever n is; average over the subsets of n"),
     (_with_return, "here a sample can be drawn twice; a subset holds n different ones"),
     (lambda scores, correct, n: float(np.mean(correct)), "that is one sample drawn at random: the scores are not used"),
-    (lambda scores, correct, n: sum(float(np.mean(_top(list(s)))) for s in
-        combinations(zip(scores, correct, strict=True), n)), "that is a sum over the subsets; divide by their number"),
+    (lambda *args: _expected(*args) * math.comb(len(args[0]), args[2]),
+        "that is a sum over the subsets; divide by their number"),
 ]  # fmt: skip
 
 
@@ -150,7 +147,7 @@ _NEVER = "this curve never reaches the target: return None"
 _TOKENS_TO_REACH: list[Mistake] = [
     (lambda target, tokens, accuracy: tokens[min(int(np.searchsorted(accuracy, target)), len(tokens) - 1)],
         "a search by halves needs a curve that only rises; this one may fall, so go through it entry by entry"),
-    (lambda target, tokens, accuracy: next((t for t, a in zip(tokens, accuracy, strict=True) if a > target), None),
+    (lambda target, tokens, accuracy: _reach(target + 1e-9, tokens, accuracy),
         "reaching the target is enough: at least, not more than"),
     (lambda target, tokens, accuracy: tokens[int(np.argmax(accuracy))], "that is where the curve is highest; where is "
         "it at least the target for the first time?"),
@@ -160,9 +157,9 @@ _TOKENS_TO_REACH: list[Mistake] = [
         "this curve never reaches the target, and argmax of all False is 0: return None"),
     (lambda target, tokens, accuracy: min(_reached(target, tokens, accuracy), default=tokens[-1]), _NEVER),
     (lambda target, tokens, accuracy: min(_reached(target, tokens, accuracy), default=float("inf")), _NEVER),
-    (lambda target, tokens, accuracy: next((k for k, a in enumerate(accuracy) if a >= target), None),
+    (lambda target, tokens, accuracy: _reach(target, range(len(tokens)), accuracy),
         "that is the place in the list; return the tokens there"),
-    (lambda target, tokens, accuracy: next((a for a in accuracy if a >= target), None),
+    (lambda target, tokens, accuracy: next(iter(_reached(target, accuracy, accuracy)), None),
         "that is the accuracy; return the tokens at which it is reached"),
     (_reached, "these are all the places that reach the target; return the fewest tokens"),
 ]  # fmt: skip

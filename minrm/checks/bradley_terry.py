@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import combinations, permutations, product
 from typing import Any
 
@@ -31,8 +32,7 @@ def check_pair_loss(pair_loss: Callable[[Rewards, Rewards], float]) -> None:
 def check_ranked_pairs(ranked_pairs: Callable[[str, list[str], list[int]], list[dict[str, str]]]) -> None:
     """Try `ranked_pairs(prompt, responses, ranks)`: every pair of responses of which one is ranked better.
 
-    ranks: a number for each response, 1 the best; equal ranks give no pair. Wanted: dictionaries with `prompt`,
-    `chosen` and `rejected`, in any order.
+    ranks: 1 is the best; equal ranks give no pair. Pairs are dictionaries with `prompt`, `chosen` and `rejected`.
     """
     cases: list[tuple[Any, ...]] = [
         ("Q", ["a", "b", "c"], [1, 2, 3]), ("Q", ["a", "b", "c", "d"], [2, 4, 1, 3]),
@@ -65,10 +65,8 @@ def _nan_if_too_large(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             with np.errstate(all="ignore"):
                 return function(*args)
-        except (OverflowError, ZeroDivisionError):
-            return float("nan")
-        except ValueError as error:
-            if "math domain" in str(error) or "positive input" in str(error):
+        except (ArithmeticError, ValueError) as error:  # a ValueError may also be about something else
+            if isinstance(error, ArithmeticError) or "math domain" in str(error) or "positive input" in str(error):
                 return float("nan")
             raise
 
@@ -83,15 +81,11 @@ def _pair_loss(chosen: Rewards, rejected: Rewards) -> float:
     return float(_losses(chosen, rejected).mean())
 
 
-def _by_p(least: float = 0.0) -> Callable[[Rewards, Rewards], float]:
+def _by_p(chosen: Rewards, rejected: Rewards, least: float = 0.0) -> float:
     """The loss by the logarithm of a rounded P, which may be cut off near its ends."""
-
-    def loss(chosen: Rewards, rejected: Rewards) -> float:
-        with np.errstate(all="ignore"):
-            p = 1 / (1 + np.exp(np.subtract(rejected, chosen)))
-            return float(-np.log(p.clip(least, 1 - least)).mean())
-
-    return loss
+    with np.errstate(all="ignore"):
+        p = 1 / (1 + np.exp(np.subtract(rejected, chosen)))
+        return float(-np.log(p.clip(least, 1 - least)).mean())
 
 
 _TOO_LARGE = (
@@ -108,20 +102,19 @@ _PAIR_LOSS: list[Mistake] = [
     (lambda c, r: float(np.exp(-_losses(c, r)).mean()), "that is the mean of P; return minus its logarithm"),
     (lambda c, r: float(-np.log(np.exp(-_losses(c, r)).mean())), "the logarithm of each P, then the mean of those"),
     (lambda c, r: float(np.greater(c, r).mean()), "that is how often the chosen one wins, which has no slope"),
-    *((_by_p(10.0**-digits), _CLIPPED) for digits in (*range(3, 17), 20, 30, 100, 300)),
-    (_by_p(), _TOO_LARGE),
+    *((partial(_by_p, least=10.0**-digits), _CLIPPED) for digits in (*range(3, 17), 20, 30, 100, 300)),
+    (_by_p, _TOO_LARGE),
     (lambda c, r: float("nan"), _TOO_LARGE),
 ]
 
 
 def _ranked(better: Callable[[int, int], bool], ordered: bool = False) -> Callable[..., list[dict[str, str]]]:
     """A pair wherever `better` holds of two ranks; ordered: only of those that stand in this order in the list."""
-
-    def pairs(prompt: str, responses: list[str], ranks: list[int]) -> list[dict[str, str]]:
-        both = (combinations if ordered else permutations)(zip(responses, ranks, strict=True), 2)
-        return [{"prompt": prompt, "chosen": a, "rejected": b} for (a, i), (b, j) in both if better(i, j)]
-
-    return pairs
+    twos = combinations if ordered else permutations
+    return lambda prompt, responses, ranks: [
+        {"prompt": prompt, "chosen": a, "rejected": b}
+        for (a, i), (b, j) in twos(zip(responses, ranks, strict=True), 2) if better(i, j)
+    ]  # fmt: skip
 
 
 _ranked_pairs = _ranked(lambda i, j: i < j)
@@ -161,13 +154,13 @@ def _circles(p: Shares, threes: Any, least: float = 0.51) -> list[bool]:
     return [min(p[a][b], p[b][c], p[c][a]) >= least for a, b, c in threes]
 
 
-def _either_way(p: Shares, least: float = 0.51) -> list[bool]:
+def _either_way(p: Shares, least: float = 0.51) -> np.ndarray:
     threes = list(combinations(range(len(p)), 3))
-    return list(np.logical_or(_circles(p, threes, least), _circles(p, [three[::-1] for three in threes], least)))
+    return np.logical_or(_circles(p, threes, least), _circles(p, [three[::-1] for three in threes], least))
 
 
 def _cycles(p: Shares) -> float:
-    return float(np.mean(_either_way(p)))
+    return float(_either_way(p).mean())
 
 
 _CYCLES: list[Mistake] = [

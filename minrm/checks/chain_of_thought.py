@@ -20,9 +20,8 @@ Z = 1.96
 
 def check_last_number(last_number: Callable[[str], str | None]) -> None:
     """Try `last_number(solution)`: the last number of a text as text, without commas, or None where there is none."""
-    cases = [(text,) for text in TEXTS]
     otherwise = "which number does the text end with, read from its end by eye?"
-    compare("last_number", last_number, cases, _last, _LAST_NUMBER, otherwise)
+    compare("last_number", last_number, [(text,) for text in TEXTS], _last, _LAST_NUMBER, otherwise)
     print("✓ last_number finds the last number of every text, and None where there is none.")
 
 
@@ -31,7 +30,7 @@ def check_wilson(wilson: Callable[[int, int], Any]) -> None:
     cases = [(6, 10), (10, 10), (0, 4), (1, 8), (171, 300)]
     otherwise = "set k and n into the equation piece by piece: the terms before ±, the root, the factor in front"
     same = partial(close, atol=3e-4)  # z may be 1.96 or have more digits
-    compare("wilson", wilson, cases, _four_digits, _WILSON, otherwise, same)
+    compare("wilson", wilson, cases, lambda k, n: tuple(np.round(_wilson(k, n), 4)), _WILSON, otherwise, same)
     print("✓ wilson gives both ends of the interval, also where all or none are right.")
 
 
@@ -77,25 +76,17 @@ _LAST_NUMBER: list[Mistake] = [
 ]
 
 
-def _interval(p: float, n: int, z: float = Z) -> tuple[float, float]:
+def _interval(p: float, n: int, z: float = Z) -> Any:
     """Centre and half-width of Wilson's interval."""
-    half = z * (p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5
-    return (p + z**2 / (2 * n)) / (1 + z**2 / n), half / (1 + z**2 / n)
+    return np.array([p + z**2 / (2 * n), z * (p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5]) / (1 + z**2 / n)
 
 
-def _wilson(k: int, n: int, z: float = Z) -> tuple[float, float]:
-    centre, half = _interval(k / n, n, z)
-    return centre - half, centre + half
+def _wilson(k: int, n: int, z: float = Z) -> Any:
+    return _interval(k / n, n, z) @ [[1, 1], [-1, 1]]
 
 
-def _four_digits(k: int, n: int) -> tuple[float, ...]:
-    return tuple(round(end, 4) for end in _wilson(k, n))
-
-
-def _wald(k: int, n: int) -> tuple[float, float]:
-    p = k / n
-    half = Z * np.sqrt(p * (1 - p) / n)
-    return p - half, p + half
+def _wald(k: int, n: int) -> Any:
+    return k / n + np.array([-1, 1]) * Z * np.sqrt(k / n * (1 - k / n) / n)
 
 
 _WILSON: list[Mistake] = [
@@ -122,9 +113,8 @@ def _less(*parts: str) -> Callable[[str], int]:
 
     def count(question: str) -> int:
         problem = read_problem(question)
-        compared = problem.wording != "plain" and problem.wording not in parts
-        kinds = [event.kind for event in problem.events]
-        return compared + len(kinds) + sum(kind in ("boxes", "gives") and kind not in parts for kind in kinds)
+        taken = [problem.wording, *(event.kind for event in problem.events)]
+        return len(problem.events) + sum(part not in ("plain", "buys", "loses", *parts) for part in taken)
 
     return count
 

@@ -1,7 +1,6 @@
 """The check of the exercise "Supervise only the final token": a mask of solutions in, a mask of their last tokens out.
 
-A mask is drawn row by row as the columns that hold a solution, so nothing here has to find a column in a mask. The
-learner's result is compared with what typical mistakes would mark.
+A mask is drawn row by row as the columns that hold a solution, so nothing here has to find a column in a mask.
 """
 
 from __future__ import annotations
@@ -9,14 +8,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from itertools import combinations, groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from minrm.checks.attempt import NOTHING, attempt, must_be_function, short
+from minrm.checks.attempt import NOTHING, Mistake, attempt, must_be_function, short
 
 if TYPE_CHECKING:  # torch takes seconds, and of all checks only this one needs it
     from torch import Tensor
-
-Columns = set[int]
 
 
 class Row(NamedTuple):
@@ -55,47 +53,37 @@ class _Answer(NamedTuple):
     batch: Batch
     number: int
     row: Row
-    marked: Columns
-
-    @property
-    def wrong(self) -> bool:
-        return self.marked != set(self.row.columns[-1:])
+    marked: set[int]
 
 
 def check_final_token(final_token: Callable[[Tensor], Tensor], seed: int | None = None) -> None:
     """Try `final_token(solution_mask)`: a new mask, true only at the last true column of each row.
 
-    solution_mask: [B, T] bool, true on the solution's tokens; the result is [B, T] bool. Padding may stand on either
-    side, a solution may have holes or one token only, and a row without a solution stays all false. seed: of the masks
-    that are drawn; by default they are the same every time. Raises AssertionError with a hint.
+    Both are [B, T] bool. Padding may stand on either side, a solution may have holes or one token only, and a row
+    without a solution stays all false. seed: of the masks. Raises AssertionError with a hint.
     """
     must_be_function("final_token", final_token)
     answers: list[_Answer] = []
+    wrong: list[_Answer] = []
     for batch in draw_batches(random.Random(seed or 0)):
+        mask = batch.mask()
         try:
-            result = _try(final_token, batch)
+            result = attempt("final_token", final_token, mask, shown=str(batch))
+            if hint := _no_mask(result, mask):
+                raise AssertionError(f"{batch} gave {short(repr(result))}: {hint}")
         except AssertionError:
-            if any(answer.wrong for answer in answers):
+            if wrong:
                 break  # the columns that were wrong before it say more
             raise
         for number, (row, marked) in enumerate(zip(batch.rows, result, strict=True), start=1):
             answers.append(_Answer(batch, number, row, set(marked.nonzero().flatten().tolist())))
-    wrong = [answer for answer in answers if answer.wrong]
+        wrong = [answer for answer in answers if answer.marked != set(answer.row.columns[-1:])]
     if wrong:
-        batch, number, row, columns = wrong[0]
-        which = f"row {number}: mask {row.picture(row.columns)}"
-        shown = f"gave {row.picture(columns)}, expected {row.picture(row.columns[-1:])}"
-        raise AssertionError(f"{batch}, {which} {shown}: {_hint(answers, wrong)}")
+        batch, number, row, marked = wrong[0]
+        given, gave, expected = map(row.picture, (row.columns, marked, row.columns[-1:]))
+        shown = f"row {number}: mask {given} gave {gave}, expected {expected}"
+        raise AssertionError(f"{batch}, {shown}: {_hint(answers, wrong)}")
     print("✓ final_token keeps the last token of each solution, wherever it stands, and nothing where there is none.")
-
-
-def _try(final_token: Callable[[Tensor], Tensor], batch: Batch) -> Tensor:
-    """The learner's mask; AssertionError if the function stops, changes its argument, or returns no such mask."""
-    mask = batch.mask()
-    result = attempt("final_token", final_token, mask, shown=str(batch))
-    if hint := _no_mask(result, mask):
-        raise AssertionError(f"{batch} gave {short(repr(result))}: {hint}")
-    return result
 
 
 def _no_mask(result: Any, mask: Tensor) -> str | None:
@@ -105,11 +93,10 @@ def _no_mask(result: Any, mask: Tensor) -> str | None:
     if result is None:
         return NOTHING
     expected = f"expected is a tensor {tuple(mask.shape)} torch.bool"
-    values: Tensor | None = None
     with suppress(TypeError, ValueError, RuntimeError):
         values = torch.as_tensor(result)
-    if values is not None and values.shape != mask.shape and values.dtype in (torch.int64, torch.int32):
-        return f"these are numbers of columns, not a mask; {expected}, true in those columns"
+        if values.shape != mask.shape and values.dtype in (torch.int64, torch.int32):
+            return f"these are numbers of columns, not a mask; {expected}, true in those columns"
     if not isinstance(result, torch.Tensor):
         return f"that is of type {type(result).__name__}; {expected}"
     fits = result.shape == mask.shape and result.dtype == torch.bool
@@ -122,10 +109,8 @@ def _hint(answers: list[_Answer], wrong: list[_Answer]) -> str:
     for rule, hint in _PLACES + _RUNS:
         if all(rule(answer.row) in (None, answer.marked) for answer in full):
             return hint
-    batches: dict[str, list[_Answer]] = {}
-    for answer in full:
-        batches.setdefault(answer.batch.what, []).append(answer)
-    several = [rows for rows in batches.values() if len(rows) > 1]
+    batches = [list(rows) for _, rows in groupby(full, key=lambda answer: answer.batch.what)]
+    several = [rows for rows in batches if len(rows) > 1]
     if all(len({frozenset(answer.marked) for answer in rows}) == 1 for rows in several):
         return "all rows have the same columns; find the last token of each row by itself"
     if all(sum(bool(answer.marked) for answer in rows) <= 1 for rows in several):
@@ -139,20 +124,18 @@ def _hint(answers: list[_Answer], wrong: list[_Answer]) -> str:
     marked, row = wrong[0].marked, wrong[0].row
     if len(marked) != 1:
         return "exactly one column of a row with a solution is true" if marked else "this row has a solution too"
-    outside = not marked & set(row.columns)
-    return "that column is not part of the solution" if outside else "the solution goes on behind that column"
+    inside = marked <= set(row.columns)
+    return "the solution goes on behind that column" if inside else "that column is not part of the solution"
 
 
-def _neighbour(row: Row, step: int) -> Columns | None:
+def _neighbour(row: Row, step: int) -> set[int] | None:
     """The column beside the last one; None in a row that says nothing of it, at an edge or with a hole."""
     column = row.columns[-1] + step
     return {column} if column < row.width and len(row.columns) > 1 and len(row.runs()) == 1 else None
 
 
-Rule = tuple[Callable[[Row], Columns | None], str]  # the columns that a mistake marks in a row, and the hint for it
-
 _COUNT = "that is how many tokens the solution has, used as the number of a column; solutions do not begin in column 0"
-_PLACES: list[Rule] = [
+_PLACES: list[Mistake] = [  # what each marks in a row, None where the row says nothing of it
     (lambda row: set(row.columns), "every token of the solution is true; mark only its last one"),
     (lambda row: set(row.columns[:-1]), "that is the solution without its last token, which is the one to keep"),
     (lambda row: set(), "no column is true"),
@@ -167,14 +150,14 @@ _PLACES: list[Rule] = [
         "everything from the last token on is true; what stands behind it is padding"),
     (lambda row: set(range(row.columns[-1] + 1)), "everything up to the last token is true; mark only that one"),
 ]  # fmt: skip
-_RUNS: list[Rule] = [
+_RUNS: list[Mistake] = [
     (lambda row: set(row.runs()),
         "a solution with a hole has several ends here; only the last of them is its last token"),
     (lambda row: {row.runs()[0]}, "a solution with a hole ends here before the hole; it goes on behind it"),
     (lambda row: {row.columns[0] + len(row.columns) - 1},
         "first column plus count is the end of a solution only if it has no holes"),
 ]  # fmt: skip
-_SHARED: list[tuple[Callable[[Row], bool], str]] = [
+_SHARED: list[Mistake] = [
     (lambda row: len(row.runs()) > 1, "it goes wrong where the solution has holes: look for the last true column"),
     (lambda row: len(row.columns) == row.width, "here the solution fills its row: what comes in at the edge?"),
     (lambda row: len(row.columns) == 1, "here the solution is one token: its first token is its last"),
@@ -187,21 +170,18 @@ def draw_batches(rng: random.Random) -> list[Batch]:
     """Eight masks, one of each kind."""
     count = rng.randint(3, 5)
     lengths = [(rng.randint(3, 7), rng.randint(3, 8)) for _ in range(count)]  # of the question, of the solution
-    width = max(map(sum, lengths))
+    width, room = max(map(sum, lengths)), _room(rng)
     right = [_run(question, length, width) for question, length in lengths]
     left = [_run(width - length, length, width) for _, length in lengths]
     single = [_run(question, 1, width) for question, _ in lengths] + right[:2]
-    room = _room(rng)
     return [
-        Batch("padded on both sides", room),
-        Batch("padded on the right", right),
-        Batch("padded on the left", left),
+        Batch("padded on both sides", room), Batch("padded on the right", right), Batch("padded on the left", left),
         Batch("a batch of one", [rng.choice(room)]),
         Batch("with solutions of one token", rng.sample(single, len(single))),
         Batch("with a solution that fills its row", rng.sample([_run(0, width, width), _run(2, width - 3, width)], 2)),
-        Batch("with holes in the solutions", [_holes(rng, 19) for _ in range(count)]),
+        Batch("with holes in the solutions", [_holes(rng) for _ in range(count)]),
         Batch("with a row without a solution", rng.sample([*right, Row((), width)], count + 1)),
-    ]
+    ]  # fmt: skip
 
 
 def _room(rng: random.Random) -> list[Row]:
@@ -210,9 +190,9 @@ def _room(rng: random.Random) -> list[Row]:
     while True:
         rows = [_run(rng.randint(2, 8), rng.randint(3, 6), width) for _ in range(count)]
         marked = [rule(rows[0]) for rule, _ in _PLACES] + [{rows[0].columns[-1]}]
-        apart = all(one != other for index, one in enumerate(marked) for other in marked[:index])
-        (a, b), lengths = (rows[0].columns, rows[1].columns), {len(rows[0].columns), len(rows[1].columns)}
-        if apart and a[0] != b[0] and a[-1] != b[-1] and len(lengths) == 2:
+        a, b = rows[0].columns, rows[1].columns
+        apart = all(one != other for one, other in combinations(marked, 2))
+        if apart and a[0] != b[0] and a[-1] != b[-1] and len(a) != len(b):
             return rows
 
 
@@ -220,12 +200,9 @@ def _run(first: int, length: int, width: int) -> Row:
     return Row(tuple(range(first, first + length)), width)
 
 
-def _holes(rng: random.Random, width: int) -> Row:
+def _holes(rng: random.Random) -> Row:
     """Two or three runs with holes between them, and some room at the end."""
-    columns: list[int] = []
-    start = rng.randint(1, 3)
+    columns: tuple[int, ...] = ()
     for _ in range(rng.randint(2, 3)):
-        length = rng.randint(2, 3)
-        columns += range(start, start + length)
-        start += length + rng.randint(1, 3)
-    return Row(tuple(columns), width)
+        columns += _run(max(columns, default=-1) + 1 + rng.randint(1, 3), rng.randint(2, 3), 19).columns
+    return Row(columns, 19)

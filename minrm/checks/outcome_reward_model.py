@@ -13,8 +13,7 @@ Array = np.ndarray
 def check_token_loss(token_loss: Callable[[Array, Array, Array], float]) -> None:
     """Try `token_loss(logits, labels, supervised)`: the mean cross-entropy over all supervised tokens of a batch.
 
-    logits: [B, T, 2], column 1 is "correct"; labels: [B], 1 or 0; supervised: [B, T] bool; all numpy arrays. Wanted is
-    a number in nats, finite for large logits.
+    logits: [B, T, 2], column 1 is "correct"; labels: [B], 1 or 0; supervised: [B, T] bool. In nats, always finite.
     """
     rng = np.random.default_rng(0)
     cases = [(np.array([[[0.0, 0.0], [0.5, 2.0], [1.0, 0.0]]]), np.array([1]), np.array([[False, True, True]]))]
@@ -23,8 +22,7 @@ def check_token_loss(token_loss: Callable[[Array, Array, Array], float]) -> None
         supervised[:, 0] = supervised[:, 0] & (np.array(lengths) == 1)  # the question's, where a solution has more
         logits = rng.normal(0, 2, (*supervised.shape, 2)).round(2)
         cases.append((logits, np.arange(1, len(lengths) + 1) % 2, supervised))
-    large = np.array([[[800.0, -800.0], [-800.0, 800.0]]])
-    cases.append((large, np.array([1]), np.array([[True, True]])))
+    cases.append((np.array([[[800.0, -800.0], [-800.0, 800.0]]]), np.array([1]), np.array([[True, True]])))
     otherwise = "take one token: -log of the softmax of its two logits, at the column that its solution's label names"
     compare("token_loss", token_loss, cases, _token_loss, _TOKEN_LOSS, otherwise, same=close)
     print("✓ token_loss asks every supervised token for its solution's label, and counts each token once.")
@@ -33,15 +31,13 @@ def check_token_loss(token_loss: Callable[[Array, Array, Array], float]) -> None
 def check_auc_within(auc_within: Callable[[Any, Any], float]) -> None:
     """Try `auc_within(scores, correct)`: how often a right solution outscores a wrong one of the same problem.
 
-    scores, correct: for each problem a list with an entry for each sample. A tie counts one half; each problem that has
-    both kinds counts once, others not at all.
+    Both hold a list for each problem. A tie counts one half; each problem with both kinds counts once, others do not.
     """
     rng = np.random.default_rng(1)
     cases: list[tuple[Any, ...]] = [
-        ([[0.75, 0.5, 0.25]], [[True, False, True]]),
+        ([[0.75, 0.5, 0.25]], [[True, False, True]]), ([[0.75, 0.25], [0.5, 0.25]], [[True, False], [True, True]]),
         ([[0.5, 0.5, 0.25], [0.75, 0.25]], [[True, False, False], [False, True]]),
-        ([[0.75, 0.25], [0.5, 0.25]], [[True, False], [True, True]]),
-    ]
+    ]  # fmt: skip
     for _ in range(5):
         sizes = rng.integers(3, 9, 5)
         correct = [[bool(good) for good in rng.random(size) < rng.random()] for size in sizes]
@@ -55,8 +51,7 @@ def check_auc_within(auc_within: Callable[[Any, Any], float]) -> None:
 def check_calibration_error(calibration_error: Callable[[Array, Array, int], float]) -> None:
     """Try `calibration_error(probabilities, outcomes, bins)`: Guo et al.'s expected calibration error (2017, eq. 3).
 
-    probabilities, outcomes: numpy arrays [samples]; bins: how many of equal width from 0 to 1, an edge belongs to the
-    bin above it, 1 to the last.
+    bins: how many, of equal width from 0 to 1; an edge belongs to the bin above it, 1 to the last.
     """
     rng = np.random.default_rng(2)
     shown = (([0.1, 0.2, 0.9], [0, 1, 1], 2), ([0.3, 0.6, 1.0, 1.0], [1, 0, 1, 0], 4), ([0.5, 0.2, 0.4], [1, 0, 0], 2))
@@ -69,34 +64,32 @@ def check_calibration_error(calibration_error: Callable[[Array, Array, int], flo
     print("✓ calibration_error weighs each bin's gap by the samples in it.")
 
 
-def _terms(logits: Array, labels: Array) -> Array:
-    """What each token would cost, [B, T]: log(1 + e^(other - own)), which no large logit upsets."""
-    away = logits[..., 0] - logits[..., 1]
-    return np.logaddexp(0, np.where(labels[:, None] == 1, away, -away))
+def _of(mean: Callable[[Array, Array], Any]) -> Callable[[Array, Array, Array], float]:
+    """`mean` of what each token would cost, log(1 + e^(other - own)), and of what is supervised: both [B, T]."""
+    return lambda logits, labels, supervised: float(
+        mean(np.logaddexp(0, np.diff(logits)[..., 0] * (1 - 2 * labels[:, None])), supervised)
+    )
 
 
-def _token_loss(logits: Array, labels: Array, supervised: Array) -> float:
-    return float(_terms(logits, labels)[supervised].mean())
+_token_loss = _of(lambda costs, on: costs[on].mean())
 
 
 _PADDED = "tokens that are not supervised count here: the question's, or the padding's"
 _TOKEN_LOSS: list[Mistake] = [
-    (lambda logits, labels, supervised: float(_terms(logits, labels).mean()), _PADDED),
-    (lambda logits, labels, supervised: float((_terms(logits, labels) * supervised).mean()),
+    (_of(lambda costs, on: costs.mean()), _PADDED),
+    (_of(lambda costs, on: (costs * on).mean()),
         "the sum is over the supervised tokens, but divided by all; divide by how many are supervised"),
-    (lambda logits, labels, supervised:
-        float(np.mean([row[mask].mean() for row, mask in zip(_terms(logits, labels), supervised, strict=True)])),
+    (_of(lambda costs, on: np.mean([row[mask].mean() for row, mask in zip(costs, on, strict=True)])),
         "that is the mean of the solutions' means; let each supervised token count once"),
     (lambda logits, labels, supervised: _token_loss(logits, 1 - labels, supervised),
         "the columns are swapped: column 1 is \"correct\", column 0 is not"),
     (lambda logits, labels, supervised: _token_loss(logits, np.ones_like(labels), supervised),
         "every solution is asked for column 1; a wrong one is asked for column 0"),
-    (lambda logits, labels, supervised: float(_terms(logits, labels)[supervised].sum()),
-        "that is the sum over the supervised tokens; divide it by their number"),
+    (_of(lambda costs, on: costs[on].sum()), "that is the sum over the supervised tokens; divide it by their number"),
     (lambda *batch: -_token_loss(*batch), "the sign: a loss is at least 0, and falls as the model improves"),
-    (lambda logits, labels, supervised: float(np.exp(-_terms(logits, labels))[supervised].mean()),
+    (_of(lambda costs, on: np.exp(-costs[on]).mean()),
         "that is the mean probability of the label; the loss is the mean of -log of it"),
-    (lambda logits, labels, supervised: float(-np.log(np.exp(-_terms(logits, labels))[supervised].mean())),
+    (_of(lambda costs, on: -np.log(np.exp(-costs[on]).mean())),
         "the logarithm comes first, then the mean: each token has a loss of its own"),
     (lambda *batch: float("nan"),
         "exp of a large logit is no finite number: subtract the larger of the two first, or use np.logaddexp"),
@@ -105,20 +98,16 @@ _TOKEN_LOSS: list[Mistake] = [
 
 def _pairs(score: Sequence[float], good: Sequence[bool], tie: float = 0.5) -> list[float]:
     """What each pair of a right and a wrong sample is worth."""
-    right = [s for s, g in zip(score, good, strict=True) if g]
-    wrong = [s for s, g in zip(score, good, strict=True) if not g]
+    right, wrong = ([s for s, g in zip(score, good, strict=True) if bool(g) == kind] for kind in (True, False))
     return [1.0 if r > w else tie if r == w else 0.0 for r in right for w in wrong]
 
 
 def _with(tie: float = 0.5, without: float | None = None) -> Callable[[Any, Any], float]:
     """The mean over problems, perhaps with another worth of a tie, or of a problem that has no pair."""
-
-    def auc(scores: Any, correct: Any) -> float:
-        worth = [_pairs(score, good, tie) for score, good in zip(scores, correct, strict=True)]
-        values = [float(np.mean(pairs)) if pairs else without for pairs in worth]
-        return float(np.mean([value for value in values if value is not None]))
-
-    return auc
+    alone = [] if without is None else [without]
+    return lambda scores, correct: float(
+        np.mean([np.mean(p) for s, g in zip(scores, correct, strict=True) if (p := _pairs(s, g, tie) or alone)])
+    )
 
 
 _auc_within = _with()

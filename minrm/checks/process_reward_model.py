@@ -16,8 +16,7 @@ Reached = Sequence[Sequence[str | None]]
 def check_step_scores(step_scores: Callable[[Array, list[int], int, int, int], Sequence[float]]) -> None:
     """Try `step_scores(logits, ids, step, plus, minus)`: P(good) at each step token of one solution.
 
-    logits: [T, V], what a causal language model gives for ids [T]; step, plus, minus: the ids of the step token and of
-    the two signs. Wanted: a probability for each step token, in order.
+    logits: [T, V], of a causal language model for ids [T]; step, plus, minus: ids of the step token and the two signs.
     """
     rng = np.random.default_rng(0)
     rows = [[4, 1, 5, 0], [0, 4, 5, 1, 4, 1], [5, 5, 1, 0, 4, 1, 5, 1]]  # 1 ends a step
@@ -31,8 +30,7 @@ def check_step_scores(step_scores: Callable[[Array, list[int], int, int, int], S
 def check_log_score(log_score: Callable[[Sequence[float], str], float]) -> None:
     """Try `log_score(log_p, how)`: the logarithm of a solution's score, from log P(good) of its steps.
 
-    how: product, min, last or mean; the mean is that of the probabilities. Probabilities may be too small for a float,
-    their logarithms are not.
+    how: product, min, last or mean (of the probabilities). Probabilities may be too small for a float.
     """
     rng = random.Random(0)
     shown = [[-0.1, -2.0, -0.3], [-0.5, -0.2], [-1.5]]
@@ -47,16 +45,15 @@ def check_log_score(log_score: Callable[[Sequence[float], str], float]) -> None:
 def check_label_steps(label_steps: Callable[[Reached, str], tuple[Sequence[int], Sequence[float]]]) -> None:
     """Try `label_steps(reached, truth)`: hard and soft labels of a solution's steps from the answers of their rollouts.
 
-    reached: for each step, the final answers of its rollouts (None: it had none); truth: the right one. Wanted: two
-    lists, hard (1 if any rollout ended right) and soft (the share that did).
+    reached: for each step, the final answers of its rollouts (None: it had none). Returns two lists, hard (1 if any
+    rollout ended right) and soft (the share that did).
     """
     rng = random.Random(1)
     cases: list[tuple[Any, ...]] = [
         ([["6", "6", "10", "6"], ["10", "6", "2", "10"], ["10", "2", "2", "10"]], "6"),
         ([["6", None, None, "10"], [None, None, "2", None], ["6", "6", None, "6"]], "6"),
     ]
-    for _ in range(4):
-        cases.append(([[rng.choice(("6", "6", "10", "2", None)) for _ in range(8)] for _ in range(3)], "6"))
+    cases += [([rng.choices(("6", "6", "10", "2", None), k=8) for _ in range(3)], "6") for _ in range(4)]
     otherwise = "count by hand, for each step, how many of its rollouts gave the truth"
     compare("label_steps", label_steps, cases, _right_labels, _LABEL_STEPS, otherwise, same=close)
     print("✓ label_steps gives hard and soft labels, and counts a rollout without an answer as wrong.")
@@ -143,14 +140,10 @@ def _labels(hard: Callable[[float], bool]) -> Callable[[Reached, str], tuple[lis
     return lambda reached, truth: ([int(hard(s)) for s in _shares(reached, truth)], _shares(reached, truth))
 
 
-def _of_answered(reached: Reached, truth: str) -> tuple[list[int], list[float]]:
-    answers = [[answer for answer in own if answer is not None] or ["no answer"] for own in reached]
-    return _right_labels(answers, truth)
-
-
 _right_labels = _labels(lambda s: s > 0)
 _LABEL_STEPS: list[Mistake] = [
-    (_of_answered, "a rollout without an answer counts too, as wrong: divide by all rollouts of the step"),
+    (lambda reached, truth: _right_labels([[a for a in own if a is not None] or [None] for own in reached], truth),
+        "a rollout without an answer counts too, as wrong: divide by all rollouts of the step"),
     (_labels(lambda s: s >= 0.5), "a hard label is 1 if *any* rollout ended right, not if half of them did"),
     (_labels(lambda s: s > 0.5), "a hard label is 1 if *any* rollout ended right, not if most of them did"),
     (_labels(lambda s: s == 1), "a hard label is 1 if *any* rollout ended right, not if all of them did"),
@@ -161,7 +154,5 @@ _LABEL_STEPS: list[Mistake] = [
     (lambda reached, truth: _right_labels(reached, truth)[0], "that is the hard labels only; return two lists"),
     (lambda reached, truth: list(zip(*_right_labels(reached, truth), strict=True)),
         "these are pairs, one for each step; return two lists, hard and soft"),
-    (lambda reached, truth: (
-        [1 - h for h in _right_labels(reached, truth)[0]], [1 - s for s in _shares(reached, truth)]
-    ), "1 is for a good step, from which rollouts end right"),
+    (lambda *args: 1 - np.array(_right_labels(*args)), "1 is for a good step, from which rollouts end right"),
 ]  # fmt: skip

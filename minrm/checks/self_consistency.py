@@ -16,12 +16,10 @@ Answers = Sequence[str | None]
 def check_vote_of_two(vote_of_two: Callable[[Answers, str], float]) -> None:
     """Try `vote_of_two(answers, truth)`: how often the vote of two of one problem's samples gives the truth.
 
-    All pairs of two different samples count alike, a tie counts one half, and a sample without an answer (None) casts
-    no vote.
+    All pairs of different samples count alike, a tie counts one half, and None (no answer) casts no vote.
     """
     rng = random.Random(0)
-    shown = (["6", "6", "10"], ["6", "6", "10", "2"], ["6", None, "10", "6"])
-    cases = [(answers, "6") for answers in shown]
+    cases = [(answers, "6") for answers in (["6", "6", "10"], ["6", "6", "10", "2"], ["6", None, "10", "6"])]
     cases += [([rng.choice(("6", "10", "2", None)) for _ in range(7)], "6") for _ in range(6)]
     otherwise = "list the pairs of this input by hand, and write beside each what it is worth: 1, one half or 0"
     compare("vote_of_two", vote_of_two, cases, _of_two, _VOTE_OF_TWO, otherwise, same=close)
@@ -31,13 +29,10 @@ def check_vote_of_two(vote_of_two: Callable[[Answers, str], float]) -> None:
 def check_vote_in_the_end(vote_in_the_end: Callable[[Any, Any], float]) -> None:
     """Try `vote_in_the_end(answers, truth)`: the share of problems that a vote of all samples wins.
 
-    answers: an object array [P, N] with None where no answer was read; truth: an object array [P]. Where several
-    answers lead together, each has an equal share.
+    Both are object arrays, [P, N] (None: no answer was read) and [P]. Answers that lead together share the win.
     """
     rng = random.Random(1)
-    rows: list[Answers] = [
-        ["6", "6", "10", "2", None], ["6", "10", "10", "2", "2"], [None, None, None, "6", "10"], ["6"] * 5,
-    ]  # fmt: skip
+    rows = [["6", "6", "10", "2", None], ["6", "10", "10", "2", "2"], [None, None, None, "6", "10"], ["6"] * 5]
     cases: list[tuple[Any, ...]] = [(rows[:count], ["6"] * count) for count in (1, 2, 4)]
     for _ in range(4):
         drawn = [[rng.choice(("6", "6", "10", "2", None)) for _ in range(8)] + ["10"] for _ in range(5)]
@@ -71,8 +66,12 @@ def _pairs(worth: Callable[[tuple[str | None, ...], str], float]) -> Callable[[A
     return lambda answers, truth: float(np.mean([worth(pair, truth) for pair in combinations(answers, 2)]))
 
 
+def _said(row: Iterable[str | None]) -> list[str | None]:
+    return [answer for answer in row if answer is not None]
+
+
 def _worth(pair: Iterable[str | None], truth: str) -> float:
-    votes = [answer for answer in pair if answer is not None]
+    votes = _said(pair)
     return votes.count(truth) / len(votes) if votes else 0.0
 
 
@@ -86,7 +85,7 @@ _VOTE_OF_TWO: list[Mistake] = [
     (lambda answers, truth: list(answers).count(truth) / len(answers), _RIVAL),
     (lambda answers, truth: np.mean([_worth(pair, truth) for pair in product(answers, repeat=2)]),
         "here a sample is paired with itself; a pair holds two different samples"),
-    (lambda answers, truth: _of_two([a for a in answers if a is not None], truth),
+    (lambda answers, truth: _of_two(_said(answers), truth),
         "samples without an answer are drawn too: keep them in the pairs, where they cast no vote"),
     (lambda answers, truth: sum(_worth(pair, truth) for pair in combinations(answers, 2)),
         "that is a sum over the pairs; divide it by their number"),
@@ -95,18 +94,13 @@ _VOTE_OF_TWO: list[Mistake] = [
 ]  # fmt: skip
 
 
-def _leaders(row: Iterable[str | None]) -> list[str | None]:
-    counts = Counter(row)
-    return [answer for answer, count in counts.items() if count == max(counts.values())]
+def _leaders(row: list[str | None]) -> list[str | None]:
+    return [answer for answer in set(row) if row.count(answer) == max(map(row.count, row))]
 
 
 def _mean(worth: Callable[[list[str | None], str], float]) -> Callable[[Any, Any], float]:
     """The mean over problems of what a row of answers is worth."""
     return lambda answers, truth: float(np.mean([worth(list(row), true) for row, true in zip(answers, truth)]))  # noqa: B905
-
-
-def _said(row: Iterable[str | None]) -> list[str | None]:
-    return [answer for answer in row if answer is not None]
 
 
 def _share(row: Iterable[str | None], true: str) -> float:
@@ -115,6 +109,7 @@ def _share(row: Iterable[str | None], true: str) -> float:
 
 
 _in_the_end = _mean(_share)
+_NONE = "None is counted as an answer here; a sample without an answer casts no vote"
 _SHARE = "where several answers lead together, each wins its share, as the coin does it"
 _VOTE_IN_THE_END: list[Mistake] = [
     (_mean(lambda row, true: _share(row, true) == 1), f"{_SHARE}; such a problem is not lost"),
@@ -123,17 +118,15 @@ _VOTE_IN_THE_END: list[Mistake] = [
         f"{_SHARE}; here the one that was met first takes all"),
     (_mean(lambda row, true: max(sorted(set(map(str, _said(row)))), key=_said(row).count) == true),
         f"{_SHARE}; here the first in the alphabet takes all"),
-    (_mean(lambda row, true: (true in _leaders(row)) / len(_leaders(row))),
-        "None is counted as an answer here; a sample without an answer casts no vote"),
-    (_mean(lambda row, true: Counter(row).most_common(1)[0][0] == true),
-        "None is counted as an answer here; a sample without an answer casts no vote"),
-    (_mean(lambda row, true: row.count(true) / len(row)), "that is how often one sample is right; a vote asks which "
-        "answer is given most often"),
+    (_mean(lambda row, true: (true in _leaders(row)) / len(_leaders(row))), _NONE),
+    (_mean(lambda row, true: Counter(row).most_common(1)[0][0] == true), _NONE),
+    (_mean(lambda row, true: row.count(true) / len(row)),
+        "that is how often one sample is right; a vote asks which answer is given most often"),
     (_mean(lambda row, true: true in row), "that is pass@N, whether a right answer is there; it must lead to win"),
     (_mean(lambda row, true: row.count(true) > len(row) / 2), "more than half is not needed: the most votes win"),
     (lambda answers, truth: [_share(row, true) for row, true in zip(answers, truth, strict=True)],
         "these are the problems one by one; return their mean"),
-    (lambda answers, truth: sum(_share(row, true) for row, true in zip(answers, truth, strict=True)),
+    (lambda answers, truth: _in_the_end(answers, truth) * len(truth),
         "that is the number of problems won; divide it by the number of problems"),
 ]  # fmt: skip
 
@@ -151,8 +144,8 @@ def _largest(sums: dict[str | None, float]) -> str | None:
     return max(sums, key=sums.__getitem__)
 
 
-def _winner(answers: Answers, weights: Sequence[float]) -> str | None:
-    return _largest(_sums(answers, weights))
+def _winner(answers: Answers, weights: Sequence[float], none: bool = False) -> str | None:
+    return _largest(_sums(answers, weights, none))
 
 
 _ONE = "that is the answer of the single heaviest sample (best-of-N); a vote adds up the weights of equal answers"
@@ -163,7 +156,7 @@ _WINNER: list[Mistake] = [
         "given most often, but its weights add up to less"),
     (lambda answers, weights: _largest({a: s / list(answers).count(a) for a, s in _sums(answers, weights).items()}),
         "that is the largest mean weight; add up, since many samples are to count for more than one"),
-    (lambda answers, weights: _largest(_sums(answers, weights, none=True)),
+    (lambda answers, weights: _winner(answers, weights, none=True),
         "None has won; a sample without an answer casts no vote, whatever its weight"),
     (lambda *args: _largest({answer: -total for answer, total in _sums(*args).items()}),
         "that is the smallest sum; return the largest"),

@@ -1,14 +1,15 @@
 """The checks of chapter 3: labels by a threshold, pairs that differ in one step, and a tag that is safe to use."""
 
+import operator
 import random
-from collections import defaultdict
+import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from minrm.checks.attempt import Mistake, attempt, close, compare, must_be_function, short
-from minrm.text import split_steps
 from minrm.world import shipped
 
 Soft = Sequence[Sequence[float]]
@@ -18,8 +19,8 @@ Exact = Sequence[Sequence[int]]
 def check_agreement(agreement: Callable[[Soft, Exact, float], float]) -> None:
     """Try `agreement(soft, exact, share)`: how often soft labels, cut at `share`, say what the exact ones say.
 
-    soft, exact: for each solution a list with a label for each step. A step counts as good from `share` on; all steps
-    up to and including the first exact error are compared, each once.
+    soft, exact: for each solution its steps' labels. A step is good from `share` on; all steps up to and including the
+    first exact error are compared.
     """
     rng = random.Random(0)
     cases: list[tuple[Any, ...]] = [
@@ -37,10 +38,9 @@ def check_agreement(agreement: Callable[[Soft, Exact, float], float]) -> None:
 def check_step_pairs(step_pairs: Callable[[list[dict[str, Any]]], list[dict[str, str]]]) -> None:
     """Try `step_pairs(rows)`: pairs of the same prompt and first steps, with a good next step and a bad one.
 
-    rows: dictionaries with `question`, `solution` and `labels`, as in `training.parquet`; a step without a label (None)
-    is neither. Returns dictionaries with `prompt` (the question, then the steps so far, as `join_steps` writes them, a
-    newline between), `chosen` and `rejected` (the next step with its header); one for each place that has both, in any
-    order.
+    rows: with `question`, `solution` and `labels`, as in `training.parquet`; a step without a label (None) is neither.
+    Returns a dictionary for each place that has both: `prompt` (the question, then the steps so far, as `join_steps`
+    writes them, a newline between), `chosen` and `rejected` (the next step with its header).
     """
     pairs = attempt("step_pairs", step_pairs, _ROWS)
     if hint := _hint(pairs):
@@ -51,8 +51,7 @@ def check_step_pairs(step_pairs: Callable[[list[dict[str, Any]]], list[dict[str,
 def check_safe_tag(safe_tag: Callable[[Any, str, Sequence[str]], bool]) -> None:
     """Try `safe_tag(tokenizer, tag, texts)`: whether `tag` can end the steps of `texts` and be found again.
 
-    True if the tag is one id, none of the texts holds this id, and set at the end of each text it stays that id there.
-    The tokenizer is the policy's.
+    True if the tag is one id, no text holds this id, and set at the end of each text it stays that id.
     """
     from transformers import PreTrainedTokenizerFast  # takes seconds, and only this check needs it
 
@@ -63,60 +62,39 @@ def check_safe_tag(safe_tag: Callable[[Any, str, Sequence[str]], bool]) -> None:
         ("%", sums), ("<|prm_label|>", sums), ("-", ["Mia has 3 fewer: 9 - 3 = 6", "is-ought"]),
         ("?", ["How many pens?", *sums]), ("+", sums), ("0", ["6 - 5 = 1"]), ("0", ["6 - 5 = 1", "6 + 3 = 9"]),
     ]  # fmt: skip
-
-    def of_tokenizer(function: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda tag, texts: function(tokenizer, tag, texts)
-
-    mistakes = [(of_tokenizer(mistake), hint) for mistake, hint in _SAFE_TAG]
+    mistakes = [(partial(mistake, tokenizer), hint) for mistake, hint in _SAFE_TAG]
     otherwise = "print the ids of the tag, of each text, and of each text with the tag behind it"
-    compare("safe_tag", of_tokenizer(safe_tag), cases, of_tokenizer(_safe), mistakes, otherwise)
+    compare("safe_tag", partial(safe_tag, tokenizer), cases, partial(_safe, tokenizer), mistakes, otherwise)
     print("✓ safe_tag refuses a tag that splits, one that occurs in a text, and one that merges at its end.")
 
 
-def _compared(soft: Soft, exact: Exact, good: Callable[[float], float], until: int = 1) -> list[list[bool]]:
+def _agreed(
+    soft: Soft, exact: Exact, share: float, good: Callable = operator.ge, until: int = 1, by_soft: bool = False
+) -> list[list[bool]]:
     """For each solution, whether the labels agree, on `until` steps of those from the first error on."""
-    ends = [list(labels).index(0) + until if 0 in labels else len(labels) for labels in exact]
+    cut = [[value >= share for value in own] for own in soft] if by_soft else exact
+    ends = [list(labels).index(0) + until if 0 in labels else len(labels) for labels in cut]
     rows = zip(soft, exact, ends, strict=True)
-    return [[good(s) == e for s, e in zip(own[:end], labels[:end], strict=True)] for own, labels, end in rows]
+    return [[good(s, share) == e for s, e in zip(own[:end], labels[:end], strict=True)] for own, labels, end in rows]
 
 
-def _flat(agreed: list[list[bool]]) -> float:
-    steps = [step for own in agreed for step in own]
-    return sum(steps) / len(steps)
+def _flat(count: Callable = np.mean, **how: Any) -> Callable[[Soft, Exact, float], float]:
+    return lambda *args: float(count([step for own in _agreed(*args, **how) for step in own]))
 
 
-def _agreed(soft: Soft, exact: Exact, share: float, until: int = 1) -> list[list[bool]]:
-    return _compared(soft, exact, lambda label: label >= share, until)
-
-
-def _agreement(soft: Soft, exact: Exact, share: float) -> float:
-    return _flat(_agreed(soft, exact, share))
-
-
-def _by_soft(soft: Soft, exact: Exact, share: float) -> float:
-    """Cut at the first step that the soft labels call bad."""
-    ends = [next((i for i, value in enumerate(own) if value < share), len(own)) + 1 for own in soft]
-    soft = [own[:end] for own, end in zip(soft, ends, strict=True)]
-    exact = [own[:end] for own, end in zip(exact, ends, strict=True)]
-    return _flat(_agreed(soft, exact, share, until=99))
-
-
+_agreement = _flat()
 _AGREEMENT: list[Mistake] = [
-    (lambda soft, exact, share: _flat(_agreed(soft, exact, share, until=99)),
-        "the steps after the first error are compared too; there the two definitions differ by design"),
-    (lambda soft, exact, share: _flat(_agreed(soft, exact, share, until=0)),
-        "the first error itself is left out; it is the step that matters most"),
-    (lambda soft, exact, share: _flat(_compared(soft, exact, lambda label: label > share)),
-        "a label equal to the share counts as good: `>=`, not `>`"),
-    (lambda soft, exact, share: float(np.mean([np.mean(own) for own in _agreed(soft, exact, share)])),
+    (_flat(until=99), "the steps after the first error are compared too; there the two definitions differ by design"),
+    (_flat(until=0), "the first error itself is left out; it is the step that matters most"),
+    (_flat(good=operator.gt), "a label equal to the share counts as good: `>=`, not `>`"),
+    (lambda *args: float(np.mean([np.mean(own) for own in _agreed(*args)])),
         "that is the mean of the solutions' means; let each step count once"),
-    (_by_soft, "cut at the first error that the exact labels name, not at the first low soft label"),
-    (lambda soft, exact, share: _flat(_compared(soft, exact, lambda label: label)),
+    (_flat(by_soft=True), "cut at the first error that the exact labels name, not at the first low soft label"),
+    (_flat(good=lambda label, share: label),
         "the soft labels are compared as they are; first make each good or bad by the share"),
-    (lambda soft, exact, share: 1 - _agreement(soft, exact, share), "that is how often they differ"),
-    (lambda soft, exact, share: sum(map(sum, _agreed(soft, exact, share))),
-        "that is a number of steps; divide it by how many were compared"),
-    (lambda soft, exact, share: 100 * _agreement(soft, exact, share), "these are per cent; return a share of 1"),
+    (lambda *args: 1 - _agreement(*args), "that is how often they differ"),
+    (_flat(count=sum), "that is a number of steps; divide it by how many were compared"),
+    (lambda *args: 100 * _agreement(*args), "these are per cent; return a share of 1"),
     (lambda soft, exact, share: _agreement(soft, exact, 0.5), "the threshold is fixed at one half; use `share`"),
 ]  # fmt: skip
 
@@ -134,13 +112,13 @@ _ROWS: list[dict[str, Any]] = [
 
 def _next_steps(rows: list[dict[str, Any]]) -> dict[str, dict[Any, set[str]]]:
     """The next steps of the rows, by the text before them and by label."""
-    places: dict[str, dict[Any, set[str]]] = defaultdict(lambda: {1: set(), 0: set(), None: set()})
+    places: dict[str, dict[Any, set[str]]] = {}
     for row in rows:
         prompt = row["question"]
-        for number, (step, label) in enumerate(zip(split_steps(row["solution"]), row["labels"], strict=True), start=1):
-            places[prompt][label].add(f"Step: {number}: {step}")
-            prompt += f"\nStep: {number}: {step}"
-    return dict(places)
+        for step, label in zip(re.split(r"\n(?=Step: )", row["solution"]), row["labels"], strict=True):
+            places.setdefault(prompt, {1: set(), 0: set(), None: set()})[label].add(step)
+            prompt += f"\n{step}"
+    return places
 
 
 _NEXT = _next_steps(_ROWS)
@@ -156,9 +134,8 @@ def _hint(pairs: Any) -> str | None:
         if hint := _prompt_hint(str(pair["prompt"])) or _steps_hint(**pair):
             return f"{hint}. It shows at the prompt {pair['prompt']!r}"
     prompts = [pair["prompt"] for pair in pairs]
-    for prompt in prompts:
-        if prompts.count(prompt) > 1:
-            return f"{prompts.count(prompt)} pairs at the prompt {prompt!r}; return one for each place"
+    if twice := [prompt for prompt in prompts if prompts.count(prompt) > 1]:
+        return f"{prompts.count(twice[0])} pairs at the prompt {twice[0]!r}; return one for each place"
     missed = [prompt for prompt, steps in _NEXT.items() if steps[1] and steps[0] and prompt not in prompts]
     if missed and prompts and set(prompts) <= _QUESTIONS:
         return f"all pairs stand at the first step; the prompt {missed[0]!r} has a good and a bad next step too"
@@ -210,24 +187,24 @@ def _stays(tokenizer: Any, tag: str, texts: Sequence[str]) -> bool:
     return all(_ids(tokenizer, text + tag)[-1:] == _ids(tokenizer, tag) for text in texts)
 
 
-def _safe(tokenizer: Any, tag: str, texts: Sequence[str]) -> bool:
-    return all(condition(tokenizer, tag, texts) for condition in (_one, _absent, _stays))
-
-
 def _unread(tokenizer: Any, tag: str, texts: Sequence[str]) -> bool:
     """Looking for the tag's letters instead of its id."""
-    return _one(tokenizer, tag, texts) and not any(tag in text for text in texts)
+    return not any(tag in text for text in texts)
 
 
+def _all(*conditions: Callable[..., bool]) -> Callable[..., bool]:
+    return lambda *args: all(condition(*args) for condition in conditions)
+
+
+_safe = _all(_one, _absent, _stays)
 _LETTERS = "look for the tag's id, not for its letters: the same sign inside another token does no harm"
 _SAFE_TAG: list[Mistake] = [
-    (lambda *args: _one(*args) and _absent(*args),
-        "here the tag merges with what stands before it: look at the ids of text + tag"),
-    (lambda *args: _one(*args) and _stays(*args), "here the tag's id occurs in a text already, where no step ends"),
-    (lambda *args: _absent(*args) and _stays(*args), "the tag is several ids: there is no one place to read from"),
+    (_all(_one, _absent), "here the tag merges with what stands before it: look at the ids of text + tag"),
+    (_all(_one, _stays), "here the tag's id occurs in a text already, where no step ends"),
+    (_all(_absent, _stays), "the tag is several ids: there is no one place to read from"),
     (_one, "one id is not enough: it may occur in the texts, and it may merge with what stands before it"),
-    (_unread, _LETTERS),
-    (lambda *args: _unread(*args) and _stays(*args), _LETTERS),
+    (_all(_one, _unread), _LETTERS),
+    (_all(_one, _unread, _stays), _LETTERS),
     (lambda tokenizer, tag, texts: _safe(tokenizer, tag, texts[:1]), "only the first text is looked at"),
     (lambda tokenizer, tag, texts: any(_safe(tokenizer, tag, [text]) for text in texts),
         "one text in which it works is not enough: `all`, not `any`"),

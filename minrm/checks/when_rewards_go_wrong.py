@@ -73,7 +73,7 @@ _EXPECTED_SCORE: list[Mistake] = [
         "that is the mean of the n highest; return the mean of the highest of each n"),
     (_over(combinations, min), "the lowest of each subset is taken; return the highest"),
     (_over(combinations, sum), "the scores of a subset are added up; return its highest"),
-    (lambda scores, n: sum(map(max, combinations(scores, n))),
+    (lambda scores, n: _expected_score(scores, n) * math.comb(len(scores), n),
         "that is a sum over the subsets; divide it by their number"),
     (lambda scores, n: [max(subset) for subset in combinations(scores, n)],
         "these are the subsets one by one; return their mean"),
@@ -105,8 +105,8 @@ _TWO_GRADES: list[Mistake] = [
     (lambda share, n: -math.log(share), "that is the limit for large n, where a yes is always found"),
     (lambda share, n: _kl(share, _yes(share, n)),
         "that is KL(policy || best-of-n); the mean is over what best-of-n chooses"),
-    (lambda share, n: _two_grades(share, n) / math.log(2), "these are bits; with the natural logarithm they are nats"),
-    (lambda share, n: -_two_grades(share, n), "the sign is wrong: a divergence is never below 0"),
+    (lambda *args: _two_grades(*args) / math.log(2), "these are bits; with the natural logarithm they are nats"),
+    (lambda *args: -_two_grades(*args), "the sign is wrong: a divergence is never below 0"),
     (lambda share, n: _kl(share**n, share), "share ** n is the chance that all n draws are a yes; one is enough"),
     (lambda share, n: _kl(min(1.0, n * share), share),
         "n · share counts the expected yeses; the chance of at least one is 1 - (1 - share) ** n"),
@@ -120,34 +120,29 @@ def _distance(n: float) -> float:
     return math.sqrt(math.log(n) - (n - 1) / n)
 
 
-def _highest(curve: Callable[[float, float, float], float]) -> Callable[[float, float, Sequence[int]], int]:
-    """The count at which a curve of (alpha, beta, n) is highest."""
-    return lambda alpha, beta, counts: max(counts, key=lambda n: curve(alpha, beta, n))
-
-
-def _gao(alpha: float, beta: float, n: float) -> float:
-    d = _distance(n)
+def _gao(alpha: float, beta: float, d: float) -> float:
     return d * (alpha - beta * d)
 
 
-_best_count = _highest(_gao)
+def _highest(distance: Callable = _distance, curve: Callable = _gao) -> Callable[[float, float, Sequence[int]], int]:
+    """The count at which the curve of the distance is highest."""
+    return lambda alpha, beta, counts: max(counts, key=lambda n: curve(alpha, beta, distance(n)))
+
+
+_best_count = _highest()
 _BEST_COUNT: list[Mistake] = [
-    (_highest(lambda alpha, beta, n: _distance(n) ** 2 * (alpha - beta * _distance(n) ** 2)),
-        "d is the root of log n - (n-1)/n; here the root is missing"),
-    (_highest(lambda alpha, beta, n: math.sqrt(math.log(n)) * (alpha - beta * math.sqrt(math.log(n)))),
-        "the second part is missing: d² is log n - (n-1)/n, not log n"),
-    (_highest(lambda alpha, beta, n: math.log(n) * (alpha - beta * math.log(n))),
-        "that is the curve against log n; d is the root of log n - (n-1)/n"),
-    (_highest(lambda alpha, beta, n: alpha - beta * _distance(n)), "the factor d in front is missing"),
-    (_highest(lambda alpha, beta, n: _distance(n) * (alpha + beta * _distance(n))),
-        "beta d is taken off: alpha - beta d"),
+    (_highest(lambda n: _distance(n) ** 2), "d is the root of log n - (n-1)/n; here the root is missing"),
+    (_highest(lambda n: math.sqrt(math.log(n))), "the second part is missing: d² is log n - (n-1)/n, not log n"),
+    (_highest(math.log), "that is the curve against log n; d is the root of log n - (n-1)/n"),
+    (_highest(curve=lambda alpha, beta, d: alpha - beta * d), "the factor d in front is missing"),
+    (_highest(curve=lambda alpha, beta, d: d * (alpha + beta * d)), "beta d is taken off: alpha - beta d"),
     (lambda alpha, beta, counts: min(counts, key=lambda n: abs(_distance(n) - alpha / (2 * beta))),
         "alpha / (2 beta) is no maximum where beta is not above 0; compare the curve's values"),
-    (lambda alpha, beta, counts: int(np.argmax([_gao(alpha, beta, n) for n in counts])),
+    (lambda alpha, beta, counts: int(np.argmax([_gao(alpha, beta, _distance(n)) for n in counts])),
         "that is the place in the list; return the count that stands there"),
     (lambda alpha, beta, counts: _distance(_best_count(alpha, beta, counts)),
         "that is the distance d; return the count of samples"),
-    (lambda alpha, beta, counts: max(_gao(alpha, beta, n) for n in counts),
+    (lambda alpha, beta, counts: max(_gao(alpha, beta, _distance(n)) for n in counts),
         "that is the curve's highest value; return the count at which it is reached"),
     (lambda alpha, beta, counts: alpha / (2 * beta), "that is the d at which the curve turns; which count lies there?"),
     (lambda alpha, beta, counts: max(counts), "the largest count is best only for a curve that does not turn"),

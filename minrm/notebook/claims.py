@@ -1,4 +1,4 @@
-"""Claims of a chapter about a live measurement, which differs a little from machine to machine: checked when read."""
+"""Claims of a chapter about a live measurement, which differs a little from machine to machine."""
 
 
 def claim(sentence: str, holds: bool, measured: str = "") -> None:

@@ -1,7 +1,7 @@
 """What sampling and training cost on a GPU, computed from a model's shape before anything is downloaded.
 
-Memory is counted tensor by tensor. Time is the arithmetic of Kaplan et al. (2020, section 2.1: two operations a weight
-and token) at a stated share of the GPU's peak, and for sampling a bound: the time to read all weights for each token.
+Memory is counted tensor by tensor. Time is two operations a weight and token (Kaplan et al. 2020, section 2.1) at a
+stated share of the GPU's peak, and for sampling a bound: the time to read all weights for each token.
 """
 
 from typing import Any, NamedTuple
@@ -54,10 +54,9 @@ def shape(model: Any) -> Shape:
 def activations(model: Shape, rows: int, tokens: int, checkpointing: bool = True) -> int:
     """Bytes that a backward pass needs of the forward pass, of `rows` texts of `tokens` tokens, in half precision.
 
-    A layer with a gated MLP keeps for each token the inputs of its linear layers and of the product of the gate (3 D
-    before queries, keys and values, their results and the MLP, 4 F inside the MLP, about 2 D of heads), and the two
-    inputs of its norms in float32; fused attention keeps no matrix of T × T. With gradient checkpointing each layer
-    keeps its input alone, and one layer at a time is computed anew.
+    A layer with a gated MLP keeps of each token what its linear layers and gate read (3 D before them, 4 F inside the
+    MLP, about 2 D of heads), and the inputs of its norms in float32; fused attention keeps no T × T. With gradient
+    checkpointing each layer keeps its input alone, and one layer at a time is computed anew.
     """
     layer = HALF * (5 * model.width + 4 * model.inner) + 2 * SINGLE * model.width
     per_token = model.layers * HALF * model.width + layer if checkpointing else model.layers * layer
@@ -86,11 +85,8 @@ def scoring_seconds(model: Shape, tokens: float, gpu: Gpu, operations: int = 2) 
 
 
 def training_seconds(model: Shape, tokens: float, gpu: Gpu, rank: int = 0, checkpointing: bool = True) -> float:
-    """Seconds to train on so many tokens, at SHARE of the peak.
-
-    A weight costs two operations a token forward, two for the gradient of its input, two where it is trained, and two
-    where the forward pass is computed again.
-    """
+    """Seconds to train on so many tokens, at SHARE of the peak."""
+    # two operations forward, two for the input's gradient, two if trained, two if the forward pass is computed again
     return scoring_seconds(model, tokens, gpu, 4 + (0 if rank else 2) + (2 if checkpointing else 0))
 
 

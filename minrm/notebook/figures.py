@@ -23,10 +23,9 @@ in_our_style = mpl.rc_context(STYLE)  # a decorator; the reader's own figures ke
 
 @in_our_style
 def selection_curves(table: Any, unit: str = "samples per problem, N (log scale)") -> Figure:
-    """Accuracy against N, the figure of the field. Rows: way, n, mean, low, high (shares from 0 to 1).
+    """Accuracy against N. Rows: way, n (None: a level without samples), mean, low, high (shares from 0 to 1).
 
-    A way whose n is None or NaN is a level without samples (greedy, direct), drawn from edge to edge. Further ways with
-    one look, such as "PRM, minimum" beside "PRM", have open markers and other lines. unit: what n counts.
+    Further ways with one look, such as "PRM, minimum" beside "PRM", have open markers and other lines.
     """
     rows = table_rows(table, "way", "n", "mean", "low", "high")
     counts = sorted({int(row["n"]) for row in rows if not _absent(row["n"])})
@@ -59,10 +58,7 @@ def selection_curves(table: Any, unit: str = "samples per problem, N (log scale)
 
 @in_our_style
 def bars_with_intervals(table: Any, label: str = "problems solved (%)", scale: float = 100) -> Figure:
-    """One bar a row with its interval and its number. Rows: name, mean, low, high; `scale` turns means into the unit.
-
-    A name that begins with a way of choosing has that way's colour; any other is blue-grey.
-    """
+    """One bar a row with its interval and number. Rows: name, mean, low, high; `scale` turns means into the unit."""
     names = [str(row["name"]) for row in table_rows(table, "name")]
     mean, low, high = (scale * column for column in _columns(table, "mean", "low", "high"))
     figure, axes = _figure(0.9 + 0.42 * len(names))
@@ -82,10 +78,7 @@ def bars_with_intervals(table: Any, label: str = "problems solved (%)", scale: f
 
 @in_our_style
 def calibration_plot(table: Any, way: str = "ORM", label: str = "observed: share that is right") -> Figure:
-    """Observed share against predicted probability, and below it the number of samples behind each point.
-
-    Rows: predicted, observed, low, high, count (`minrm.metrics.Calibration.rows()`). The dashed line is perfect.
-    """
+    """Observed share against predicted probability, with the counts below. Rows: `minrm.metrics.Calibration.rows()`."""
     x, y, low, high, count = _columns(table, "predicted", "observed", "low", "high", "count")
     look = look_of(way)
     figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")
@@ -129,10 +122,7 @@ def training_curve(table: Any, label: str = "loss (nats per supervised token)") 
 
 @in_our_style
 def answer_histogram(table: Any, most: int = 10) -> Figure:
-    """How often each answer was given to one problem. Rows: answer (None: none could be read), count, right (bool).
-
-    The `most` frequent answers are in falling order, the rest in one bar. The right one is hatched and named.
-    """
+    """How often each answer was given to one problem, the rarest in one bar. Rows: answer (or None), count, right."""
     rows = sorted(table_rows(table, "answer", "count", "right"), key=lambda row: -row["count"])
     shown = rows[:most] + [row for row in rows[most:] if row["right"]]
     rest = [row for row in rows if row not in shown]

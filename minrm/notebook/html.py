@@ -62,10 +62,9 @@ def image(figure: Any, alt: str) -> str:
 
 
 def score_along_solution(pieces: Sequence[str], scores: Sequence[float | None]) -> Page:
-    """A solution's tokens, coloured by the score at each: orange 0, white one half, blue 1.
+    """A solution's tokens [T], coloured by the score at each: orange 0, white one half, blue 1; None: no score.
 
-    pieces: [T] texts of tokens; scores: [T] probabilities, None where there is none (the question). A token has its
-    score as a tooltip, and below it where it has moved by 0.1. Raises InputError for a score that is no probability.
+    A token has its score as a tooltip, and below it where it has moved by 0.1.
     """
     parts, written = [], -1.0
     for index, (piece, score) in enumerate(zip(pieces, scores, strict=True)):

@@ -22,8 +22,7 @@ LINES: tuple[dict[str, Any], ...] = (  # the first, second and third line, in th
 def panels(table: Any, xlabel: str, ylabel: str, log: bool = False) -> Figure:
     """One panel for each `panel` of the table, two in a row, with up to three lines in each and their intervals.
 
-    Rows: panel (a name that begins with a way of choosing), line, x, mean, low, high; shares are drawn in per cent. The
-    lines' names stand above all panels. Raises InputError for an empty table, or more than three lines.
+    Rows: panel (a name that begins with a way of choosing), line, x, mean, low, high (shares from 0 to 1).
     """
     rows = table_rows(table, "panel", "line", "x", "mean", "low", "high")
     names, lines = (list(dict.fromkeys(row[key] for row in rows)) for key in ("panel", "line"))

@@ -1,8 +1,7 @@
 """The palette of the course: one colour, marker and line for each way of choosing, on every page.
 
 The colours stay apart under simulated protanopia, deuteranopia and tritanopia (Machado et al. 2009), and have a
-contrast of 3:1 with the panel; markers, lines and names repeat what they say. The panel is white on every page, since
-no grey reads at 4.5:1 on both white and #121212. Lettering is legible on a telephone of 390 pixels.
+contrast of 3:1 with the panel, which is white on every page. Lettering is legible on a telephone of 390 pixels.
 """
 
 from typing import Any, NamedTuple

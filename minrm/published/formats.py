@@ -9,8 +9,7 @@
     trl-paragraphs     text: each step ended by two line breaks         two classes at the last break's last token
     skywork-reward-v2  chat: the prompt and its response                one reward at the last token (Bradley–Terry)
 
-Read in model cards and the publishers' code (`Format.source`). No weights were loaded for that: each format is proven
-on tiny models of its layout.
+Read in model cards and the publishers' code (`Format.source`); proven on tiny models, no published weights were loaded.
 """
 
 import re
@@ -134,10 +133,8 @@ def _skywork_o1_prm(tokenizer: Any, question: str, steps: list[str]) -> Encoded:
 
 
 def _trl(tokenizer: Any, question: str, steps: list[str], separator: str) -> Encoded:
-    """Each beginning of the text, up to a separator, is tokenised as if it stood alone, as in TRL's guide.
-
-    The published figures were measured so. TRL's trainer tokenised otherwise: no separator after the question.
-    """
+    """Each beginning of the text, up to a separator, is tokenised as if it stood alone, as in TRL's guide (its trainer
+    puts no separator after the question): the published figures were measured so."""
     texts = [separator.join([question, *steps[:count]]) + separator for count in range(1, len(steps) + 1)]
     rows = [_ids(tokenizer, text) for text in texts]
     if any(rows[-1][: len(row)] != row for row in rows):
@@ -172,24 +169,19 @@ FORMATS = {
 
 # Hub name → family, and parameters in billions, as loaded (a head over the vocabulary only where it is read).
 MODELS = {
-    "peiyi9979/math-shepherd-mistral-7b-prm": ("math-shepherd", 7.242),
-    "RLHFlow/Llama3.1-8B-PRM-Mistral-Data": ("rlhflow", 8.030),
-    "RLHFlow/Llama3.1-8B-PRM-Deepseek-Data": ("rlhflow", 8.030),
-    "Qwen/Qwen2.5-Math-PRM-7B": ("qwen-math-prm", 7.083),
-    "Qwen/Qwen2.5-Math-PRM-72B": ("qwen-math-prm", 71.528),
-    "Qwen/Qwen2.5-Math-7B-PRM800K": ("qwen-math-prm", 7.083),
-    "Skywork/Skywork-o1-Open-PRM-Qwen-2.5-1.5B": ("skywork-o1-prm", 1.544),
-    "Skywork/Skywork-o1-Open-PRM-Qwen-2.5-7B": ("skywork-o1-prm", 7.071),
-    "trl-lib/Qwen2-0.5B-Reward-Math-Sheperd": ("trl", 0.494),
-    "plaguss/Qwen2.5-0.5B-Math-Shepherd-PRM-0.2": ("trl", 0.494),
-    "HuggingFaceH4/Qwen2.5-Math-1.5B-Instruct-PRM-0.2": ("trl-paragraphs", 1.544),
-    "HuggingFaceH4/Qwen2.5-Math-7B-Instruct-PRM-0.2": ("trl-paragraphs", 7.071),
-    "Skywork/Skywork-Reward-V2-Qwen3-0.6B": ("skywork-reward-v2", 0.596),
-    "Skywork/Skywork-Reward-V2-Llama-3.2-1B": ("skywork-reward-v2", 1.236),
-    "Skywork/Skywork-Reward-V2-Qwen3-1.7B": ("skywork-reward-v2", 1.721),
-    "Skywork/Skywork-Reward-V2-Llama-3.2-3B": ("skywork-reward-v2", 3.213),
-    "Skywork/Skywork-Reward-V2-Qwen3-4B": ("skywork-reward-v2", 4.022),
-    "Skywork/Skywork-Reward-V2-Llama-3.1-8B": ("skywork-reward-v2", 7.505),
-    "Skywork/Skywork-Reward-V2-Llama-3.1-8B-40M": ("skywork-reward-v2", 7.505),
-    "Skywork/Skywork-Reward-V2-Qwen3-8B": ("skywork-reward-v2", 7.568),
-}
+    name: (family, billions)
+    for family, names in {
+        "math-shepherd": {"peiyi9979/math-shepherd-mistral-7b-prm": 7.242},
+        "rlhflow": {"RLHFlow/Llama3.1-8B-PRM-Mistral-Data": 8.030, "RLHFlow/Llama3.1-8B-PRM-Deepseek-Data": 8.030},
+        "qwen-math-prm": {"Qwen/Qwen2.5-Math-PRM-7B": 7.083, "Qwen/Qwen2.5-Math-PRM-72B": 71.528,
+            "Qwen/Qwen2.5-Math-7B-PRM800K": 7.083},
+        "skywork-o1-prm": {"Skywork/Skywork-o1-Open-PRM-Qwen-2.5-1.5B": 1.544,
+            "Skywork/Skywork-o1-Open-PRM-Qwen-2.5-7B": 7.071},
+        "trl": {"trl-lib/Qwen2-0.5B-Reward-Math-Sheperd": 0.494, "plaguss/Qwen2.5-0.5B-Math-Shepherd-PRM-0.2": 0.494},
+        "trl-paragraphs": {"HuggingFaceH4/Qwen2.5-Math-1.5B-Instruct-PRM-0.2": 1.544,
+            "HuggingFaceH4/Qwen2.5-Math-7B-Instruct-PRM-0.2": 7.071},
+        "skywork-reward-v2": {f"Skywork/Skywork-Reward-V2-{size}": billions for size, billions in {
+            "Qwen3-0.6B": 0.596, "Llama-3.2-1B": 1.236, "Qwen3-1.7B": 1.721, "Llama-3.2-3B": 3.213, "Qwen3-4B": 4.022,
+            "Llama-3.1-8B": 7.505, "Llama-3.1-8B-40M": 7.505, "Qwen3-8B": 7.568}.items()},
+    }.items() for name, billions in names.items()
+}  # fmt: skip

@@ -1,7 +1,6 @@
 """Reward models that others have published, behind the `score` of ours.
 
-`load_published(name)` takes the stock backbone and the checkpoint's own head tensors; code that lies beside the weights
-is never run. `minrm.published.formats` says how question and steps become ids, and where the model is read.
+The stock backbone takes the checkpoint's tensors and its head; code that lies beside the weights is never run.
 """
 
 from collections.abc import Sequence
@@ -28,9 +27,8 @@ def load_published(
 ) -> Any:
     """The reward model of that name: published on the hub, a folder in a published layout, or a checkpoint of ours.
 
-    like: the family of `minrm.published.formats` by which a folder, or another hub name, is read; without it, `name` is
-    one of the published models or a checkpoint of ours. dtype: by default what the device computes best in. Returns a
-    `PublishedProcessModel`, a `PublishedRewardModel`, or one of our three models. Raises InputError.
+    like: the family of `minrm.published.formats` by which a folder, or another hub name, is read. dtype: by default
+    what the device computes best in. A published one is a `PublishedProcessModel` or a `PublishedRewardModel`.
     """
     if like is not None and like not in FORMATS:
         raise InputError(f"no family {like!r}; the families are {', '.join(FORMATS)}")
@@ -64,10 +62,8 @@ def _load_ours(name: str | Path, **options: Any) -> Any:
 
 
 def sizes() -> list[dict[str, Any]]:
-    """A row for each published model: name, family, parameters (billions), their GB in half precision, fits a T4.
-
-    Computed: two bytes a parameter, which must leave a T4 room for the rest (`T4_WEIGHTS`). Nothing was run there.
-    """
+    """A row for each published model: name, family, billions of parameters, GB at two bytes each, whether a T4 has room
+    (`T4_WEIGHTS`); computed, nothing was run there."""
     return [
         {"model": name, "family": family, "billions": count, "GB": 2 * count, "fits a T4": 2 * count <= T4_WEIGHTS}
         for name, (family, count) in MODELS.items()

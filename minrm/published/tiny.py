@@ -1,7 +1,6 @@
-"""Tiny models in the layouts of published ones, so that pages and tests need no download.
+"""Tiny models in the layouts of published ones (architecture, tensor names, kind of tokenizer, chat template).
 
-A reward model is written as its publishers do (architecture, tensor names, kind of tokenizer, chat template), with
-random weights: its scores mean nothing, but they must equal what the publisher's own steps compute.
+Their weights are random: a score means nothing, but it must equal what the publisher's own steps compute.
 """
 
 import json
@@ -19,9 +18,7 @@ from transformers import PreTrainedTokenizerFast
 from minrm import loading
 from minrm.errors import InputError
 
-TEXT = (
-    "Tom has 9 pens. Mia buys 5 pens. How many pens does Mia have now?\nStep 1: 9 - 3 = 6 ки\n\nThe answer is + 11.\n\n"
-)
+TEXT = "Tom has 9 pens. Mia buys 5 pens. How many does Mia have now?\nStep 1: 9 - 3 = 6 ки\n\nThe answer is + 11.\n\n"
 WORDS = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"  # Llama 3's, Qwen 2's
 LLAMA_CHAT = (
     "{{ bos_token }}{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>\n\n"
@@ -42,8 +39,8 @@ def write_tiny_checkpoint(family: str, folder: str | Path, seed: int = 0) -> Pat
     """The folder, with a tiny checkpoint in the layout of `family`, a key of `minrm.published.formats.FORMATS`."""
     if family not in _LAYOUTS:
         raise InputError(f"no tiny checkpoint for {family!r}; there are {', '.join(_LAYOUTS)}")
-    stock, make_tokenizer, fields = _LAYOUTS[family]
-    folder, tokenizer = Path(folder), make_tokenizer()
+    name, make_tokenizer, fields = _LAYOUTS[family]
+    stock, folder, tokenizer = getattr(transformers, name), Path(folder), make_tokenizer()
     fields = fields | {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
     with loading.quiet(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -121,16 +118,14 @@ def qwen_tokenizer(start: str | None = None) -> PreTrainedTokenizerFast:
 
 
 _LAYOUTS: dict[str, Any] = {  # family → stock class, tokenizer, fields of the config
-    "math-shepherd": (transformers.LlamaForCausalLM, sentencepiece, {}),
-    "rlhflow": (transformers.LlamaForCausalLM, llama_tokenizer, {}),
-    "qwen-math-prm": (transformers.Qwen2ForCausalLM, qwen_tokenizer, {}),
-    "skywork-o1-prm": (
-        transformers.Qwen2ForCausalLM, partial(qwen_tokenizer, "<|im_start|>"), {"tie_word_embeddings": True},
-    ),
-    "trl": (transformers.Qwen2ForTokenClassification, qwen_tokenizer, {}),
-    "trl-paragraphs": (transformers.Qwen2ForTokenClassification, qwen_tokenizer, {}),
-    "skywork-reward-v2": (transformers.Qwen3ForSequenceClassification, qwen_tokenizer, {"num_labels": 1}),
-}  # fmt: skip
+    "math-shepherd": ("LlamaForCausalLM", sentencepiece, {}),
+    "rlhflow": ("LlamaForCausalLM", llama_tokenizer, {}),
+    "qwen-math-prm": ("Qwen2ForCausalLM", qwen_tokenizer, {}),
+    "skywork-o1-prm": ("Qwen2ForCausalLM", partial(qwen_tokenizer, "<|im_start|>"), {"tie_word_embeddings": True}),
+    "trl": ("Qwen2ForTokenClassification", qwen_tokenizer, {}),
+    "trl-paragraphs": ("Qwen2ForTokenClassification", qwen_tokenizer, {}),
+    "skywork-reward-v2": ("Qwen3ForSequenceClassification", qwen_tokenizer, {"num_labels": 1}),
+}
 _OWN_HEADS: dict[str, Any] = {  # family → architecture, layers of the head
     "qwen-math-prm": ("Qwen2ForProcessRewardModel", {"score.0": (SIZE, SIZE), "score.2": (SIZE, 2)}),
     "skywork-o1-prm": ("Qwen2ForPrmModel", {"v_head.summary": (SIZE, 1)}),

@@ -1,16 +1,16 @@
 """How the class of the embedded world writes: the corpus that the policy reads, with mistakes at known rates.
 
 Two hands write. The *quick* hand keeps to the order of the story and falls for both misconceptions. The *careful* hand
-restates a comparison before computing it and so nearly never inverts it, may write products first and take the events
-in any order that stays in range; but it too takes a repeated amount only once, now and then. Where a comparison is
-worded inconsistently, the single most likely text is therefore the quick wrong one, while the answer with the most mass
-is right: greedy decoding is wrong and the vote is right, which is the argument of self-consistency (Wang et al. 2022).
-Where an amount is given to each of several friends, most of the class is wrong, and so is its vote.
+restates a comparison and so nearly never inverts it, and may take products and events in any order; but it too takes a
+repeated amount only once, now and then. Where a comparison is worded inconsistently, the single most likely text is
+therefore the quick wrong one, while the answer with the most mass is right: the argument of self-consistency (Wang et
+al. 2022). Where an amount is given to each of several friends, most of the class is wrong, and so is its vote.
 """
 
 import random
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from minrm.text import join_steps
 from minrm.world.generator import between, pick
@@ -41,11 +41,8 @@ CORRUPTED = Habits(inversion=0.5, once=0.5, careful_inversion=0.5, careful_once=
 
 
 def write(problem: Problem, rng: random.Random, habits: Habits = CLASS) -> tuple[str, list[str | None]]:
-    """One solution of `problem` in the class's hand, and for each step the mistake planted in it (None: none).
-
-    A text that would leave the range of numbers is thrown away and written anew.
-    """
-    while True:
+    """One solution of `problem` in the class's hand, and for each step the mistake planted in it (None: none)."""
+    while True:  # a text that would leave the range of numbers is written anew
         with suppress(OverflowError):
             return _write(problem, rng, habits, quick=rng.random() < habits.quick)
 
@@ -68,10 +65,8 @@ def write_drill(rng: random.Random, lines: int = 7) -> str:
 
 
 def write_sums(rng: random.Random, lines: int = 7) -> tuple[list[str], list[int]]:
-    """Sums written as steps, and for each whether it is right (1 or 0). Half are wrong: by 1, 2 or 10, or by anything.
-
-    The gross mistakes come first in learning: on near misses alone, a small model never finds out what is asked.
-    """
+    """Sums written as steps, and for each whether it is right (1 or 0). Half are wrong: by 1, 2 or 10, or by anything
+    (on near misses alone, a small model never finds out what is asked)."""
     steps: list[str] = []
     labels: list[int] = []
     while len(steps) < lines:
@@ -107,9 +102,7 @@ class _Page:
         self.planted: list[str | None] = []
         self.amounts: dict[Event, int] = {}
 
-    def put(
-        self, a: int, sign: str, b: int, mistake: str | None = None, words: str = "", avoid: tuple[int, ...] = ()
-    ) -> int:
+    def put(self, a: int, sign: str, b: int, mistake: str | None = None, words: str = "", avoid: Any = ()) -> int:
         """Write a step, perhaps with a slip (never to a number of `avoid`), and return the result that it shows."""
         result = shown = calculate(a, sign, b)
         if not 0 <= result <= LIMIT:
@@ -142,8 +135,8 @@ class _Page:
 
 def _write(problem: Problem, rng: random.Random, habits: Habits, quick: bool) -> tuple[str, list[str | None]]:
     """One attempt: the moves are planned first, then written with their mistakes. OverflowError: out of range."""
-    free = not quick and rng.random() < habits.shuffled
-    every = _shuffled(rng, problem.events) if free else list(problem.events)
+    free, left = not quick and rng.random() < habits.shuffled, list(problem.events)
+    every = [left.pop(int(rng.random() * len(left))) for _ in problem.events] if free else left
     events = [event for event in every if rng.random() >= habits.skip] or every
     falls = habits.once if quick else habits.careful_once
     once = {event for event in events if event.kind == "gives" and rng.random() < falls}
@@ -179,8 +172,3 @@ def _misread(
     if what == "sign" or copied in known:
         return (total, "-" if sign == "+" else "+", amount), True
     return ((copied, sign, amount), True) if what == "total" else ((total, sign, copied), False)
-
-
-def _shuffled(rng: random.Random, events: tuple[Event, ...]) -> list[Event]:
-    left = list(events)
-    return [left.pop(int(rng.random() * len(left))) for _ in events]

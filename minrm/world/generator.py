@@ -13,8 +13,7 @@ def generate(n: int, seed: int, split: str | None = None, longer: bool = False) 
     """`n` problems, the same on every machine and Python; with `split`, only of that part of the world.
 
     The splits ("policy", "train", "evaluation") share no problem, not even up to the names: `Problem.split`. With
-    `longer`, every problem has one event more than the longest of its wording otherwise has (of two more, hardly any
-    would stay in range): nothing is trained on such problems, whatever their split.
+    `longer`, a problem has one event more than the longest of its wording; nothing is trained on such problems.
     """
     if split is not None and split not in SPLITS:
         raise InputError(f"split {split!r} is not one of {', '.join(SPLITS)}")
@@ -51,11 +50,9 @@ def _draw(rng: random.Random, longer: bool = False) -> Problem:
         kinds[int(rng.random() * len(kinds))] = "gives"
     for _ in range(500) if longer else count():  # a longer story may never fit: then another one is drawn
         events = tuple(
-            Event(kind, between(rng, 2, 9), between(rng, 2, 5))
-            if kind in ("boxes", "gives")
-            else Event(kind, between(rng, 2, 12))
-            for kind in kinds
-        )
+            Event(kind, between(rng, 2, 9), between(rng, 2, 5)) if kind in ("boxes", "gives")
+            else Event(kind, between(rng, 2, 12)) for kind in kinds
+        )  # fmt: skip
         difference, more = (0, False) if wording == "plain" else (between(rng, 2, 9), rng.random() < 0.5)
         problem = Problem(name, other, item, between(rng, 2, 28), events, wording, difference, more)
         if _fits(problem):
@@ -87,10 +84,7 @@ _EVENT = re.compile(r"\w+ (buys|loses|gives) (?:(\d+) boxes of )?(\d+) \w+(?: to
 
 
 def read_problem(question: str) -> Problem:
-    """The problem that a question of this world states: `read_problem(p.question) == p` but for an unnamed `other`.
-
-    Raises InputError for any other text.
-    """
+    """The problem that a question of this world states: `read_problem(p.question) == p` but for an unnamed `other`."""
     match = _QUESTION.fullmatch(question)
     if match is None:
         raise InputError(f"not a question of the embedded world, which alone can be checked: {question[:80]!r}")

@@ -1,9 +1,7 @@
 """The small language model of the embedded world: its tokenizer, the corpus it reads, and its training from nothing.
 
-A Llama-architecture model of 0.9 million parameters in stock files: `AutoModelForCausalLM` and `AutoTokenizer` load
-it, and so does every other tool. It is the *policy*: the model whose solutions are voted on and judged. Words, numbers
-from 0 to 30 and the headers of the article's format are single tokens; any other text falls apart into characters and
-bytes, so that nothing is ever unknown. `<|prm_label|>` is not in it: adding that token is what the course teaches.
+A Llama-architecture model of 0.9 million parameters in stock files. It is the *policy*: the model whose solutions are
+voted on and judged. `<|prm_label|>` is not in its vocabulary: adding that token is what the course teaches.
 """
 
 import random
@@ -82,10 +80,9 @@ def train_policy(
 ) -> LlamaForCausalLM:
     """A policy trained on `steps` batches of fresh texts, and saved in half precision with its tokenizer in `folder`.
 
-    It learns what the class writes, not what the questions say: their tokens carry no loss, as in supervised
-    fine-tuning. Batches hold texts of like length and weigh the same, so a token of a short text counts for more: the
-    model gives bare answers more often than it read them. Stopped and called again with the same arguments, it goes on
-    from its last checkpoint.
+    Questions carry no loss. Batches hold texts of like length and weigh the same, so a token of a short text counts for
+    more: the model gives bare answers more often than it read them. Called again with the same arguments, training
+    goes on from its last checkpoint.
     """
     folder = Path(folder)
     tokenizer = build_tokenizer()

@@ -1,7 +1,6 @@
 """The recorded runs of the embedded world: what each reward model said of every evaluation sample, seed by seed.
 
-Scores are in the order of `evaluation.parquet`. The three models have five seeds each; the variants, smaller runs on
-other labels or other rows, have three. folder: another one that the recipe has filled.
+The variants are smaller runs on other labels or other rows. folder: another one that the recipe has filled.
 """
 
 import json
@@ -38,8 +37,7 @@ def seeds_of(kind: str) -> range:
 def recorded_scores(kind: str, aggregate: str = "product", folder: str | Path | None = None) -> np.ndarray:
     """Scores [seeds, problems, samples], float64: probabilities of "orm" and "prm", rewards of "bradley_terry".
 
-    kind: a name in KINDS or VARIANTS. aggregate: how a process reward model's steps become one number, as in its
-    `score`. A sample without text has no step and gets 0. Raises InputError for another kind or aggregate.
+    kind: a name in KINDS or VARIANTS. aggregate: how a process reward model's steps become one number (no step: 0).
     """
     problems = _column(find("evaluation.parquet", folder), "problem")[-1].as_py() + 1  # equally many of each, in order
     if kind.startswith("prm"):
