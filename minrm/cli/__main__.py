@@ -4,8 +4,6 @@ An error is one line and exit code 2; `minrm --debug …` shows its traceback. H
 `--help` answers at once. `accelerate launch -m minrm.cli` starts this file.
 """
 
-from __future__ import annotations
-
 import logging
 import sys
 from collections.abc import Iterator

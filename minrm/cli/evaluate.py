@@ -4,8 +4,6 @@ Outcomes give best-of-N beside votes (Lightman et al. 2023, figure 3) and the ce
 the F1 of the first error (ProcessBench, Zheng et al. 2024); pairs the accuracy of preferences.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from pathlib import Path
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """What the arguments of the commands name: rows of a file, their schema, and models."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`minrm prepare`: training rows from public data, from samples or checked rows, and one row as a model sees it."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """`minrm sample`: N solutions for each question, from `minrm.sampling` or from a server (`minrm.cli.server`)."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """`minrm score`: the rows of a file with the scores of a reward model; a stopped run goes on."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

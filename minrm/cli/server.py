@@ -3,8 +3,6 @@
 The `openai` client waits and asks again after 408, 409, 429, 5xx and dropped connections.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import re

@@ -1,7 +1,5 @@
 """`minrm train`: the reward model that fits the rows, trained from a language model."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Annotated

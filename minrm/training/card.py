@@ -3,8 +3,6 @@
 The author adds what a run cannot know, such as the licence.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import re
@@ -60,67 +58,6 @@ KINDS: dict[str, Row] = {  # judged: what the accuracy is over; read: the last l
         "read": "score = model(ids).logits[0, 0].item()",
     },
 }  # fmt: skip
-PAGE = """\
----
-{{ card_data }}
----
-{{ mark }}
-
-# {{ title }}
-
-{{ tells }}
-
-| | |
-|---|---|
-{% for name, fact in facts.items() -%}
-| {{ name }} | {{ fact }} |
-{% endfor %}
-## Measured
-
-{% if eval_loss is defined -%}
-| on the held-out rows | | 95 % interval |
-|---|---|---|
-| accuracy over {{ items }} {{ judged }}: {{ right }} | {{ "%.3f" % eval_accuracy }} | {{ "%.3f to %.3f" % interval }} |
-| for comparison: {{ guess }} | |
-| loss, mean per {{ term }} | {{ "%.4f" % eval_loss }} | |
-
-Measured after epoch {{ "%g of %g" % (epoch, epochs) }}. The interval is Wilson's, over {{ asked }}: all {{ judged }} \
-of one of them count as one observation, so it is rather too wide than too narrow.
-{%- else -%}
-Nothing: the run had no held-out rows (`eval_dataset`).
-{%- endif %}
-
-## Score with it
-
-What to score, a solution written as in training:
-```python
-question = {{ question }}
-solution = {{ solution }}
-```
-With minrm:
-```python
-from minrm import {{ ours }}
-model = {{ ours }}.from_pretrained(".")  # this folder, or its name on the Hub
-{{ score }}
-```
-With transformers alone, to the same number; question and solution are tokenised apart:
-```python
-import torch
-from transformers import {{ stock }}, {{ tokenizer }}
-tokenizer = {{ tokenizer }}.from_pretrained(".")
-model = {{ stock }}.from_pretrained(".").eval()
-texts = [question + "\\n", {{ text }}]
-parts = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
-ids = torch.tensor([{{ start }}parts[0] + parts[1]])
-with torch.inference_mode():
-    {{ read }}
-```
-
-## Left to you
-
-The licence (`license: …` in the front matter; it must fit those of base and data), where the data are from, what the
-model is for, and where it fails.
-"""
 
 
 def write_card(folder: Path, model: Any, settings: Row, history: list[Row], used: Data, held_out: Data) -> None:
@@ -149,7 +86,8 @@ def write_card(folder: Path, model: Any, settings: Row, history: list[Row], used
         model_name=_last_part(str(folder.resolve())), tags=["reward-model", kind["tag"], "minrm"],
     )  # fmt: skip
     ModelCard.from_template(
-        front, template_str=PAGE, mark=MARK, ours=ours, stock=stock, question=json.dumps(QUESTION), facts=facts,
+        front, template_path=str(Path(__file__).with_name("card.md")), mark=MARK, ours=ours, stock=stock, facts=facts,
+        question=json.dumps(QUESTION),
         solution=json.dumps(SOLUTION), epochs=settings["epochs"],
         tokenizer="AutoTokenizer" if loading.tokenizer_class(folder) is AutoTokenizer else "PreTrainedTokenizerFast",
         start="[tokenizer.bos_token_id] + " * len(start_ids(model.tokenizer)),

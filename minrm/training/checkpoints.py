@@ -1,7 +1,5 @@
 """The record of a run in its folder: its settings, whether it is finished, and the checkpoint from which it goes on."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

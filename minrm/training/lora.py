@@ -5,8 +5,6 @@ B [out, rank] are learnt. New parameters have nothing to correct, so they are tr
 Bradley–Terry model, the step token's row of a process reward model.
 """
 
-from __future__ import annotations
-
 import sys
 import warnings
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Train any of the three reward models: check, prepare, resume or start, save, describe."""
 
-from __future__ import annotations
-
 import logging
 import math
 import os

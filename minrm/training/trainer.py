@@ -4,8 +4,6 @@ The count goes over all accumulated batches and all processes, so neither change
 depends on seed and epoch alone, so that a resumed run repeats it; checkpoints are stock models or adapters.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
