@@ -66,7 +66,7 @@ def _add_own_head(model: Any, folder: Path, architecture: str, heads: dict[str, 
     tensors = dict(model.state_dict())
     for head, shape in heads.items():
         tensors |= {f"{head}.{name}": tensor for name, tensor in torch.nn.Linear(*shape).state_dict().items()}
-    if model.config.tie_word_embeddings:  # published as a pickle
+    if model.config.tie_word_embeddings:  # published as a .bin file
         (folder / "model.safetensors").unlink()
         torch.save(tensors, folder / "pytorch_model.bin")
     else:

@@ -6,7 +6,6 @@ import torch
 
 from minrm import loading
 from minrm.cli import train as command
-from minrm.cli.inputs import find_model
 from minrm.cli.train import train
 
 PAIRS = [{"prompt": "1 + 1", "chosen": f"Yes, {k}", "rejected": f"No, {k}"} for k in range(12)]
@@ -50,10 +49,3 @@ def test_rows_that_fit_two_schemas_train_either_model(written, base, tmp_path, c
         train(rows, tmp_path / schema, schema=schema, base=base, progress=False)
         assert f"{name} of 4 rows" in capsys.readouterr().out
         assert json.loads((tmp_path / schema / "config.json").read_text())
-
-
-def test_policy_means_the_shipped_model_unless_a_folder_of_that_name_is_here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert find_model("policy") != "policy" and find_model("other/model") == "other/model"
-    (tmp_path / "policy").mkdir()
-    assert find_model("policy") == "policy"

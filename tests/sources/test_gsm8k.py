@@ -1,6 +1,5 @@
-"""Public data in its publishers' own layouts: small files that the tests write, then every row of the real ones."""
+"""GSM8K in its publishers' own layout: small files that the tests write, then every row of the real ones."""
 
-import os
 from collections import Counter
 
 import pytest
@@ -8,7 +7,7 @@ from real import raw, real
 
 from minrm.errors import InputError
 from minrm.rows import check_rows
-from minrm.sources import gsm8k, gsm8k_solutions, hh_rlhf
+from minrm.sources import gsm8k, gsm8k_solutions
 from minrm.sources.gsm8k import SOLVERS
 from minrm.text import final_answer, same_answer, split_steps
 
@@ -18,8 +17,6 @@ MODELS = {
     "ground_truth": "2+3=<<2+3=5>>5\nA: 5",
     **{name: {"is_correct": i % 2 == 0, "solution": f"{i}=<<{i}={i}>>{i}\nA: {i}"} for i, name in enumerate(SOLVERS)},
 }
-TALK = "\n\nHuman: Hello\n\nAssistant: Hi.\n\nHuman: Who are you?\n\nAssistant:"
-PAIR = {"chosen": f"{TALK} A friend.", "rejected": f"{TALK} A foe."}
 
 
 def test_gsm8k_gives_problems_and_on_request_their_worked_answers(written):
@@ -37,20 +34,6 @@ def test_gsm8k_solutions_give_one_row_a_model(written):
     ]
 
 
-def test_hh_rlhf_splits_the_dialogue_where_the_responses_begin_and_keeps_later_turns_in_them(written):
-    longer = PAIR["chosen"] + "\n\nHuman: Good\n\nAssistant: Yes"
-    first, second = hh_rlhf(written(PAIR, PAIR | {"chosen": longer}))
-    assert first == {"prompt": TALK, "chosen": "A friend.", "rejected": "A foe."}
-    assert second == first | {"chosen": longer.removeprefix(TALK + " ")}
-
-
-def test_hh_rlhf_drops_and_counts_pairs_that_say_nothing(written):
-    equal, empty = PAIR | {"rejected": PAIR["chosen"] + " "}, PAIR | {"rejected": TALK}
-    data = hh_rlhf(written(PAIR, equal, empty))
-    assert len(data) == 1
-    assert data.info.description.endswith("; 1 dropped: an empty response; 1 dropped: chosen equals rejected")
-
-
 @pytest.mark.parametrize(
     ("function", "row", "message"),
     [
@@ -60,7 +43,6 @@ def test_hh_rlhf_drops_and_counts_pairs_that_say_nothing(written):
         (gsm8k_solutions, PROBLEM, r"the field 'ground_truth' is missing"),
         (gsm8k_solutions, MODELS | {"ground_truth": "5"}, r"ground_truth has no line 'A: …'"),
         (gsm8k_solutions, MODELS | {SOLVERS[1]: {"solution": "A: 1"}}, r"6b_verification: the field 'is_correct' is"),
-        (hh_rlhf, {"chosen": "Hi", "rejected": "Ho"}, r"no '\\n\\nAssistant:' in common"),
     ],
 )
 def test_a_row_of_another_layout_is_refused_with_its_place(written, function, row, message):
@@ -88,16 +70,3 @@ def test_final_answers_agree_with_the_publishers_judgement_on_every_model_soluti
     assert sum(verdicts.values()) == 3200 and min(verdicts.values()) > 500
     silent = [row for row in data if final_answer(row["solution"]) is None]
     assert all("\nA:" not in row["solution"] and not row["correct"] for row in silent)
-
-
-def test_every_real_hh_rlhf_pair_is_split_without_loss():
-    path = real("hh_rlhf_harmless.jsonl")
-    data = hh_rlhf(path)
-    silent = ("\n\nAssistant:", "\n\nAssistant: ")  # three of the published responses are empty
-    published = [row for row in raw(path) if not (row["chosen"].endswith(silent) or row["rejected"].endswith(silent))]
-    assert len(data) == len(published) == 1497
-    for row, whole in zip(data, published, strict=True):
-        for side in ("chosen", "rejected"):
-            assert whole[side].startswith(row["prompt"])
-            assert whole[side][len(row["prompt"]) :].strip() == row[side]
-        assert "\n\nAssistant:" not in os.path.commonprefix([row["chosen"], row["rejected"]])  # no later place to split
