@@ -15,11 +15,13 @@ from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from minrm import loading, reward_model
-from minrm.training.checkpoints import remove_checkpoints
+from minrm.errors import InputError
+from minrm.training.checkpoints import digest, remove_checkpoints
 from minrm.training.lora import without_warnings
 
 Row = dict[str, Any]
 Collate = Callable[[list], Row]
+BASE = "base.txt"  # beside the adapters of a checkpoint: the digest of the base that they belong to
 
 
 def training_arguments(
@@ -101,6 +103,7 @@ class RewardTrainer(Trainer):
         if self.args.should_save and self.adapters is not None:
             with without_warnings():
                 self.adapters.save_pretrained(output_dir, save_embedding_layers=False)  # but of the row that is trained
+            Path(str(output_dir), BASE).write_text(self._base_digest())
         elif self.args.should_save:  # state_dict: weights that the Trainer itself gathered from several processes
             weights = {name.removeprefix("model."): w for name, w in state_dict.items()} if state_dict else None
             loading.save(self.model.model, self.model.tokenizer, str(output_dir), weights)
@@ -111,8 +114,16 @@ class RewardTrainer(Trainer):
         else:
             from peft import load_peft_weights, set_peft_model_state_dict
 
+            if Path(resume_from_checkpoint, BASE).read_text() != self._base_digest():
+                remedy = "start from that base, or pass resume=False"
+                raise InputError(f"{resume_from_checkpoint}: its adapters belong to another base; {remedy}")
             with without_warnings():
                 set_peft_model_state_dict(self.adapters, load_peft_weights(resume_from_checkpoint, device="cpu"))
+
+    def _base_digest(self) -> str:
+        """A digest of a sample of each frozen weight: trained a little further, nearly every number is another one."""
+        frozen = [weight.detach().flatten() for weight in self.adapters.parameters() if not weight.requires_grad]
+        return digest([{"w": weight[:: max(1, len(weight) // 256)].float().cpu()} for weight in frozen if len(weight)])
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)

@@ -104,6 +104,10 @@ def test_a_broken_run_leaves_the_base_as_it_was_and_ends_like_a_whole_one(kind, 
     linear = [module for module in model.model.base_model.modules() if hasattr(module, "in_features")]
     adapters = sum(module.in_features + module.out_features for module in linear)
     assert sum(weight.numel() for weight in kept.values()) == RANK * adapters + new_weights
+    other = new(kind, ("qwen2", 1))  # trained a little further, under the same name
+    other.model.base_model.layers[0].mlp.up_proj.weight.data *= 1.01
+    with pytest.raises(InputError, match=r"checkpoint-\d+: its adapters belong to another base"):
+        run(other, kind, tmp_path / "run", save_steps=3)
     again = run(new(kind, ("qwen2", 1)), kind, tmp_path / "run", save_steps=3)
     assert [e["loss"] for e in again.history] == pytest.approx([e["loss"] for e in result.history], abs=1e-5)
     resumed = KINDS[kind].from_pretrained(tmp_path / "run")
