@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from measure import measure
+from policy_training import train_policy
 from runs import MODELS, RUNS, scores
 from supervision import UNITS as SUPERVISION
 from variants import UNITS as VARIANTS
@@ -25,7 +26,6 @@ from minrm.rows import write_rows
 from minrm.sampling import DIRECT
 from minrm.text import split_steps
 from minrm.world import generate, read_problem
-from minrm.world.policy import train_policy
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from minrm.text import (
-    STEP_TOKEN,
-    final_answer,
-    join_steps,
-    labels_until_first_error,
-    split_steps,
-    with_step_tokens,
-)
+from minrm.text import STEP_TOKEN, final_answer, join_steps, labels_until_first_error, split_steps, with_step_tokens
 
 STEPS = ["Mia has 3 fewer: 9 - 3 = 6", "6 + 5 = 11\n\n# Answer\n\n11"]
 SOLUTION = "Step: 1: Mia has 3 fewer: 9 - 3 = 6\nStep: 2: 6 + 5 = 11\n\n# Answer\n\n11"

@@ -9,10 +9,7 @@ _TURN = "\n\nAssistant:"
 
 
 def hh_rlhf(
-    path: Source = "Anthropic/hh-rlhf",
-    split: str = "train",
-    data_dir: str | None = None,
-    streaming: bool = False,
+    path: Source = "Anthropic/hh-rlhf", split: str = "train", data_dir: str | None = None, streaming: bool = False
 ) -> Rows:
     """HH-RLHF (Bai et al. 2022): two dialogues, one of them preferred -> pairs {prompt, chosen, rejected}.
 

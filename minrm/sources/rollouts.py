@@ -14,12 +14,7 @@ from minrm.text import beginnings, check_text, final_answer, same_answer
 
 
 def rollout_labels(
-    model: Any,
-    questions: Sequence[str],
-    solutions: Sequence[str],
-    answers: Sequence[str],
-    n: int = 8,
-    **options: Any,
+    model: Any, questions: Sequence[str], solutions: Sequence[str], answers: Sequence[str], n: int = 8, **options: Any
 ) -> list[list[float]]:
     """For each step of each solution, the share of `n` rollouts that end right: soft labels (Wang et al. 2023, eq. 4).
 

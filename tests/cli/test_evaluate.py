@@ -61,10 +61,7 @@ def test_problems_with_unequal_counts_are_cut_to_the_smallest_and_this_is_said()
 
 
 def test_process_rows_give_step_accuracy_and_the_first_error():
-    rows = [
-        {"labels": [1, 0, None], "step_scores": [0.9, 0.2, 0.9]},
-        {"labels": [1, 1], "step_scores": [0.9, 0.4]},
-    ]
+    rows = [{"labels": [1, 0, None], "step_scores": [0.9, 0.2, 0.9]}, {"labels": [1, 1], "step_scores": [0.9, 0.4]}]
     table, notes = measure(rows, "r")
     means = {row["way"]: row["mean"] for row in table}
     assert means["steps judged rightly, mean per solution"] == pytest.approx((1 + 0.5) / 2)
