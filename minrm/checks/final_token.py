@@ -57,7 +57,7 @@ def check_final_token(final_token: Callable[[Tensor], Tensor], seed: int | None 
         (row, batch), columns = wrong
         number = [own is row for own in batch.rows].index(True) + 1
         given, gave, expected = map(batch.picture, (row, columns, row[-1:]))
-        hint = likely(_MISTAKES, [one for one in tried if one[0][0]], wrong, _OTHERWISE) if row else _NONE
+        hint = (likely(_MISTAKES, [one for one in tried if one[0][0]], wrong) or _OTHERWISE) if row else _NONE
         raise AssertionError(f"{batch}, row {number}: mask {given} gave {gave}, expected {expected}: {hint}")
     print("✓ final_token keeps the last token of each solution, wherever it stands, and nothing where there is none.")
 
@@ -124,7 +124,10 @@ def draw_batches(rng: random.Random) -> list[Batch]:
     right = [range(question, question + length) for question, length in lengths]
     left = [range(width - length, width) for _, length in lengths]
     single = [range(question, question + 1) for question, _ in lengths]
-    room, wide = _room(rng)
+    few = rng.randint(3, 4)
+    first = few + rng.randint(3, 5)
+    wide = first + 2 * few + 1  # so in the first row of `room` no two mistakes mark the same columns
+    room = [range(first, first + few), range(2, few + 3), range(1, rng.randint(3, wide - 1))]
     return [
         Batch("padded on both sides", wide, room), Batch("padded on the right", width, right),
         Batch("padded on the left", width, left), Batch("a batch of one", wide, [rng.choice(room)]),
@@ -133,14 +136,6 @@ def draw_batches(rng: random.Random) -> list[Batch]:
         Batch("with holes in the solutions", 19, [_holes(rng) for _ in range(count)]),
         Batch("with a row without a solution", width, rng.sample([*right, range(0)], count + 1)),
     ]  # fmt: skip
-
-
-def _room(rng: random.Random) -> tuple[list[Sequence[int]], int]:
-    """Rows with room on both sides, and their width. The second differs from the first everywhere."""
-    length = rng.randint(3, 4)
-    first = length + rng.randint(3, 5)
-    width = first + 2 * length + 1  # so no two of the mistakes mark the same columns of the first row
-    return [range(first, first + length), range(2, length + 3), range(1, rng.randint(3, width - 1))], width
 
 
 def _holes(rng: random.Random) -> list[int]:
