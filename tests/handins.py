@@ -114,8 +114,8 @@ import os, time
 for _ in range(8):
     if os.fork() == 0:
         memory = bytearray(300 << 20)
-        time.sleep(100)
-time.sleep(3)
+        time.sleep(1000)
+time.sleep(1000)
 """
 BROKEN = {  # student: (what stands in the cell, a pattern of its reason)
     "dies": (HEAD + "    import os\n    os._exit(0)", "its process ended by itself .code 0"),

@@ -87,7 +87,6 @@ def _empty_wheel(folder, name, version):
         wheel.writestr(f"{info}/RECORD", "")
 
 
-@pytest.mark.timeout(600)
 def test_pip_changes_no_package_that_colab_has(pip):
     """One resolution with both extras: what it finds without them is a part of it."""
     found, versions = pip(*map(str, required())), listed()
