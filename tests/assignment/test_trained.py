@@ -2,8 +2,15 @@
 
 import pytest
 import torch
+import trained
 from reference import final_token
 from trained import check_trained
+
+
+@pytest.fixture(autouse=True)
+def a_short_one(monkeypatch):
+    """A class is graded by a whole one, in the tests of the grader."""
+    monkeypatch.setattr(trained, "UPDATES", 5)
 
 
 def test_the_same_masks_by_another_way_train_alike():
