@@ -136,7 +136,7 @@ def hostile(folder: Path, port: int) -> dict[str, str]:
     tell = "raise RuntimeError(f'looked everywhere, found {found}')"
     return {
         "reader": f"paths = {paths}\n{READER}\n{HONEST}\n{tell}",
-        "writer": f"out, pids = {str(out)!r}, {[pid for pid in (os.getpid(), os.getppid()) if pid > 1]}\n{WRITER}\n{WRONG['fay'][0]}\n{tell}",
+        "writer": f"out, pids = {str(out)!r}, {[os.getpid(), os.getppid()]}\n{WRITER}\n{WRONG['fay'][0]}\n{tell}",
         "caller": f"port = {port}\n{CALLER}\n{HEAD}{WRONG['fay'][0]}\n{tell}",
         "forger": f"{FORGER}\n{HONEST}",
         "liar": f"{HONEST}\n{LIAR}",
@@ -173,7 +173,7 @@ for path in (out + '/grades.csv', out + '/feedback/writer.html', '../grades.csv'
         found.append(path)
     except OSError:
         pass
-for pid in [os.getppid() or 10**6, *pids]:
+for pid in {os.getppid() or 10**6, *pids} - {1}:  # which is itself, there
     try:
         os.kill(pid, 0)
         found.append(pid)

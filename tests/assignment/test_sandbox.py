@@ -29,10 +29,9 @@ def test_whatever_a_submission_starts_is_watched_and_ended_in_every_way(way):
         for each in sandbox.ways()[sandbox.ways().index(way) :]:
             for cell, reason in ENDS.items():
                 pool = stack.enter_context(ProcessPoolExecutor(1, get_context("spawn"), sandbox.protect))
-                task = {"cells": [("", cell)], "masks": []}
                 if reason == "closed":  # unshare, around namespaces, holds the pipe too
                     reason = WAITS if each == "namespaces" else "it closed the grader's pipe"
-                runs.append((pool, pool.submit(sandbox.run, each, task, 2), reason))
+                runs.append((pool, pool.submit(sandbox.run, each, {"cells": [("", cell)], "masks": []}, 2), reason))
         for pool, run, reason in runs:
             assert run.result() == (b"", reason)
             assert not pool.submit(sandbox._children).result()

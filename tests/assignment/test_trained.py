@@ -6,11 +6,7 @@ import trained
 from reference import final_token
 from trained import check_trained
 
-
-@pytest.fixture(autouse=True)
-def a_short_one(monkeypatch):
-    """A class is graded by a whole one, in the tests of the grader."""
-    monkeypatch.setattr(trained, "UPDATES", 5)
+trained.UPDATES = 5  # a class is graded by all 30, in the tests of the grader
 
 
 def test_the_same_masks_by_another_way_train_alike():

@@ -68,10 +68,8 @@ def test_ctrl_c_does_not_wait_for_answers_and_says_how_to_go_on(tmp_path):
     path = tmp_path / "s.jsonl"
     with FakeServer(hang) as fake:
         given = ["sample", "--world", "5", "--n", "2", "--concurrent", "2", "--no-progress", "--endpoint", fake.url]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "minrm.cli", *given, "--model", "m", "-o", str(path)],
-            stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+        command = [sys.executable, "-m", "minrm.cli", *given, "--model", "m", "-o", str(path)]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         while len(fake.seen) < 4 and process.poll() is None:
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)

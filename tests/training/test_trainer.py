@@ -3,9 +3,9 @@
 import json
 import os
 import socket
-import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import pytest
 import torch
@@ -131,8 +131,8 @@ def launch(folder, kill):
     cpu = {"ACCELERATE_USE_CPU": "1"}  # its option --cpu would start a single process, whatever their number
     environment = os.environ | cpu | {"OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
     (folder / "run.py").write_text(RUN)
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([*command, *options, "run.py", str(kill)], cwd=folder, env=environment, **pipes)
+    whole = [*command, *options, "run.py", str(kill)]
+    return Popen(whole, cwd=folder, env=environment, stdout=PIPE, stderr=PIPE, text=True)
 
 
 @pytest.fixture(scope="module")
