@@ -1,5 +1,6 @@
-"""What all tests share: no network, one thread (the machine may be shared), and the same examples every time."""
+"""What all tests share: no network, no search through what is loaded, and the same examples every time."""
 
+import gc
 import json
 import logging
 import os
@@ -14,6 +15,13 @@ from hypothesis import settings
 # Examples are drawn from each test's own name, so that a failure in CI is a failure at home; time is pytest-timeout's.
 settings.register_profile("minrm", deadline=None, derandomize=True)
 settings.load_profile("minrm")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _garbage_is_not_looked_for_in_what_is_loaded():
+    """Each training looks for garbage, in all objects of all libraries: that takes longer than a tiny training."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -114,15 +114,13 @@ import os, time
 for _ in range(8):
     if os.fork() == 0:
         memory = bytearray(300 << 20)
-        time.sleep(100)
-time.sleep(3)
+        time.sleep(1000)
+time.sleep(1000)
 """
 BROKEN = {  # student: (what stands in the cell, a pattern of its reason)
     "dies": (HEAD + "    import os\n    os._exit(0)", "its process ended by itself .code 0"),
     "error": (HEAD + "    return solution_mask / nothing", "NameError: name 'nothing' is not defined"),
     "exits": ("import sys\nsys.exit('enough')", "there is no function `final_token`, the cell final-token stopped"),
-    "loop": (HEAD + "    while True:\n        pass", "12 seconds of computing"),
-    "sleep": (HEAD + "    import time\n    time.sleep(10**6)", "12 seconds of doing nothing"),
     "bomb": (HEAD + "    kept = []\n    while True:\n        kept.append(bytearray(2**26))", "MemoryError|of memory"),
     "forks": (f"{HEAD}{FORKS}", "of computing|of memory"),
     "shares": (f"{HONEST}\n{SHARES}", "of memory"),
@@ -139,7 +137,7 @@ def hostile(folder: Path, port: int) -> dict[str, str]:
     return {
         "reader": f"paths = {paths}\n{READER}\n{HONEST}\n{tell}",
         "writer": f"out, pids = {str(out)!r}, {[os.getpid(), os.getppid()]}\n{WRITER}\n{WRONG['fay'][0]}\n{tell}",
-        "caller": f"port = {port}\n{CALLER}\n{HONEST}\n{tell}",
+        "caller": f"port = {port}\n{CALLER}\n{HEAD}{WRONG['fay'][0]}\n{tell}",
         "forger": f"{FORGER}\n{HONEST}",
         "liar": f"{HONEST}\n{LIAR}",
     }
@@ -175,7 +173,7 @@ for path in (out + '/grades.csv', out + '/feedback/writer.html', '../grades.csv'
         found.append(path)
     except OSError:
         pass
-for pid in [os.getppid() or 10**6, *pids]:
+for pid in {os.getppid() or 10**6, *pids} - {1}:  # which is itself, there
     try:
         os.kill(pid, 0)
         found.append(pid)

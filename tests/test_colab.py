@@ -63,11 +63,8 @@ def pip(tmp_path_factory):
         where = ["--python-version", PYTHON, "--only-binary=:all:", "--target", str(folder / "target")]
         command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet", *where]
         command += ["--find-links", str(folder), *under, "--report", str(report)]
-        command += ["--retries", "0", "--timeout", "20", "--disable-pip-version-check", *requirements]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
-        except subprocess.TimeoutExpired:
-            pytest.skip("the package index did not answer within 4 minutes")
+        command += ["--retries", "2", "--timeout", "30", "--disable-pip-version-check", *requirements]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             return done.stderr
         found = json.loads(report.read_text(encoding="utf-8"))["install"]
@@ -87,7 +84,6 @@ def _empty_wheel(folder, name, version):
         wheel.writestr(f"{info}/RECORD", "")
 
 
-@pytest.mark.timeout(600)
 def test_pip_changes_no_package_that_colab_has(pip):
     """One resolution with both extras: what it finds without them is a part of it."""
     found, versions = pip(*map(str, required())), listed()

@@ -3,13 +3,10 @@
 import copy
 import json
 import math
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
+from multiprocessing import get_context
 
 import pandas as pd
 import pytest
@@ -197,33 +194,28 @@ def test_another_built_model_of_the_same_class_is_another_run(tmp_path):
         sample(other, QUESTIONS, 4, path=tmp_path / "s.jsonl", tokenizer=TOKENIZER, max_new_tokens=8, batch_size=6)
 
 
-def test_a_run_killed_at_five_random_moments_holds_every_solution_exactly_once(tmp_path):
+def test_a_run_killed_at_five_random_moments_holds_every_solution_exactly_once(tmp_path, monkeypatch):
     MODEL.save_pretrained(tmp_path / "model")
     TOKENIZER.save_pretrained(tmp_path / "model")
-    code = (
-        "import sys, torch\nfrom minrm import sample\nfrom minrm.world import generate\n"
-        "torch.set_num_threads(1)\nprint('ready', flush=True)\n"
-        "options = {'max_new_tokens': 12, 'batch_size': 8, 'progress': False}\n"
-        "sample(sys.argv[1], [p.question for p in generate(8, 1)], 24, path=sys.argv[2], **options)"
-    )
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    processes = get_context("forkserver")  # which imports torch once
+    processes.set_forkserver_preload(["minrm.sampling", "transformers.models.llama.modeling_llama"])
+    call = tmp_path / "model", [problem.question for problem in generate(8, 1)], 24
+    options = {"max_new_tokens": 12, "batch_size": 8, "progress": False}
     path, rng = tmp_path / "samples.jsonl", random.Random(0)
-    command = [sys.executable, "-c", code, str(tmp_path / "model"), str(path)]
     for _ in range(5):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        process.stdout.readline()
         size = path.stat().st_size if path.exists() else 0
-        deadline = time.time() + 60  # let it get somewhere, then kill it at a random moment
-        while process.poll() is None and time.time() < deadline and (not path.exists() or path.stat().st_size <= size):
-            time.sleep(0.005)
+        process = processes.Process(target=sample, args=call, kwargs=options | {"path": path})
+        process.start()
+        while process.is_alive() and (not path.exists() or path.stat().st_size <= size):
+            time.sleep(0.005)  # let it get somewhere, then kill it at a random moment
         time.sleep(rng.random() * 0.05)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    subprocess.run(command, check=True, capture_output=True, env=os.environ)
-    rows = list(read_rows(path))
+        process.kill()
+        process.join()
+    rows = sample(*call, path=path, **options)
+    assert rows == list(read_rows(path))
     assert Counter((row["problem"], row["sample"]) for row in rows) == {(p, s): 1 for p in range(8) for s in range(24)}
-    questions = [problem.question for problem in generate(8, 1)]
-    whole = sample(tmp_path / "model", questions, 24, max_new_tokens=12, batch_size=8, progress=False)
-    assert [row["solution"] for row in rows] == [row["solution"] for row in whole]
+    assert [row["solution"] for row in rows] == [row["solution"] for row in sample(*call, **options)]
 
 
 @pytest.mark.parametrize(

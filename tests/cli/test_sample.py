@@ -1,5 +1,4 @@
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -63,23 +62,19 @@ def test_a_server_that_is_named_without_a_model_says_which_it_has(tmp_path, caps
 
 def test_ctrl_c_does_not_wait_for_answers_and_says_how_to_go_on(tmp_path):
     def hang(ask, number):
-        time.sleep(60 if number >= 2 else 0)
+        time.sleep(3600 if number >= 2 else 0)
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in what runs in the background
     path = tmp_path / "s.jsonl"
     with FakeServer(hang) as fake:
         given = ["sample", "--world", "5", "--n", "2", "--concurrent", "2", "--no-progress", "--endpoint", fake.url]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "minrm.cli", *given, "--model", "m", "-o", str(path)],
-            stderr=subprocess.PIPE, text=True, env=os.environ,
-        )  # fmt: skip
-        deadline = time.time() + 60
-        while len(fake.seen) < 4 and time.time() < deadline:
+        command = [sys.executable, "-m", "minrm.cli", *given, "--model", "m", "-o", str(path)]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        while len(fake.seen) < 4 and process.poll() is None:
             time.sleep(0.02)
-        started = time.time()
         process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=30)[1]
-    assert time.time() - started < 15 and process.returncode == 130
-    assert said == "minrm: stopped; give the same command again to go on\n"
+        said = process.communicate()[1]
+    assert process.returncode == 130 and said == "minrm: stopped; give the same command again to go on\n"
     assert len(list(read_rows(path))) >= 2
 
 

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 
@@ -35,11 +36,13 @@ def draw(tmp_path):
 
 
 def test_rows_come_in_order_although_answers_do_not(draw, tmp_path):
-    under_way, most = [], []
+    under_way, most, six = [], [], threading.Barrier(6)
 
     def slower_at_first(ask, number):
         under_way.append(number)
         most.append(len(under_way))
+        if 0 < number < 7:  # the first goes alone
+            six.wait()
         time.sleep(max(0, 8 - number) * 0.03 + 0.02)
         under_way.remove(number)
 
@@ -233,7 +236,7 @@ def test_where_nothing_answers_it_is_said_at_once(draw):
 
 def test_an_answer_that_does_not_come_in_time_is_said(draw):
     match = "timed out.*; start the server there, .* or ask for fewer or shorter solutions"
-    with FakeServer(lambda ask, number: time.sleep(1)) as fake, pytest.raises(InputError, match=match):
+    with FakeServer(lambda ask, number: time.sleep(3600)) as fake, pytest.raises(InputError, match=match):
         draw(fake, timeout=0.2, retries=0)
 
 
@@ -276,20 +279,19 @@ def serve():
         [*command, "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
-    url, deadline = f"http://127.0.0.1:{port}", time.time() + 120
+    url = f"http://127.0.0.1:{port}"
     try:
         while True:
             try:
-                with urllib.request.urlopen(f"{url}/health", timeout=5):
+                with urllib.request.urlopen(f"{url}/health"):
                     break
             except OSError:
                 assert process.poll() is None, "transformers serve ended"
-                assert time.time() < deadline, "transformers serve does not answer"
                 time.sleep(0.2)
         yield url
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait()
 
 
 def test_a_real_transformers_serve_solves_problems_of_the_world(serve, draw, tmp_path):

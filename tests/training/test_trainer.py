@@ -3,9 +3,9 @@
 import json
 import os
 import socket
-import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import pytest
 import torch
@@ -101,8 +101,27 @@ def test_checkpointing_computes_each_layer_again_only_while_it_trains(lora, tmp_
     assert counts == {False: (5, 1), True: (10, 1)}
 
 
-def launch(*arguments, code=0):
-    """Two processes on this machine, as `accelerate launch` starts them."""
+PAIRS = {"epochs": 2, "learning_rate": 1e-3, "eval_dataset": rows("pair", 11), "progress": False}
+ADAPTERS = {"lora": 4, "epochs": 2, "learning_rate": 1e-2, "save_steps": 3, "progress": False}
+RUN = f"""
+import os, sys
+import learners as t
+from minrm import train
+calls, parts = 0, {{"batch_size": 2, "accumulate": 2}}
+def every_token(mask):
+    global calls
+    calls += len(mask) == 2
+    if calls == int(sys.argv[1]) and os.environ["RANK"] == "1":
+        os.kill(os.getpid(), 9)
+    return mask.clone()
+pairs = t.KINDS["pair"].from_base(t.causal(), tokenizer=t.word_level())
+train(pairs, t.rows("pair", 41), "pairs", **{PAIRS}, **parts)
+train(t.orm(), t.OUTCOMES[:35], "adapters", supervised=every_token, **{ADAPTERS}, **parts)
+"""
+
+
+def launch(folder, kill):
+    """Two processes on this machine, as `accelerate launch` starts them; one dies at its batch of number `kill`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -111,38 +130,35 @@ def launch(*arguments, code=0):
     paths = os.pathsep.join(map(str, [HERE, *HERE.parents[:2]]))
     cpu = {"ACCELERATE_USE_CPU": "1"}  # its option --cpu would start a single process, whatever their number
     environment = os.environ | cpu | {"OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
-    whole = [*command, *options, *map(str, arguments)]
-    done = subprocess.run(whole, env=environment, capture_output=True, text=True, timeout=240, check=False)
-    assert (done.returncode != 0) == (code != 0), done.stderr
-    return done
+    (folder / "run.py").write_text(RUN)
+    whole = [*command, *options, "run.py", str(kill)]
+    return Popen(whole, cwd=folder, env=environment, stdout=PIPE, stderr=PIPE, text=True)
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """The folder of two runs, on pairs and with adapters, of two processes, of which one dies in the second run."""
+    folder = tmp_path_factory.mktemp("two")
+    out, err = launch(folder, 11).communicate()  # the first batch is looked at before a run begins: in update 5
+    assert out == "" and "SIGKILL" in err, err
+    return folder
 
 
 def record(folder):
     return json.loads((folder / "training.json").read_text())
 
 
-def test_two_processes_do_what_one_does(tmp_path):
+def test_two_processes_do_what_one_does(two, tmp_path):
     """41 pairs in updates of 8: in the last one a process has no pair at all."""
-    options = {"eval_dataset": rows("pair", 11), "epochs": 2, "learning_rate": 1e-3, "progress": False}
     one = KINDS["pair"].from_base(causal(), tokenizer=word_level())
-    result = train(one, rows("pair", 41), tmp_path / "one", batch_size=8, **options)
-    run = tmp_path / "run.py"
-    run.write_text(
-        f"""
-from learners import KINDS, causal, rows, word_level
-from minrm import train
-model = KINDS["pair"].from_base(causal(), tokenizer=word_level())
-train(model, rows("pair", 41), {str(tmp_path / "two")!r}, **{options | {"batch_size": 2, "accumulate": 2}})
-"""
-    )
-    assert launch(run).stdout == ""
-    two = record(tmp_path / "two")
-    assert two["settings"]["processes"] == 2
-    assert len(result.history) == len(two["history"]) == 14
-    for entry, other in zip(result.history, two["history"], strict=True):
+    result = train(one, rows("pair", 41), tmp_path, batch_size=8, **PAIRS)
+    history = record(two / "pairs")["history"]
+    assert record(two / "pairs")["settings"]["processes"] == 2
+    assert len(result.history) == len(history) == 14
+    for entry, other in zip(result.history, history, strict=True):
         del entry["epoch"], other["epoch"]  # counted in passes, of which the last update of an epoch has fewer
         assert entry == pytest.approx(other, abs=1e-5)
-    weights = BradleyTerryRewardModel.from_pretrained(tmp_path / "two").model.state_dict()
+    weights = BradleyTerryRewardModel.from_pretrained(two / "pairs").model.state_dict()
     torch.testing.assert_close(weights, one.model.state_dict(), rtol=0, atol=1e-4)
 
 
@@ -150,36 +166,19 @@ train(model, rows("pair", 41), {str(tmp_path / "two")!r}, **{options | {"batch_s
     Version(transformers.__version__) < Version("5.23"),
     reason="older Trainers load a checkpoint onto 'cpu:0' in several CPU processes, which torch.load refuses",
 )
-def test_two_processes_of_which_one_dies_resume_to_what_one_ends_with(tmp_path):
+def test_two_processes_of_which_one_dies_resume_to_what_one_ends_with(two, tmp_path):
     """With adapters, and killed between two checkpoints."""
-    options = {"lora": 4, "epochs": 2, "learning_rate": 1e-2, "save_steps": 3, "progress": False}
-    one = orm()
-    result = train(one, OUTCOMES[:35], tmp_path / "one", batch_size=8, **options)
-    run = tmp_path / "run.py"
-    run.write_text(
-        f"""
-import os, sys
-import learners as t
-calls = 0
-def every_token(mask):
-    global calls
-    calls += len(mask) == 2
-    if calls == int(sys.argv[1]) and os.environ["RANK"] == "1":
-        os.kill(os.getpid(), 9)
-    return mask.clone()
-options = {options | {"batch_size": 2, "accumulate": 2}}
-from minrm import train
-train(t.orm(), t.OUTCOMES[:35], {str(tmp_path / "two")!r}, supervised=every_token, **options)
-"""
-    )
-    launch(run, 11, code=1)  # the first batch is looked at before the run begins; so in its fifth update
-    assert [path.name for path in (tmp_path / "two").glob("checkpoint-*")] == ["checkpoint-3"]
-    assert (tmp_path / "two" / "checkpoint-3" / "adapter_model.safetensors").exists()
-    launch(run, -1)
-    assert record(tmp_path / "two")["settings"]["processes"] == 2
-    two = OutcomeRewardModel.from_pretrained(tmp_path / "two")
-    torch.testing.assert_close(two.model.state_dict(), one.model.state_dict(), rtol=0, atol=1e-4)
-    losses = [[entry["loss"] for entry in history] for history in (result.history, record(tmp_path / "two")["history"])]
+    assert [path.name for path in (two / "adapters").glob("checkpoint-*")] == ["checkpoint-3"]
+    assert (two / "adapters" / "checkpoint-3" / "adapter_model.safetensors").exists()
+    again, one = launch(two, -1), orm()
+    result = train(one, OUTCOMES[:35], tmp_path, batch_size=8, **ADAPTERS)
+    err = again.communicate()[1]
+    assert again.returncode == 0, err
+    history = record(two / "adapters")["history"]
+    assert record(two / "adapters")["settings"]["processes"] == 2
+    model = OutcomeRewardModel.from_pretrained(two / "adapters").model
+    torch.testing.assert_close(model.state_dict(), one.model.state_dict(), rtol=0, atol=1e-4)
+    losses = [[entry["loss"] for entry in entries] for entries in (result.history, history)]
     assert len(losses[0]) == 10 and losses[0] == pytest.approx(losses[1], abs=1e-5)
 
 
