@@ -15,10 +15,10 @@ INVERSES = {"sin": "asin", "cos": "acos", "tan": "atan", "cot": "acot", "sec": "
 FUNCTION = r"(?:arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|exp|log|ln|lg)"
 _NUMBER = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?![0-9._,]|\\overline)")
 _REPEATING = re.compile(r"([0-9]*)\.([0-9]*)\\overline ?\{([0-9]+)\}(?![0-9.])")
-_LETTER = re.compile(r"([A-Za-zα-ωΑ-Ω])(?: ?_ ?(?:\{ ?(\w+) ?\}|(\w)))?")
+_LETTER = re.compile(r"([A-Za-zα-ωΑ-Ω])(?: ?_ ?(?:\{ ?(\w+) ?\}|([0-9]+|\w)))?")
 _FOLLOWS = re.compile(r"[A-Za-zα-ωΑ-Ω({√⌊⌈]|\\[a-z]")  # what may follow a factor without a sign; a digit may not
 _BRACKETS = {"(": ")", "{": "}", "|": "|", "⌊": "⌋", "⌈": "⌉"}
-_RUN = re.compile(r"\\[A-Za-z]+|_ ?\{?\w+\}?|([A-Za-z]+)")
+_RUN = re.compile(r"\\[A-Za-z]+|_ ?(?:\{ ?\w+ ?\}|[0-9]+|\w)|([A-Za-z]+)")
 _NAMES = re.compile(  # letters side by side are a product if they are no word; more than two come from one block
     r"[A-Za-z]|(?!am|an|as|at|be|by|do|go|he|if|in|is|it|me|my|no|of|on|or|pm|so|to|up|us|we)[A-Za-z]{2}"
     r"|[abcxyz]+|[abcd]+|[pqrs]+|[u-z]+"
@@ -101,7 +101,7 @@ class _Reader:
     def power(self) -> Any:
         base = self.atom()
         while mark := self.take("[!°]"):
-            self.refuse_if(mark[0] == "°" and not self.angle)
+            self.refuse_if(self.sees("!") or (mark[0] == "°" and not self.angle))  # 3!! is 3 or 720
             base = ("factorial", base) if mark[0] == "!" else ("mul", base, "°")
         return ("pow", base, self.exponent()) if self.take(r"\^") else base
 

@@ -8,6 +8,7 @@ differ.
 
 import re
 from functools import lru_cache
+from itertools import accumulate
 
 from minrm.answers.numbers_and_units import number_key, plain_number, split_unit, tidy
 
@@ -19,9 +20,13 @@ _NAMED = re.compile(  # one value with a name: x = …, x_1 = …, f(x) = …, A
     r" ?[=∈] ?([^=∈]+)"
 )
 _TIME = re.compile(r"([0-9]{1,2})(?::([0-5][0-9]))? ?([ap])\.? ?m\.?", re.IGNORECASE)
-_NO_QUOTIENT = re.compile(r"[0-9]+(?:-[0-9]+)+|.*[0-9] ?: ?[0-9].*")  # scores, dates; times of day, ratios
+_NO_FORMULA = re.compile(  # scores and dates; times of day and ratios; hexadecimal numbers; f(x)
+    r"[0-9]+(?:-[0-9]+)+|.*[0-9] ?: ?[0-9].*|[0-9A-F]{2,} ?_ ?\{?(?:1[1-9]|[23][0-9])\}?"
+    r"|.*(?<![A-Za-z])(?:[fgh] ?\(|[A-Za-z] ?\([A-Za-z]\)).*"
+)
 _MATRIX = re.compile(r"(.*?)\*? ?\\begin ?\{([pb]?)matrix\}(.*)\\end ?\{\2matrix\}")
 _WORD = re.compile(r"(?<![\\A-Za-z])(?!(?:arc)?(?:sin|cos|tan|log|exp|sqrt|frac))[A-Za-z]{3,}")
+_MIXED = re.compile(r"-?[0-9]+ and (?:[0-9]+ ?/|\\frac)")  # "3 and 1/2" is 3.5 to some
 _LETTERS = re.compile(r"[A-Za-z ]{2,}")
 _LETTER_PRODUCT = re.compile(r"(?!.*(.).*\1)(?:[abc]+|[pqr]+|[mn]+|[u-z]+)|.*(?:sin|cos|tan|log|ln).*")
 
@@ -94,22 +99,23 @@ def _parts_key(text: str) -> str | None:
         if len(inside) == 1:
             return _key(inside[0]) if text[0] + text[-1] in ("()", "{}") else None
         keys = _keys(inside)
-        if text[0] == "{":
-            return "{" + ", ".join(sorted(keys)) + "}" if keys else None
+        keys = sorted(keys) if text[0] == "{" else keys
         return text[0] + ", ".join(keys) + text[-1] if keys else None
+    return _list_key(text) or _relation_key(text)
+
+
+def _list_key(text: str) -> str | None:
+    """The key of a list without brackets, in any order; none of a list of words or letters, whose order may count."""
     items = _split(re.sub(r",? (and|or) ", r",\1,", text), ",")
-    words = set(items) & {"and", "or"}
-    items = [item for item in items if item.strip() and item not in words]
-    if len(items) > 1:
-        mixed = (
-            "and" in words and len(items) == 2 and 0 < (plain_number(items[1]) or 0) < 1
-        )  # "3 and 1/2" is 3.5 to some
-        keys = [] if mixed or any(_WORD.search(split_unit(item)[0]) for item in items) else sorted(_keys(items))
-        if all(re.fullmatch("[A-Za-z ]+", item) for item in items) or not keys:
-            return None  # words and letters keep their order
-        joint = " or " if "or" in words and re.search("[<>≤≥≠]", text) else ", "
-        return "{" + joint.join(keys) + "}"
-    return _relation_key(text)
+    joints = {"and", "or"}.intersection(items)
+    items = [item for item in items if item.strip() and item not in joints]
+    if len(items) < 2 or any(_WORD.search(split_unit(item)[0]) for item in items) or _MIXED.match(text):
+        return None
+    if all(re.fullmatch("[A-Za-z ]+", item) for item in items):
+        return None
+    keys = sorted(_keys(items))
+    joint = " or " if "or" in joints and re.search("[<>≤≥≠]", text) else ", "
+    return "{" + joint.join(keys) + "}" if keys else None
 
 
 def _keys(items: list[str]) -> list[str]:
@@ -124,15 +130,17 @@ def _keys(items: list[str]) -> list[str]:
 
 def _relation_key(text: str) -> str | None:
     """The key of an equation or a chain of inequalities, which is read from the small side to the large one."""
-    sides = [side.strip() for side in re.split("([<>≤≥=≠])", text)]
-    if len(sides) < 3 or not all(sides):
+    sides = _split(text, "<>≤≥=≠")
+    if len(sides) < 2 or not all(map(str.strip, sides)):
         return None
-    keys = [side if place % 2 else _key(side) for place, side in enumerate(sides)]
-    if not {"<", "≤"} & set(sides[1::2]):
-        keys = [{">": "<", "≥": "≤"}.get(key, key) for key in reversed(keys)]
-    if len(keys) == 3 and keys[1] in "=≠":
-        keys[::2] = sorted(keys[::2])
-    return " ".join(keys)
+    ends = accumulate(len(side) + 1 for side in sides)
+    signs = [text[end - 1] for end in ends if end <= len(text)]
+    keys = list(map(_key, sides))
+    if set(signs) <= {">", "≥"}:
+        keys, signs = keys[::-1], ["<" if sign == ">" else "≤" for sign in reversed(signs)]
+    if len(signs) == 1 and signs[0] in "=≠":
+        keys.sort()
+    return keys[0] + "".join(f" {sign} {key}" for sign, key in zip(signs, keys[1:], strict=True))
 
 
 def _matrix_key(factor: str, inside: str) -> str:
@@ -151,19 +159,19 @@ def _is_bracketed(text: str) -> bool:
     return len(depths) > 1 and depths[-1] == 0 and min(depths[:-1]) > 0
 
 
-def _split(text: str, separator: str) -> list[str]:
+def _split(text: str, separators: str) -> list[str]:
     """The parts between separators that stand outside all brackets; no parts if the brackets do not pair up."""
     depths = _depths(text)
     if depths and (min(depths) < 0 or depths[-1] != 0):
         return []
-    cuts = [place for place, depth in enumerate(depths) if depth == 0 and text[place] == separator]
+    cuts = [place for place, depth in enumerate(depths) if depth == 0 and text[place] in separators]
     return [text[start + 1 : end] for start, end in zip([-1, *cuts], [*cuts, len(text)], strict=True)]
 
 
 def _formula_key(text: str) -> str | None:
     """The key of a formula's value, a set for one `±`, or None for what is no formula or too large to evaluate."""
     letters = text.replace(" ", "") if _LETTERS.fullmatch(text) else "x"
-    if _NO_QUOTIENT.fullmatch(text) or not (len(letters) == 1 or _LETTER_PRODUCT.fullmatch(letters)):
+    if _NO_FORMULA.fullmatch(text) or not (len(letters) == 1 or _LETTER_PRODUCT.fullmatch(letters)):
         return None
     from minrm.answers.values import formula_key  # mpmath takes a moment to load
 
@@ -175,7 +183,7 @@ def _formula_key(text: str) -> str | None:
 
 def _words(text: str) -> str:
     """The text with small letters and one spacing; in what holds mathematics, single letters keep their case."""
-    text = re.sub(r"([_^]) ?\{(\w)\}", r"\1\2", " ".join(text.split()))
+    text = re.sub(r"([_^]) ?\{ ?(\w|[0-9]+) ?\}", r"\1\2", " ".join(text.split()))
     text = re.sub(r" ?([^\w\s.'…]) ?", r"\1", text)
     if re.search(r"[\\0-9_^=+*/<>≤≥|]", text):
         return re.sub(r"(?<![\\A-Za-z])[A-Za-z]{3,}", lambda match: match[0].lower(), text)

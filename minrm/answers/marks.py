@@ -12,16 +12,17 @@ from minrm.answers.numbers_and_units import tidy
 START = r"^(?:Step: ?[0-9]+:)?[ \t]*"  # PRM800K has steps that are nothing but an answer block
 TITLE = rf"{START}#{{1,6}}[ \t]*(?:final[ \t]+)?answer\b[ \t]*:?"
 _ADJECTIVES = r"(?:(?:final|correct|right|exact|required|numerical) )*"
+_BOLD = r"(?:\*\*|__)"
 _MARK = re.compile(
     rf"(?P<block>{TITLE}"  # the article's and PRM800K's: "# Answer", the answer in the lines below
-    rf"|{START}(?:[-*>] )?(?:\*\*|__)?(?:the )?{_ADJECTIVES}answer(?:(?:\*\*|__)? ?[:=]|(?:\*\*|__)$)"  # **Answer:** 18
-    rf"|\bfinal answer(?:\*\*)? ?[:=])"
+    rf"|(?:{START}(?:[-*>] )?|(?<=[.!?] )){_BOLD}?(?:the )?{_ADJECTIVES}answer"  # "**Answer:** 18", "**Answer**"
+    rf"(?:{_BOLD}? ?[:=]|{_BOLD}$)|\bfinal answer{_BOLD}? ?[:=])"
     r"|(?P<gsm8k>^[ \t]*\#{4}(?!\#))"  # GSM8K's worked answers: "#### 18"
     rf"|(?P<line>{START}A:(?=[ \t]*\S))"  # GSM8K's model solutions: "A: 18"
     r"|(?P<boxed>\\(?:boxed|fbox)(?![a-z]))"  # MATH's: "\boxed{18}"
     r"|(?P<tag><answer>)"
     # Wei et al.'s prompts: "The answer is 18."
-    rf"|(?P<said>\b(?:the|my|our) {_ADJECTIVES}answers?(?: to [^.\n]{{1,80}}?)? ?"
+    rf"|(?P<said>(?:\b(?:the|my|our) |^[ \t]*){_ADJECTIVES}answers?(?: to [^.\n]{{1,80}}?)? ?"
     r"(?:\b(?:is|are|equals|would be|must be|should be|will be)\b|:|=)(?! ?not\b))",
     re.MULTILINE | re.IGNORECASE,
 )
@@ -29,10 +30,11 @@ _HEADER = re.compile(r"Step: ?[0-9]+:")
 _TURN_END = re.compile(r"(?<=\S)\s*(?:</s>|<eos>|<end_of_turn>|<[|｜](?:im_end|e[om]t_id|end[^|｜>]*|return)[|｜]>)")
 _TAIL = re.compile(  # what follows an answer in its sentence, or after it
     r"\.(?=\**\s)|</?(?:answer|think|br|p|s)\b|<[|｜]|,? (?:which|because|since|but)\b|,? as (?=[a-z]{2})"
-    r"|[,;] (?:so|thus)\b|[,;]? and (?=(?:we|it|he|she|they|this|that|the|you|I|is)\b)"
+    r"|[,;] (?:so|thus|not)\b|,? i\.e\.| \((?=[a-z]{2,} )|[,;]? and (?=(?:we|it|he|she|they|this|that|the|you|I|is)\b)"
 )
 _HEADING = re.compile(r"(?![A-Za-z ]+=)[^\d\\∞π√A-Za-z]*(?:[A-Za-z]+ )*[A-Za-z]{3}|[0-9]+[.):]\s+[A-Za-z].*\n\s*\S")
-_CHOICE = re.compile(r"\W*(?:(?:option|choice) )?\W*(?:[A-Z]|(?<=\()[a-z]|yes|no|true|false)\W*")
+_CHOICE = re.compile(r"\W*(?:(?:option|choice) )?\W*(?:[A-Z]|(?<=\()[a-z]|(?i:yes|no|true|false))\W*")
+_REMARK = re.compile(r"(?:found|given|derived|obtained|shown|correct|right|wrong|clear|based|consistent|in|on|from)\b")
 _VALUE = re.compile(r"[0-9\\∞π√½]")
 _DISPLAY = re.compile(r"\s*(?:\$\$(.+?)\$\$|\\\[(.+?)\\\])", re.DOTALL)
 _AROUND = re.compile(r"\*\*([^*]*)\*\*|\$\$([^$]*)\$\$|\$([^$]*)\$|\\\((.*)\\\)|\\\[(.*)\\\]", re.DOTALL)
@@ -51,7 +53,7 @@ def answers_from_last(solution: str) -> Iterator[str]:
     boxes = _boxes(text) if "\\" in text else {}
     following = len(text)
     for mark in reversed(list(_MARK.finditer(text))):
-        answer = boxes.get(mark.start(), "") if mark["boxed"] else _after(mark, text[mark.end() : following])
+        answer = _bare(boxes.get(mark.start(), "")) if mark["boxed"] else _after(mark, text[mark.end() : following])
         following = mark.start()
         if answer.isalnum() or re.search(r"[^\W_]|[∞∅]", tidy(answer[:500])):  # "?" and "___" are none
             yield answer
@@ -68,8 +70,9 @@ def _after(mark: re.Match[str], text: str) -> str:
     if mark["gsm8k"] and _HEADING.match(text.lstrip()) and not _CHOICE.fullmatch(answer):
         return ""  # "#### Check", "#### 2. Check" with its text below
     if mark["said"]:
-        answer = re.sub(r"^(?:equal to|simply|just|option|choice)\b ?", "", answer)
-        return answer if _VALUE.search(answer) or _CHOICE.fullmatch(answer) else ""
+        answer = re.sub(r"^(?:(?:equal to|simply|just|therefore|thus|then|indeed|option|choice)\b ?)+", "", answer)
+        stated = (_VALUE.search(answer) or _CHOICE.fullmatch(answer)) and not _REMARK.match(answer)
+        return answer if stated else ""
     return answer
 
 

@@ -23,9 +23,9 @@ from minrm.answers.numbers_and_units import number_key
 _LOCK = threading.Lock()  # mpmath keeps its precision and its caches in globals
 _MOST_BITS = 1 << 14  # of an exact number; what is larger is compared as text
 _MOST_WORK = 10_000  # steps of some microseconds: less than a second
-_PRECISIONS = (160, 320, 640, 1280, 2560)
-_AGREE, _KEPT = 120, 110  # digits
-_SIZES = (30, 500, 6_000, 20_000, 90_000, 700_000, 30_000_000, 2 * 10**10)  # of a symbol, times 10,007
+_PRECISIONS = (160, 320, 640, 1280)
+_AGREE, _KEPT, _LONGEST = 120, 110, 400  # digits; the longest: before the point
+_SIZES = (30, 500, 6_000, 20_000, 90_000, 30_000_000, 2 * 10**10, 10**16)  # of a symbol, times 10,007
 _CONSTANTS = {
     "π": lambda: +mpmath.pi,
     "e": lambda: +mpmath.e,
@@ -55,7 +55,7 @@ def formula_key(text: str) -> str | None:
 @cache
 def _values(symbol: str) -> list[Fraction]:
     """The values of a symbol at all places; the order of sizes and signs differs from symbol to symbol."""
-    draw = random.Random(symbol)
+    draw = random.Random(f"values of {symbol}")
     values = [Fraction(sign * draw.randrange(size, 3 * size), 10_007) for size in _SIZES for sign in (1, -1)]
     draw.shuffle(values)
     return values
@@ -65,30 +65,27 @@ class _Evaluator:
     """Evaluates trees; a number is a Fraction while it is rational, then mpmath's. Raises ValueError beyond limits."""
 
     def __init__(self, symbols: bool) -> None:
-        self.work, self.place = _MOST_WORK, 0
-        self.longest = 400 if symbols else 1200  # digits before the point that are kept
+        self.symbols, self.work, self.place = symbols, _MOST_WORK, 0
 
     def key(self, tree: Any, place: int) -> str:
         """The key of the value at a place, from two precisions that agree."""
-        self.place, before = place, None
+        self.place, before = place, mpmath.nan
         for precision in _PRECISIONS:
             with mpmath.workdps(precision):
                 value = self.value(tree)
                 if isinstance(value, Fraction):
                     return number_key(value)
                 size = abs(value)
-                if not mpmath.isfinite(size):
-                    raise ValueError("no finite value")
-                if before is not None:
-                    digits = max(0, math.ceil(mpmath.mag(size) * math.log10(2))) if size else 0
-                    _refuse_if(digits > self.longest and self.longest == 1200)
-                    digits = min(digits, self.longest)
-                    tolerance = size / mpmath.mpf(10) ** (digits + _AGREE)
-                    if digits + _AGREE < precision and abs(value - before) <= tolerance:
-                        parts = [_part_key(part, digits, tolerance) for part in (value.real, value.imag)]
-                        return parts[0] if parts[1] == "0" else f"{parts[0]} + {parts[1]}i"
-                    if size < mpmath.mpf(10) ** -_AGREE and size <= abs(before) / 10**100:
-                        return "0"  # the rest of a sum that cancels: it shrinks as precision rises
+                _refuse_if(not mpmath.isfinite(size))
+                digits = max(0, math.ceil(mpmath.mag(size) * math.log10(2))) if size else 0  # before the point
+                _refuse_if(digits > _LONGEST and not self.symbols)
+                digits = min(digits, _LONGEST)
+                tolerance = size / mpmath.mpf(10) ** (digits + _AGREE)
+                if abs(value - before) <= tolerance:
+                    parts = [_part_key(part, digits, tolerance) for part in (value.real, value.imag)]
+                    return parts[0] if parts[1] == "0" else f"{parts[0]} + {parts[1]}i"
+                if size < mpmath.mpf(10) ** -_AGREE and size <= abs(before) / 10**100:
+                    return "0"  # the rest of a sum that cancels: it shrinks as precision rises
                 before = value
         raise ValueError("the digits do not settle")
 
@@ -122,8 +119,7 @@ def _apply(operation: str, values: list[Any]) -> Any:
         values = [_lift(value) for value in values]
     if operation in ("add", "mul", "frac"):
         return reduce({"add": add, "mul": mul, "frac": truediv}[operation], values)
-    growing = operation in ("exp", "sinh", "cosh")
-    _refuse_if(mpmath.mag(values[0]) > (60 if growing else 200))
+    _refuse_if(mpmath.mag(values[0]) > 200)
     return getattr(mpmath, _MPMATH.get(operation, operation))(values[0])
 
 
@@ -162,7 +158,7 @@ def _power(base: Any, exponent: Any) -> Any:
         _refuse_if(abs(whole) > 1 << 60)
         return base**whole
     base, exponent = _lift(base), _lift(exponent)
-    _refuse_if(base == 0 or mpmath.mag(exponent) > 200 or mpmath.mag(exponent * mpmath.log(base)) > 60)
+    _refuse_if(base == 0 or mpmath.mag(exponent) > 200 or mpmath.mag(exponent * mpmath.log(base)) > 200)
     return mpmath.power(base, exponent)
 
 

@@ -19,6 +19,7 @@ FORMULAS = [
     ["(x-1)(x+1)", "x^2-1", "-1+x^2", "y = x^2 - 1", "f(x)=x^2-1", "x²-1", "x**2 - 1", "x·x - 1"],
     ["(x - 2y^2)/y", "\\frac{x-2y^2}{y}", "\\frac{x}{y}-2y"], ["xyz", "zyx", "x y z", "y·x·z"], ["2ab", "2ba", "b*2*a"],
     ["2^8", "256", "16^2"], ["10!", "3628800", "3,628,800"], ["\\binom{5}{2}", "10", "\\dbinom52"],
+    ["\\sum_{k=1}^N k"], ["\\sum_{k=1}^n k"],
     ["\\binom{n}{2}", "\\frac{n(n-1)}{2}", "(n^2-n)/2"], ["2+3i", "3i+2"], ["2-3i"],
     ["e^{i\\pi}", "-1", "\\cos \\pi", "i^2", "\\cos 180^\\circ"],
     ["\\log_2 8", "3", "\\sqrt[3]{27}", "\\frac{\\log 8}{\\log 2}"],
@@ -45,7 +46,9 @@ FORMULAS = [
     ["x + 10^{-100}"], ["(2^{200}+1)x"], ["2^{200}x"], ["\\lfloor \\sqrt{2}\\sqrt{2} \\rfloor", "2"],
     ["1/2x"], ["x/2", "\\frac12 x", "\\frac{x}{2}", "0.5x"], ["\\frac{1}{2x}", "1/(2x)"], ["\\sin x/2"],
     ["\\sin \\frac{x}{2}"],
-    ["x2"], ["\\sin(x)^2"], ["√2x"], ["\\frac{x}{x+1}", "1 - \\frac{1}{x+1}"], ["(x+y)^3", "x^3+3x^2y+3xy^2+y^3"],
+    ["x2"], ["\\sin(x)^2"], ["f(x)"], ["x \\cdot f", "f \\cdot x"], ["3!!"], ["(3!)!", "720"],
+    ["1A_{16}", "1A_16"], ["A_{16}"], ["√2x"], ["\\frac{x}{x+1}", "1 - \\frac{1}{x+1}"],
+    ["(x+y)^3", "x^3+3x^2y+3xy^2+y^3"],
 ]  # fmt: skip
 
 
@@ -125,7 +128,7 @@ def test_what_would_grow_or_has_no_value_is_compared_as_text_at_once(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["x^{x}", "\\ln(\\ln(x))", "(1+\\frac1x)^x", "e^{-x^2}", "(\\sqrt2+\\sqrt3)^{1000}", "2^{9000}"]
+    "text", ["x^{x}", "\\ln(\\ln(x))", "(1+\\frac1x)^x", "e^{-x^2}", "(\\sqrt2+\\sqrt3)^{500}", "2^{9000}"]
 )
 def test_what_has_a_value_takes_less_than_a_second(text):
     started = time.process_time()
