@@ -59,7 +59,7 @@ compat: $(COMPAT)/.ready  ## the tests under the versions that Colab has, in .ve
 $(COMPAT)/.ready: tests/colab-constraints.txt pyproject.toml
 	@mkdir -p _build
 	@grep -vE '^(torch|triton|nvidia-|cuda-|setuptools)' tests/colab-constraints.txt > _build/compat.txt
-	@$(PYTHON) tools/make_env.py $(COMPAT) --constraint _build/compat.txt --editable '.[math,gpu,endpoint]' $(TESTERS)
+	@$(PYTHON) tools/make_env.py $(COMPAT) --constraint _build/compat.txt --editable '.[gpu,endpoint]' $(TESTERS)
 
 # ---- the book: proven, then rendered whatever the proof says
 book: env  ## every chapter executed and compared, then the book in _build/html

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from minrm.answers import answer_key, same_answer
+from minrm.answers.marks import TITLE, answers_from_last
 from minrm.errors import InputError
 
 __all__ = [
@@ -21,21 +22,7 @@ STEP_TOKEN = "<|prm_label|>"
 INCORRECT, CORRECT = 0, 1  # the class order of every two-class logit; for process reward models these are "-" and "+"
 
 _HEADER = re.compile(r"^Step: ?[0-9]+: ?", re.MULTILINE)
-_START = r"^(?:Step: ?[0-9]+:)?[ \t]*"  # PRM800K has steps that are nothing but an answer block
-_ANSWER_TITLE = rf"{_START}#{{1,6}}[ \t]*(?:final[ \t]+)?answer\b[ \t]*:?"
-_ANSWER_AT_END = re.compile(rf"{_ANSWER_TITLE}|^[ \t]*(?:####|A:)(?=[^\n]*\s*\Z)", re.MULTILINE | re.IGNORECASE)
-_SAID = r"\bthe (?:final )?answer is\b"
-_SAME_SENTENCES = rf"(?:(?!{_SAID})[^\n])*"  # the rest of the line, or up to the next answer in it
-_ANSWER_MARK = re.compile(
-    rf"(?P<block>{_ANSWER_TITLE})"  # the article's and PRM800K's: "# Answer", the answer in the lines below
-    r"|\#{4}[ \t]*(?P<gsm8k>\S.*)"  # GSM8K's worked answers: "#### 18"
-    rf"|{_START}A:[ \t]*(?P<a>\S.*)"  # GSM8K's model solutions: "A: 18"
-    r"|(?P<boxed>\\(?:boxed|fbox)\b)"  # MATH's: "\boxed{18}"
-    # Wei et al.'s prompts: "The answer is 18."
-    rf"|{_SAID}:?[ \t]*(?P<said>{_SAME_SENTENCES}[0-9\\]{_SAME_SENTENCES})",
-    re.MULTILINE | re.IGNORECASE,
-)
-_NEXT_SENTENCE = re.compile(r"\.\s")
+_ANSWER_AT_END = re.compile(rf"{TITLE}|^[ \t]*(?:####|A:)(?=[^\n]*\s*\Z)", re.MULTILINE | re.IGNORECASE)
 
 
 def join_steps(steps: Sequence[str]) -> str:
@@ -88,48 +75,11 @@ def _split_lines(solution: str) -> list[str]:
 def final_answer(solution: str) -> str | None:
     """The final answer as the solution wrote it, or None where it gives none (or was cut off inside it).
 
-    Known forms: the block `# Answer`, `#### 18`, `A: 18`, `\\boxed{18}` and "The answer is 18."; the last in the text
-    wins. Spaces, bold marks and a full stop around the answer are taken off; the rest is left to `same_answer`.
+    Known forms: the block `# Answer`, `Answer: 18`, `#### 18`, `A: 18`, `\\boxed{18}`, `<answer>18</answer>` and "The
+    answer is 18."; the last in the text that holds an answer wins, and boxes side by side are one list. Spaces, bold
+    marks, delimiters and what follows in the sentence are taken off; the rest is left to `same_answer`.
     """
-    marks = list(_ANSWER_MARK.finditer(solution.replace(STEP_TOKEN, "")))
-    if not marks:
-        return None
-    mark = marks[-1]
-    if mark["block"] is not None:
-        answer = _first_paragraph(mark.string[mark.end() :])
-    elif mark["boxed"] is not None:
-        answer = _boxed(mark.string[mark.start() :])
-    else:
-        answer = mark["gsm8k"] or mark["a"] or _NEXT_SENTENCE.split(mark["said"], maxsplit=1)[0]
-    if "\\boxed" in answer:
-        answer = _boxed(answer[answer.rindex("\\boxed") :])
-    return answer.strip().lstrip("*").rstrip("*. \n").strip() or None
-
-
-def _first_paragraph(text: str) -> str:
-    """The first line that is not empty, and the lines after it while a LaTeX environment is open."""
-    lines = text.strip().split("\n")
-    taken = "" if _HEADER.match(lines[0]) else lines[0]
-    for line in lines[1:]:
-        if taken.count(r"\begin{") <= taken.count(r"\end{"):
-            break
-        taken += "\n" + line
-    return taken
-
-
-def _boxed(text: str) -> str:
-    """What the braces after `\\boxed` hold, inner braces balanced; "" where they never close."""
-    opening = text.find("{")
-    if opening < 0 or text[:opening].strip() not in ("\\boxed", "\\fbox"):
-        word = re.match(r"\\(?:boxed|fbox)\s+(\S+)", text)  # TeX lets a single token stand without braces
-        return word[1].rstrip("$.,") if word else ""
-    depth = 0
-    for position in range(opening, len(text)):
-        if text[position] in "{}" and text[position - 1] != "\\":
-            depth += 1 if text[position] == "{" else -1
-        if depth == 0:
-            return text[opening + 1 : position]
-    return ""
+    return next(answers_from_last(solution.replace(STEP_TOKEN, "")), None)
 
 
 def labels_until_first_error(labels: Sequence[float | None]) -> list[float | None]:

@@ -17,11 +17,11 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 CONSTRAINTS = ROOT / "tests" / "colab-constraints.txt"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-EXTRAS = ("math", "gpu")  # those that Colab is asked for
+EXTRAS = ("gpu",)  # those that Colab is asked for
 PYTHON = "3.13"
 # Not to be had from an index as it is there: torch is Colab's own build, with other requirements than the index's build
-# of the same version; antlr4's release is no wheel. Each is stood in for by an empty wheel.
-STANDINS = {"torch": "+cu128", "antlr4-python3-runtime": ""}
+# of the same version. An empty wheel stands in for it.
+STANDINS = {"torch": "+cu128"}
 NO_INDEX = re.compile(r"connection|timed out|from versions: none", re.IGNORECASE)
 
 
@@ -45,7 +45,7 @@ def refusing(requirements, versions):
 def test_every_bound_admits_what_colab_has():
     versions, names = listed(), {canonicalize_name(requirement.name) for requirement in required()}
     assert refusing(required(), versions) == []
-    assert names - set(versions) == {"math-verify"}, "everything else is there already"
+    assert names - set(versions) == set(), "everything is there already"
     assert {"torch", "numpy", "transformers", "datasets", "accelerate", "matplotlib", "peft"} <= names
     assert PYTHON in SpecifierSet(PROJECT["requires-python"])
     assert refusing([Requirement("numpy>=2.2")], versions) == ["numpy"], "and a wrong bound shows"
@@ -85,12 +85,12 @@ def _empty_wheel(folder, name, version):
 
 
 def test_pip_changes_no_package_that_colab_has(pip):
-    """One resolution with both extras: what it finds without them is a part of it."""
+    """One resolution with the extra: what it finds without them is a part of it."""
     found, versions = pip(*map(str, required())), listed()
     assert isinstance(found, dict), found
     changed = {name: version for name, version in found.items() if versions.get(name, version) != version.split("+")[0]}
     assert changed == {}
-    assert set(found) - set(versions) == {"math-verify", "latex2sympy2-extended"}
+    assert set(found) - set(versions) == set()
     assert found["torch"] == versions["torch"] + "+cu128" and len(found) > 40
     assert isinstance(pip("numpy>=2.2"), str), "what cannot be had under the list shows"
 

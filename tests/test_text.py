@@ -1,5 +1,7 @@
 """Steps, answer blocks and the step token: what is written comes back, and nothing that a model writes breaks it."""
 
+import time
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -68,7 +70,6 @@ def test_other_ways_to_write_steps(solution, steps):
         ("# Answer\n\n\\begin{cases}\n1 \\\\\n2\n\\end{cases}\nmore", "\\begin{cases}\n1 \\\\\n2\n\\end{cases}"),
         ("### Final Answer: 12", "12"),
         ("It is 24.\n#### 1,200", "1,200"),
-        ("The sum is 24 #### 24", "24"),
         ("So 3 * 6 = 18\nA: 18", "18"),
         ("A: she eats 3.\nThe answer is 18.", "18"),
         ("The answer is $18. That is a lot.", "$18"),
@@ -83,7 +84,10 @@ def test_other_ways_to_write_steps(solution, steps):
         ("#### \\boxed{4}", "4"),
         ("# Answer\n\n**18**.", "18"),
         ("# Answer\n\n3\n\n# Answer\n\n4", "4"),
+        ("The sum is 24 #### 24", None),  # no line of its own
+        ("##### 24", None),
         ("so \\boxed{12", None),  # cut off inside the answer
+        ("so <answer>12", None),
         ("Step: 1: 2 + 3 = 5\n\n# Answer\n\n", None),
         ("# Answer\n\nStep: 3: not yet", None),
         ("#### ", None),
@@ -94,6 +98,78 @@ def test_other_ways_to_write_steps(solution, steps):
 )
 def test_final_answers_of_every_known_form(solution, answer):
     assert final_answer(solution) == answer
+
+
+FORMS = [
+    "Answer: {}", "**Answer:** {}", "**Answer**\n{}", "**Final Answer: {}**", "Thus, Final Answer: {}", "ANSWER = {}",
+    "## Final answer\n\n{}", "The correct answer is {}", "My final answer is: {}",
+    "the answer to the question is **{}**",
+    "The answer is ${}$", "The final answer is:\n\n$${}$$", "The answer is\n\\[\n{}\n\\]",
+    "The answer would be \\({}\\)",
+    "<answer> {} </answer>", "\\boxed{{{}}}", "\\fbox{{{}}}", "#### {}", "A: {}", "Step: 2: Answer: {}",
+]  # fmt: skip
+TAILS = [
+    "", ".", ", which is even.", " because he paid twice.", ", since it is odd", ", so 3 are left", " as required.",
+    ", and we are done.", "<|im_end|>", "<|eot_id|>", "</s>", ". Good.", ".<|im_end|>\n<|im_start|>user\nAnswer: 5",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("answer", ["18", "\\frac{1}{2}", "x = 3, y = 5", "(B)", "1.5", "5!"])
+def test_usual_forms_are_read_and_what_follows_in_the_sentence_is_left_out(form, answer):
+    ends = TAILS if "\n" not in form and form[-1] == "}" else ["", "<|im_end|>"]
+    read = {final_answer("So 9 + 9.\n" + form.format(answer) + tail) for tail in ends}
+    assert read == {answer}
+
+
+@pytest.mark.parametrize(
+    ("after", "answer"),
+    [
+        (" The answer stands in \\boxed{}.", "5"),
+        (" \\boxed{?}", "5"),
+        (" \\boxed{\\text{ }} \\boxed{6", "5"),
+        ("\n\n#### Check\n2 + 3 = 5", "5"),
+        ("\n\n#### Step 2: look back\nIt fits.", "5"),
+        ("\n\n#### 2. Check\nIt fits.", "5"),
+        ("\n\n# Answer\n\n", "5"),
+        ("\nAnswer: ___", "5"),
+        ("\nThe answer is not 6.", "5"),
+        ("\nI hope that the answer is right.", "5"),
+        ("\n#### 6", "6"),
+        ("\n#### yes", "yes"),
+        ("\n### Final Answer:\n**6**", "6"),
+    ],
+)
+def test_the_last_mark_that_holds_an_answer_wins(after, answer):
+    assert final_answer("So \\boxed{5}." + after) == answer
+
+
+@pytest.mark.parametrize(
+    ("solution", "answer"),
+    [
+        ("\\boxed{3}, \\boxed{5} and \\boxed{7}", "3, 5, 7"),
+        ("either $\\boxed{3}$ or $\\boxed{5}$.", "3, 5"),
+        ("\\boxed{3}\\text{ and }\\boxed{5}", "3, 5"),
+        ("$x = \\boxed{2}$ and $y = \\boxed{3}$", "x = 2, y = 3"),
+        ("\\boxed{3}. So \\boxed{5}", "5"),
+        ("\\boxed{3}\n\n\\boxed{5}", "5"),
+        ("\\boxed{\\boxed{5}}", "5"),
+        ("\\boxed{\\begin{pmatrix}1\\\\{2}\\end{pmatrix}}", "\\begin{pmatrix}1\\\\{2}\\end{pmatrix}"),
+        ("\\boxed{\\{1\\}}", "\\{1\\}"),
+    ],
+)
+def test_boxes_side_by_side_are_one_answer(solution, answer):
+    assert final_answer(solution) == answer
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\\boxed{" * 9000, "Answer:" * 9000, "the answer is " * 9000, "#### a\n" * 9000, "{" * 90000, "Answer: **" * 9000],
+)
+def test_hostile_solutions_take_no_longer_than_others(text):
+    started = time.process_time()
+    final_answer(text)
+    assert time.process_time() - started < 1
 
 
 @given(st.text() | st.text(alphabet="\\boxed{}# Answer:1\n$*."))
