@@ -90,7 +90,7 @@ def _check(value: Any, kind: str, name: str, where: str) -> None:
 
 
 def _is_number(value: Any, low: float = -sys.float_info.max, high: float = sys.float_info.max) -> bool:
-    real: Any = value if isinstance(value, numbers.Real) else math.nan
+    real: Any = value if isinstance(value, numbers.Real) and not isinstance(value, bool) else math.nan
     return bool(low <= real <= high)  # neither NaN nor beyond every float
 
 
@@ -107,7 +107,7 @@ _KINDS: dict[str, Any] = {
     "steps": (lambda value: isinstance(value, list) and value, "a list of at least one step"),
     "labels": (lambda value: isinstance(value, list), "a list with one label a step"),
     "label": (
-        lambda value: value is None or _is_number(value, 0, 1),
+        lambda value: value is None or isinstance(value, bool) or _is_number(value, 0, 1),
         "1 (good), 0 (bad), between them (soft), or null (none)",
     ),
     "number": (_is_number, "a finite number"),

@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _refuse_empty(arguments: list[str]) -> None:
-    """A variable of a script that is not set arrives as an empty text, which must not be taken for an option left out."""
+    """Refuse an empty text, as a variable that is not set arrives: it is not an option left out. Raises InputError."""
     for before, argument in pairwise(["", *arguments]):
         option, equals, value = argument.partition("=")
         named = bool(equals) and argument.startswith("-")

@@ -110,7 +110,10 @@ def judged(path: Path, schema: str = "outcome", problems: Path | None = None) ->
             if schema == "process":
                 continue
         if not problems:
-            row = read_problem(question).judge(solution)
+            try:
+                row = read_problem(question).judge(solution)
+            except InputError as error:
+                raise InputError(f"{where}: {error}; give a file of the right answers, --problems") from error
         elif question in truth:
             correct = same_answer(final_answer(solution), truth[question])
             row = {"question": question, "solution": solution, "answer": truth[question], "correct": correct}

@@ -46,6 +46,8 @@ def sample(
         texts = [row["question"] for row in read_fields(questions, "question")]
     else:
         texts = [problem.question for problem in generate(world, seed, split)]
+    if not texts:
+        raise InputError(f"{questions}: no rows, so there is nothing to solve; each row needs a question")
     options: dict[str, Any] = {
         "path": out, "prompt": prompt.replace("\\n", "\n"), "temperature": temperature, "seed": seed,
         "max_new_tokens": max_new_tokens, "progress": progress,

@@ -71,14 +71,15 @@ def _finished(out: Path, part: Path, beside: Path, settings: Row) -> bool:
     from minrm.files.runs import tidy
 
     cut = part.exists() and not out.exists()
-    there = loads(beside.read_bytes(), str(beside)) if beside.exists() and not cut else {}
-    if there and "rows_sha256" not in there:
+    there = loads(beside.read_bytes(), str(beside)) if beside.exists() and not cut else None
+    if there is not None and "rows_sha256" not in there:
         raise InputError(f"{beside}: no run of minrm score wrote it, but this one would replace it; name another file")
     if not out.exists():
         return False
     if there != settings:
-        changed = [f"its {k} is {there[k]!r}, asked for was {v!r}" for k, v in settings.items() if there.get(k, v) != v]
-        told = changed[0] if changed else f"no {beside.name} of minrm score lies beside it"
+        told = f"no {beside.name} of minrm score lies beside it"
+        for name in [name for name, value in settings.items() if there and there.get(name) != value][:1]:
+            told = f"its {name} is {(there or {}).get(name)!r}, asked for was {settings[name]!r}"
         raise InputError(f"{out} holds another run, or something else: {told}; name another file, or remove this one")
     record = part.with_suffix(SETTINGS)
     if record.exists() and loads(record.read_bytes(), str(record)) == settings:

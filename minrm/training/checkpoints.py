@@ -89,9 +89,13 @@ def last_checkpoint(folder: Any) -> str | None:
 
 
 def remove_checkpoints(folder: Any, keep: int = 0) -> None:
-    """Remove all checkpoints that a run wrote but the last `keep`; what else lies in them stays."""
-    for path in [path for path in checkpoints(folder) if written(path)][: -keep or None]:
-        for name in [STATE, *written(path), WRITTEN]:  # in this order: cut off, it is no checkpoint, but still ours
+    """Remove all checkpoints that a run wrote but the last `keep`, and empty ones; what else lies in them stays."""
+    ours = {path: names for path in checkpoints(folder) if (names := written(path))}
+    kept = list(ours)[len(ours) - keep :]
+    for path in [path for path in checkpoints(folder) if path not in kept]:
+        for name in (
+            [STATE, *ours[path], WRITTEN] if path in ours else []
+        ):  # cut off, it is no checkpoint, but still ours
             (path / name).unlink(missing_ok=True)
         with suppress(OSError):  # not empty
             path.rmdir()
