@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import re
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -51,6 +52,9 @@ def score(
     }  # fmt: skip
     part, beside = out.with_name(out.name + UNFINISHED), out.with_name(out.name.removesuffix(".jsonl") + SETTINGS)
     if not _finished(out, part, beside, settings):
+        if out.suffix == ".parquet":  # do the rows make a table? Better asked now than after the last score
+            with tempfile.TemporaryDirectory() as folder:
+                write_rows(dataset, Path(folder, out.name))
         with RunFile(part, settings) as run:
             _go_on(run, model, dataset, rows, aggregate, precision, progress)
             with writing(beside):

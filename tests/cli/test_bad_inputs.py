@@ -225,6 +225,7 @@ def test_an_empty_value_is_not_taken_for_one_that_was_left_out(command, option, 
         (["prepare", "good.jsonl", "-o", "mine.jsonl/new.jsonl"], "mine.jsonl/new.jsonl: cannot be written ("),
         (["prepare", "good.jsonl", "-o", "new.jsonl", "--preview", "-1"], "Invalid value for '--preview'"),
         (["score", "no-model", "good.jsonl", "-o", "mine.jsonl"], "mine.jsonl holds another run, or something else: "),
+        (["score", "no-model", "mixed.jsonl", "-o", "new.parquet"], "new.parquet: the rows make no table ("),
         (["score", "no-model", "good.jsonl", "-o", "folder"], "folder is a folder; name one of its files"),
         (["score", "no-model", "good.jsonl", "-o", "own.jsonl"], "own.settings.json: no run of minrm score wrote it"),
         (["sample", "good.jsonl", "-o", "own.jsonl"], "own.settings.json: no run wrote it, but this one would"),
@@ -251,6 +252,7 @@ def test_an_empty_value_is_not_taken_for_one_that_was_left_out(command, option, 
 def test_what_cannot_be_is_refused_before_anything_is_written(arguments, told, folder, refused, written, base):
     written(*[OUTCOME | {"solution": f"{k}"} for k in range(3)], name="good.jsonl")
     written(*[SCORED] * 2, name="scored.jsonl")
+    written(PROCESS | {"labels": [True, False]}, PROCESS, name="mixed.jsonl")
     (folder / "own.settings.json").write_text("{}")
     if arguments[0] in ("train", "sample") and "--world" not in arguments:
         arguments = [*arguments, "--base" if arguments[0] == "train" else "--model", base]

@@ -9,6 +9,7 @@ from minrm.cli import score as command
 from minrm.cli.inputs import new_model
 from minrm.cli.score import check_to_score, score, scores_of
 from minrm.errors import InputError
+from minrm.files.runs import RunFile
 from minrm.rows import read_rows, write_rows
 from minrm.world import generate
 
@@ -117,6 +118,25 @@ def test_scores_of_another_run_are_refused(stopped, rows, orm, base, tmp_path, m
     new_model("outcome", base, seed=1).save_pretrained(orm)  # trained anew into the same folder
     with pytest.raises(InputError, match=message.format("model")):
         score(orm, rows, out, progress=False)
+
+
+def test_a_second_run_is_refused_while_the_first_lives(rows, orm, tmp_path, monkeypatch):
+    def second(*given):
+        monkeypatch.undo()
+        with pytest.raises(InputError, match="s.jsonl.unfinished.jsonl: another command writes there"):
+            score(orm, rows, tmp_path / "s.jsonl", progress=False)
+        return scores_of(*given)
+
+    monkeypatch.setattr(command, "scores_of", second)
+    score(orm, rows, tmp_path / "s.jsonl", progress=False)
+    assert len(list(read_rows(tmp_path / "s.jsonl"))) == 7
+
+
+def test_the_settings_of_a_table_do_not_take_the_place_of_those_of_a_run_of_sampling(rows, orm, tmp_path):
+    with RunFile(tmp_path / "s.jsonl", {"model": "m"}):
+        before = (tmp_path / "s.settings.json").read_bytes()
+    score(orm, rows, tmp_path / "s.parquet", progress=False)
+    assert (tmp_path / "s.settings.json").read_bytes() == before and (tmp_path / "s.parquet.settings.json").exists()
 
 
 def test_a_file_that_no_run_wrote_is_not_overwritten(rows, orm, written):
