@@ -41,7 +41,9 @@ def samples(path: str | Path) -> Iterator[dict[str, Any]]:
             sample = repr(row.get("question")), f"sample {row['sample']} of problem {row['problem']}"
             if first.setdefault(sample, number) != number:
                 told = f"{sample[1]} again, as in row {first[sample]}"
-                raise InputError(f"{path}, row {number}: {told}; did two commands write there? Take one of them out")
+                raise InputError(
+                    f"{path}, row {number}: {told}; did two commands write there? Take one out, or number on"
+                )
         yield row
 
 

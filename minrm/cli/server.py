@@ -121,9 +121,10 @@ class Server:
         address = address._replace(path=address.path.rstrip("/") or "/v1")
         user, _, host = address.netloc.rpartition("@")
         self.where = address._replace(netloc=host, query="", fragment="").geturl()  # for messages, without a password
-        parts = [key, *user.split(":", 1), user, address.query, address.fragment]
+        parts = [key, user, address.password or "", address.query, address.fragment]
         parts += [value for _, value in parse_qsl(f"{address.query}&{address.fragment}")]
-        self.secrets = sorted({form for part in parts for form in (part, unquote(part)) if form}, key=len, reverse=True)
+        forms = {form for part in parts for form in (part, unquote(part)) if len(form) > 3}  # a version is no secret
+        self.secrets = sorted(forms, key=len, reverse=True)
         limits: dict[str, Any] = {"timeout": openai.Timeout(timeout, connect=10), "max_retries": retries}
         client = openai.OpenAI(base_url=address.geturl(), api_key=key or "none", **limits)
         self.create: Any = client.chat.completions.create if chat else client.completions.create
@@ -156,13 +157,7 @@ class Server:
                     raise self._explained(error, f", {name}") from error
                 named = {key for key in sent if re.search(rf"(?<![\w\\]){key}(?!\w)", str(getattr(error, "body", "")))}
                 refused |= named or {next(iter(sent))}
-            except (
-                AttributeError,
-                LookupError,
-                RecursionError,
-                TypeError,
-                ValueError,
-            ) as error:  # a page, other fields
+            except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:  # a page, say
                 reason = ValueError(f"no solution in {reply or error}")
                 raise self._explained(reason, f", {name}", "does it speak OpenAI's API?") from error
             else:  # where a question is refused whatever is sent, no field is to blame

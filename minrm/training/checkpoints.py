@@ -16,11 +16,9 @@ from minrm.errors import InputError
 from minrm.files.lines import loads
 from minrm.files.runs import alone, tidy, unwritten, whole, writing
 
-STATE, WRITTEN = (
-    "trainer_state.json",
-    "written_by_minrm.json",
-)  # the last files of a checkpoint: the Trainer's, and ours
-MODEL = ("*.safetensors", "*.bin", "*config.json", "tokenizer*", "training.json")  # what a run writes or reads
+STATE = "trainer_state.json"  # the last file that the Trainer writes into a checkpoint
+WRITTEN = "written_by_minrm.json"  # ours, after it: the names of the others
+MODEL = ("model*.safetensors", "config.json", "generation_config.json", "tokenizer*")  # what a run would replace
 
 
 @contextmanager
@@ -47,7 +45,7 @@ def start_run(folder: Path, settings: dict[str, Any], resume: bool) -> dict[str,
     path = folder / "training.json"
     record = loads(path.read_bytes(), str(path)) if path.exists() else {}
     foreign = path.exists() or checkpoints(folder) or (resume and any(any(folder.glob(name)) for name in MODEL))
-    if "settings" not in record and foreign:
+    if not isinstance(record.get("settings"), dict) and foreign:
         raise InputError(f"{folder} holds a model or checkpoints that no run of minrm wrote: name another folder")
     if record and resume and not record.get("failed"):
         there = record["settings"]
@@ -83,9 +81,8 @@ def checkpoints(folder: Any) -> list[Path]:
 
 def last_checkpoint(folder: Any) -> str | None:
     """The newest checkpoint that a run wrote to its end."""
-    return next(
-        (str(path) for path in reversed(checkpoints(folder)) if (path / STATE).exists() and written(path)), None
-    )
+    complete = [str(path) for path in checkpoints(folder) if (path / STATE).exists() and written(path)]
+    return complete[-1] if complete else None
 
 
 def remove_checkpoints(folder: Any, keep: int = 0) -> None:
@@ -93,9 +90,8 @@ def remove_checkpoints(folder: Any, keep: int = 0) -> None:
     ours = {path: names for path in checkpoints(folder) if (names := written(path))}
     kept = list(ours)[len(ours) - keep :]
     for path in [path for path in checkpoints(folder) if path not in kept]:
-        for name in (
-            [STATE, *ours[path], WRITTEN] if path in ours else []
-        ):  # cut off, it is no checkpoint, but still ours
+        names = [STATE, *ours[path], WRITTEN] if path in ours else []  # cut off, it is no checkpoint, but still ours
+        for name in names:
             (path / name).unlink(missing_ok=True)
         with suppress(OSError):  # not empty
             path.rmdir()

@@ -87,7 +87,7 @@ def train(
         record = checkpoints.start_run(folder, settings | {"data": checkpoints.digest(rows)}, resume)
         if not lora or precision == torch.float32:
             model.float()  # small updates vanish in half precision; a frozen base may stay in it
-        if not record["finished"]:
+        if not record.get("finished"):
             trainer = partial(RewardTrainer, collate=collate, rows=rows, eval_rows=held_out[0], progress=progress)
             arguments = training_arguments(folder, device, precision, settings, steps, len(rows), bool(held_out[0]))
             history = _run(model, trainer, arguments, record, lora, gradient_checkpointing)
@@ -95,11 +95,11 @@ def train(
             if first_process():
                 write_card(folder, model, settings | {"dtype": name}, history, (rows, dropped), held_out)
                 checkpoints.write_record(folder, record)  # last
+            PartialState().wait_for_everyone()
         else:
             load_weights(model, folder)
         if first_process():
             checkpoints.finish(folder)
-        PartialState().wait_for_everyone()
     return TrainingResult(folder, record["history"], record["dropped"])
 
 
