@@ -142,7 +142,9 @@ def name_of(source: str | Path) -> str:
     folder, total = Path(source), hashlib.sha256()
     if not folder.is_dir():
         return str(source)
-    for path in sorted(path for path in folder.iterdir() if path.suffix in _FILES and path.name != "training.json"):
+    for path in sorted(path for path in folder.iterdir() if path.suffix in _FILES and path.is_file()):
+        if path.name == "training.json":
+            continue
         with path.open("rb") as file:
             total.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
     return f"{folder.resolve().name} (sha256 {total.hexdigest()[:16]})"
