@@ -233,5 +233,5 @@ def finite_float64(numbers: Tensor, model: Any) -> Tensor:
     if values.isfinite().all():
         return values
     if model.dtype in (torch.float16, torch.bfloat16):
-        raise InputError(f"scores overflow in {model.dtype}; load the model with dtype='float32'")
+        raise InputError(f"scores overflow in {model.dtype}; load the model with dtype='float32' (--dtype float32)")
     raise InputError(f"scores are not finite, in {model.dtype}: the weights of this model are spoilt; train it again")

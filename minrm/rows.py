@@ -1,22 +1,22 @@
-"""Rows: the four schemas that every other file speaks, files of rows, and files of long runs.
+"""Rows: the four schemas that every other file speaks, and files of rows.
 
 A row that does not fit its schema is refused where it enters, in one line that names the file and the row.
 """
 
 import gzip
-import json
+import math
 import numbers
-import tempfile
-import zlib
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from minrm.errors import InputError
+from minrm.files.lines import Row, dumps, loads, unique
+from minrm.files.runs import whole
 from minrm.text import check_text, join_steps, split_steps
 
-Row = dict[str, Any]
 SCHEMAS: dict[str, dict[str, str]] = {
     "problem": {"question": "text", "answer": "text"},  # answer: the right final answer
     # answer: null where a publisher says that a solution is wrong, but not what is right
@@ -69,17 +69,16 @@ def check_headers(steps: list[str], where: str) -> None:
 def check_fields(row: Row, fields: dict[str, str], where: str, remedy: str = "") -> None:
     """Check that a row has these fields, whatever else it has. Raises InputError.
 
-    fields: name → kind, as in SCHEMAS, or "any text", which may be empty. remedy: where a field is missing.
+    fields: name → kind, as in SCHEMAS or `_KINDS`; "any text" may be empty. remedy: where a field is missing.
     """
     if missing := fields.keys() - row.keys():
         names = ", ".join(map(repr, sorted(missing)))
         raise InputError(f"{where}: missing field {names}; {remedy or 'a row needs ' + ', '.join(fields)}")
     for name, kind in fields.items():
         _check(row[name], kind, name, where)
-        if kind in ("steps", "labels"):
-            of, item_name = ("text", "step") if kind == "steps" else ("label", "the label of step")
-            for number, item in enumerate(row[name], start=1):
-                _check(item, of, f"{item_name} {number}", where)
+        of, item_name = _ITEMS.get(kind, ("", ""))
+        for number, item in enumerate(row[name] if of else (), start=1):
+            _check(item, of, f"{item_name} {number}", where)
 
 
 def _check(value: Any, kind: str, name: str, where: str) -> None:
@@ -90,98 +89,95 @@ def _check(value: Any, kind: str, name: str, where: str) -> None:
         check_text(value, where, name)
 
 
-def _is_label(value: Any) -> bool:
-    return value is None or (isinstance(value, numbers.Real) and 0 <= float(value) <= 1)
+def _is_number(value: Any, low: float = -sys.float_info.max, high: float = sys.float_info.max) -> bool:
+    real: Any = value if isinstance(value, numbers.Real) and not isinstance(value, bool) else math.nan
+    return bool(low <= real <= high)  # neither NaN nor beyond every float
+
+
+def _is_bool(value: Any) -> bool:
+    whole = isinstance(value, numbers.Integral) or type(value).__name__ in ("bool", "bool_")  # the latter: numpy's
+    return whole and value in (True, False)
 
 
 _KINDS: dict[str, Any] = {
     "text": (lambda value: isinstance(value, str), "a text"),
     "any text": (lambda value: isinstance(value, str), "a text"),
     "text or null": (lambda value: value is None or isinstance(value, str), "a text or null"),
-    "bool": (lambda value: value in (True, False) and not isinstance(value, float), "true or false"),
+    "bool": (_is_bool, "true or false"),
     "steps": (lambda value: isinstance(value, list) and value, "a list of at least one step"),
     "labels": (lambda value: isinstance(value, list), "a list with one label a step"),
-    "label": (_is_label, "1 (good), 0 (bad), between them (soft), or null (none)"),
+    "label": (
+        lambda value: value is None or isinstance(value, bool) or _is_number(value, 0, 1),
+        "1 (good), 0 (bad), between them (soft), or null (none)",
+    ),
+    "number": (_is_number, "a finite number"),
+    "number or null": (lambda value: value is None or _is_number(value), "a finite number or null"),
+    "probabilities": (lambda value: isinstance(value, list), "a list with one probability a step"),
+    "probability": (lambda value: _is_number(value, 0, 1), "a number from 0 to 1"),
 }
+_ITEMS = {  # a kind of list → the kind of its items, and their name
+    "steps": ("text", "step"), "labels": ("label", "the label of step"),
+    "probabilities": ("probability", "the score of step"),
+}  # fmt: skip
 
 
 def read_rows(path: str | Path) -> Iterator[Row]:
     """The rows of a .jsonl, .jsonl.gz or .parquet file, one at a time; empty lines are passed over.
 
-    Raises InputError for a missing file, another ending, broken JSON, and a row that is not an object.
+    Raises InputError for a missing file, another ending, what cannot be read, and a row that is not an object.
     """
-    path = Path(path)
-    check_file(path)
+    path, number = Path(path), 0
     try:
+        check_file(path)
         if path.suffix == ".parquet":
             import pyarrow.parquet as pq  # imported where it is used: `minrm --help` needs no tables
 
             with pq.ParquetFile(path) as file:
+                unique([(name, None) for name in file.schema_arrow.names])
                 for batch in file.iter_batches(_CHUNK):
-                    yield from batch.to_pylist()
+                    for number, row in enumerate(batch.to_pylist(), start=number + 1):  # noqa: B007, B020
+                        yield row
             return
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as lines:
+            for number, line in enumerate(lines, start=1):  # noqa: B007
                 if line.strip():
-                    yield _loads(line, f"{path}, row {number}")
-    except InputError:
+                    yield loads(line, f"{path}, row {number}")
+    except (InputError, MemoryError):
         raise
-    except (ValueError, OSError, EOFError, zlib.error) as error:  # those of pyarrow are ValueError and OSError, too
-        raise InputError(f"{path}: not readable ({error}); fetch or write the file again") from error
+    except Exception as error:  # a broken file is found out by pyarrow, gzip, zlib or the system, each in its own way
+        place = f"{path}, after row {number}" if number else path
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:200]
+        raise InputError(f"{place}: not readable ({reason}); fetch or write the file again") from error
 
 
 def check_file(path: Path) -> None:
     """Refuse a path that is no file of rows. Raises InputError."""
-    if not path.is_file():
-        raise InputError(f"{path}" + (" is a folder; name one of its files" if path.is_dir() else ": no such file"))
     check_ending(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; is its name spelt right?")
 
 
 def check_ending(path: Path) -> None:
     """Refuse, before long work, a file that is neither read nor written here. Raises InputError."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name one of its files, or a new one in it")
     if not path.name.endswith(_ENDINGS):
         raise InputError(f"{path}: unknown kind of file; rows are read and written as {', '.join(_ENDINGS)}")
-
-
-def _loads(line: str, where: str) -> Row:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: broken JSON ({error}); it begins {line.strip()!r:.60}") from error
-    if not isinstance(row, dict):
-        raise InputError(f"{where}: a {type(row).__name__}; each row is a JSON object, {{…}}")
-    return row
 
 
 def write_rows(rows: Iterable[Row], path: str | Path) -> int:
     """How many rows were written, one at a time, to a .jsonl, .jsonl.gz or .parquet file; its folder is made.
 
-    The file appears when it is complete. Raises InputError for another ending, and for values that have no form in JSON
-    or do not fit into one column of a table.
+    The file appears when it is complete. Raises InputError for another ending, a place that cannot be written to, and
+    values that have no form in JSON or do not fit into one column of a table.
     """
     path = Path(path)
     check_ending(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        part = Path(folder, path.name)
+    with whole(path) as part:
         if path.suffix == ".parquet":
-            count = _write_parquet(rows, part)
-        else:
-            with (gzip.open if path.suffix == ".gz" else open)(part, "wt", encoding="utf-8") as file:
-                count = sum(1 for row in rows if file.write(_dumps(row)))
-        part.replace(path)
-    return count
-
-
-def _dumps(row: Row) -> str:
-    return json.dumps(row, ensure_ascii=False, default=_as_json) + "\n"
-
-
-def _as_json(value: Any) -> Any:
-    """A value that JSON has no form for: numbers of numpy as numbers, dates and decimals as text."""
-    if isinstance(value, bytes | set):
-        raise InputError(f"JSON has no form for {value!r:.60}; leave that column out of the rows")
-    return value.tolist() if hasattr(value, "tolist") else str(value)
+            return _write_parquet(rows, part)
+        with (gzip.open if path.suffix == ".gz" else open)(part, "wt", encoding="utf-8") as file:
+            return sum(1 for row in rows if file.write(dumps(row)))
 
 
 def _write_parquet(rows: Iterable[Row], path: Path) -> int:
@@ -200,47 +196,3 @@ def _write_parquet(rows: Iterable[Row], path: Path) -> int:
         remedy = "make the values of each column of one kind, or write .jsonl"
         raise InputError(f"{path.name}: the rows make no table ({str(error).splitlines()[0]}); {remedy}") from error
     return len(table)
-
-
-class RunFile:
-    """A .jsonl file to which a long run appends rows as they come; a stopped run goes on where its file ends.
-
-    rows: what the file holds, but a line that a kill cut off. settings: kept in NAME.settings.json beside NAME.jsonl.
-    """
-
-    def __init__(self, path: str | Path, settings: Row) -> None:
-        """Start a run, or take it up. Raises InputError if the file holds a run with other settings."""
-        self.path = Path(path)
-        if self.path.suffix != ".jsonl" or self.path.is_dir():
-            raise InputError(f"{path}: rows are appended as they come, which needs a file that ends in .jsonl")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self.path.with_suffix(".settings.json")
-        settings = json.loads(json.dumps(settings, default=_as_json))
-        self.path.touch()  # a folder that cannot be written to shows now, not after the first chunk
-        if content := self.path.read_bytes():
-            remedy = "name another file, or remove this one"
-            if not beside.exists():
-                raise InputError(f"{path}: not the file of a run, since no {beside.name} lies beside it; {remedy}")
-            there = _loads(beside.read_text(encoding="utf-8"), str(beside))
-            if changed := [name for name in [*settings, *there] if there.get(name) != settings.get(name)]:
-                difference = (
-                    f"its {changed[0]} is {there.get(changed[0])!r}, asked for was {settings.get(changed[0])!r}"
-                )
-                raise InputError(f"{path} holds another run: {difference}; {remedy}")
-            with open(self.path, "r+b") as file:  # bytes: a kill may cut inside a character
-                file.truncate(content.rfind(b"\n") + 1)
-        else:
-            beside.write_text(json.dumps(settings, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        self.rows = list(read_rows(self.path))
-
-    def keep(self, count: int) -> None:
-        """Cut the file to its first `count` rows, such as whole chunks."""
-        self.rows = self.rows[:count]
-        with open(self.path, "r+b") as file:
-            file.truncate(sum(len(file.readline()) for _ in self.rows))
-
-    def append(self, rows: list[Row]) -> None:
-        """Write rows behind those of the file."""
-        with open(self.path, "ab") as file:
-            file.write("".join(map(_dumps, rows)).encode())
-        self.rows += rows

@@ -7,6 +7,7 @@ with a seed of their own, so that a resumed run writes what an uninterrupted one
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 
 from minrm import loading, reward_model
 from minrm.errors import InputError
-from minrm.rows import Row, RunFile
+from minrm.files.runs import RunFile, name_of
+from minrm.rows import Row
 from minrm.text import beginnings, check_text
 
 COT = "{question}\n"  # the policy goes on with "Step: 1: …"
@@ -49,33 +51,34 @@ def sample(
     tokens count (a chat model stops at the end of its turn): penalties and filters would bend the distribution.
     log_likelihood: of the `tokens` tokens of the solution, its end token among them, at temperature 1, in nats.
 
-    path: a .jsonl file to which rows are appended (see `minrm.rows.RunFile`); a call that finds the file goes on where
-    it ends. The sample depends on seed and batch_size, not on interruptions. Raises InputError if the file holds
-    another run (of another folder, or of other weights of a built model), and where the model overflows.
+    path: a .jsonl file to which rows are appended (see `minrm.files.runs.RunFile`); a call that finds the file goes on
+    where it ends. The sample depends on seed and batch_size, not on interruptions. Raises InputError if the file holds
+    another run (of other weights, say) or another call writes there, and where the model overflows.
     """
     questions, settings = request(questions, n, prompt, temperature, max_new_tokens, seed, batch_size)
     total = len(questions) * n
     device = loading.pick_device(device)
     dtype = str(dtype or loading.compute_dtype(device)).removeprefix("torch.")
-    run = RunFile(path, {"model": _name(model), "dtype": dtype, **settings}) if path else None
-    rows = resume(run, total, n, batch_size) if run else []
-    if len(rows) == total:
+    settings = {"model": _name(model), "dtype": dtype, **settings}
+    with nullcontext() if path is None else RunFile(path, settings) as run:
+        rows = resume(run, total, n, batch_size) if run else []
+        if len(rows) == total:
+            return rows
+        source = model
+        model, tokenizer = loading.load(AutoModelForCausalLM, source, tokenizer=tokenizer, device=device, dtype=dtype)
+        ends = _end_tokens(tokenizer, model, source)  # a copy of a built model has only what its config says
+        model.generation_config = GenerationConfig()  # ours: generate reads from it what it is not told
+        options = {"temperature": temperature, "max_new_tokens": max_new_tokens, "ends": ends}
+        with loading.progress_bar(total, "sampling", " solutions", shown=progress, start=len(rows)) as bar:
+            for first in range(len(rows), total, batch_size):
+                places = [divmod(index, n) for index in range(first, min(first + batch_size, total))]
+                chunk: list[Row] = [{"problem": p, "sample": s, "question": questions[p]} for p, s in places]
+                prompts = [prompt.replace("{question}", row["question"]) for row in chunk]  # it may hold other braces
+                solutions = _generate(model, tokenizer, prompts, seed + first // batch_size * 1_000_003, options)
+                chunk = [row | solution for row, solution in zip(chunk, solutions, strict=True)]
+                (run.append if run else rows.extend)(chunk)  # a run's rows are these
+                bar.update(len(chunk))
         return rows
-    source = model
-    model, tokenizer = loading.load(AutoModelForCausalLM, source, tokenizer=tokenizer, device=device, dtype=dtype)
-    ends = _end_tokens(tokenizer, model, source)  # a copy of a built model has only what its config says
-    model.generation_config = GenerationConfig()  # ours: generate reads from it what it is not told
-    options = {"temperature": temperature, "max_new_tokens": max_new_tokens, "ends": ends}
-    with loading.progress_bar(total, "sampling", " solutions", shown=progress, start=len(rows)) as bar:
-        for first in range(len(rows), total, batch_size):
-            places = [divmod(index, n) for index in range(first, min(first + batch_size, total))]
-            chunk: list[Row] = [{"problem": p, "sample": s, "question": questions[p]} for p, s in places]
-            prompts = [prompt.replace("{question}", row["question"]) for row in chunk]  # it may hold other braces
-            solutions = _generate(model, tokenizer, prompts, seed + first // batch_size * 1_000_003, options)
-            chunk = [row | solution for row, solution in zip(chunk, solutions, strict=True)]
-            (run.append if run else rows.extend)(chunk)  # a run's rows are these
-            bar.update(len(chunk))
-    return rows
 
 
 def resume(run: RunFile, total: int, n: int, batch_size: int) -> list[Row]:
@@ -200,13 +203,14 @@ def _generate(model: Any, tokenizer: Any, prompts: list[str], seed: int, options
 def _check_finite(model: Any, values: Tensor) -> Tensor:
     """float16 ends at 65,504, and a model that was trained in bfloat16 may pass it: what it then writes is noise."""
     if not values.isfinite().all():
-        raise InputError(f"the model overflows in {model.dtype}: sample with dtype='float32', into a file of its own")
+        remedy = "sample with dtype='float32' (--dtype float32), into a file of its own"
+        raise InputError(f"the model overflows in {model.dtype}: {remedy}")
     return values
 
 
 def _name(model: Any) -> str:
     """The name of a model: of a built one its class and the sum of its weights' sizes."""
     if isinstance(model, str | Path):
-        return str(model)
+        return name_of(model)
     weights = sum(p.detach().cpu().abs().sum(dtype=torch.float64).item() for p in model.parameters())
     return f"{type(model).__name__} with weights of {weights:.9g}"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from minrm import rows as module
 from minrm.errors import InputError
-from minrm.rows import SCHEMAS, RunFile, check_fields, check_row, check_rows, read_rows, schemas_of, write_rows
+from minrm.rows import SCHEMAS, check_fields, check_row, check_rows, read_rows, schemas_of, write_rows
 from minrm.text import STEP_TOKEN
 
 GOOD = {
@@ -182,10 +182,14 @@ def test_a_row_of_another_schema_is_recognised():
         ("a.jsonl", b'{"a": 1}\n{"a": \n', r"a\.jsonl, row 2: broken JSON \(.*\); it begins '\{\"a\":'"),
         ("a.jsonl", b"[" * 100_000, r"a\.jsonl, row 1: broken JSON"),
         ("a.jsonl", b"[1]\n", r"a\.jsonl, row 1: a list; each row is a JSON object"),
-        ("a.jsonl", b"\xff\xfe{\n", r"a\.jsonl: not readable"),
+        ("a.jsonl", b"\xff\xfe{\n", r"a\.jsonl, row 1: broken JSON"),
         ("a.jsonl.gz", b"not gzipped", r"a\.jsonl\.gz: not readable"),
-        ("a.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 99)[:-12], r"a\.jsonl\.gz: not readable"),
-        ("a.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 99)[:20] + b"\xff" * 20, r"a\.jsonl\.gz: not readable"),
+        ("a.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 99)[:-12], r"a\.jsonl\.gz, after row 87: not readable"),
+        (
+            "a.jsonl.gz",
+            gzip.compress(b'{"a": 1}\n' * 99)[:20] + b"\xff" * 20,
+            r"a\.jsonl\.gz, after row 1: not readable",
+        ),
         ("a.parquet", b"PAR?", r"a\.parquet: not readable"),
         ("a.json", b"[]", r"a\.json: unknown kind of file; rows are read and written as \.jsonl"),
     ],
@@ -222,66 +226,3 @@ def test_a_failed_write_leaves_the_old_file_and_nobodys_part_is_touched(tmp_path
         write_rows([GOOD["pair"], {"chosen": {b"x"}}], path)
     assert read(path) == [GOOD["pair"]]
     assert part.read_text() == "my own" and len(list(tmp_path.iterdir())) == 2
-
-
-# Long runs
-
-SETTINGS = {"model": "m", "n": 2, "counts": (1, 2)}
-ROWS = [{"problem": k // 2, "sample": k % 2, "solution": f"é{k}"} for k in range(6)]
-
-
-@pytest.fixture
-def path(tmp_path):
-    run = RunFile(tmp_path / "new" / "s.jsonl", SETTINGS)
-    run.append(ROWS[:2])
-    run.append(ROWS[2:])
-    assert run.rows == ROWS
-    return run.path
-
-
-def test_a_run_is_plain_rows_with_its_settings_beside(path):
-    assert read(path) == ROWS and "é5" in path.read_text(encoding="utf-8")
-    assert json.loads((path.parent / "s.settings.json").read_text()) == {"model": "m", "n": 2, "counts": [1, 2]}
-    before = path.read_bytes()
-    assert RunFile(path, SETTINGS).rows == ROWS and path.read_bytes() == before
-
-
-def test_a_run_goes_on_wherever_a_kill_cut_its_file(path):
-    """At every byte, also inside a character."""
-    whole = path.read_bytes()
-    for cut in range(len(whole) + 1):
-        path.write_bytes(whole[:cut])
-        run = RunFile(path, SETTINGS)
-        kept = len(run.rows) // 2 * 2
-        assert run.rows == ROWS[: whole[:cut].count(b"\n")]
-        run.keep(kept)
-        run.append(ROWS[kept:])
-        assert path.read_bytes() == whole and run.rows == ROWS
-
-
-@pytest.mark.parametrize("change", [{"n": 3}, {"shard": 1}, {"model": None}])
-def test_another_run_is_refused_whether_a_setting_differs_or_is_new(change, path):
-    before = path.read_bytes()
-    with pytest.raises(InputError, match=r"holds another run: its \w+ is .*, asked for was .*; name another file"):
-        RunFile(path, SETTINGS | change)
-    with pytest.raises(InputError, match=r"its n is 2, asked for was None"):
-        RunFile(path, {"model": "m"})
-    assert path.read_bytes() == before
-    path.unlink()
-    assert RunFile(path, SETTINGS | change).rows == []  # the rows are gone, and the run with them
-
-
-def test_a_file_of_another_kind_is_neither_read_nor_overwritten(tmp_path):
-    (tmp_path / "s.jsonl").write_text("my notes")
-    with pytest.raises(InputError, match=r"s\.jsonl: not the file of a run, since no s\.settings\.json lies beside it"):
-        RunFile(tmp_path / "s.jsonl", SETTINGS)
-    assert (tmp_path / "s.jsonl").read_text() == "my notes"
-    with pytest.raises(InputError, match=r"s\.parquet: .* needs a file that ends in \.jsonl"):
-        RunFile(tmp_path / "s.parquet", SETTINGS)
-
-
-def test_a_broken_line_inside_a_run_is_refused_with_its_place(path):
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    path.write_text("".join([lines[0], '{"quest\n', *lines[2:]]), encoding="utf-8")
-    with pytest.raises(InputError, match=r"s\.jsonl, row 2: broken JSON"):
-        RunFile(path, SETTINGS)

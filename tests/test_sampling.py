@@ -185,6 +185,21 @@ def test_two_commands_that_write_one_file_are_noticed(tmp_path):
             draw(path=tmp_path / "s.jsonl")
 
 
+def test_a_folder_that_holds_other_weights_now_is_another_model(tmp_path):
+    options = {"path": tmp_path / "s.jsonl", "max_new_tokens": 4, "progress": False}
+    rows = sample(saved(tmp_path / "way" / "model"), QUESTIONS[:2], 1, **options)
+    assert sample(str(tmp_path / "way" / ".." / "way" / "model"), QUESTIONS[:2], 1, **options) == rows
+    assert "way" not in (tmp_path / "s.settings.json").read_text()
+    new_policy(TOKENIZER, layers=1, width=32, seed=5).save_pretrained(tmp_path / "way" / "model")
+    with pytest.raises(InputError, match=r"its model is 'model \(sha256 \w+\)', asked for was 'model \(sha256"):
+        sample(tmp_path / "way" / "model", QUESTIONS[:2], 1, **options)
+
+
+def test_an_empty_path_is_not_taken_for_none():
+    with pytest.raises(InputError, match="needs a file that ends in .jsonl"):
+        draw(path="")
+
+
 def test_another_built_model_of_the_same_class_is_another_run(tmp_path):
     assert draw(path=tmp_path / "s.jsonl") == draw(path=tmp_path / "s.jsonl")
     other = new_policy(TOKENIZER, layers=1, width=32)
@@ -238,7 +253,9 @@ def test_a_model_that_overflows_is_told_before_it_writes_noise(temperature, tmp_
     with torch.no_grad():
         model.model.norm.weight.mul_(1e9)
     options = {"tokenizer": TOKENIZER, "max_new_tokens": 4, "progress": False, "temperature": temperature}
-    with pytest.raises(InputError, match=r"overflows in torch\.float16: sample with dtype='float32', into a file of"):
+    with pytest.raises(
+        InputError, match=r"overflows in torch\.float16: sample with dtype='float32' .*, into a file of"
+    ):
         sample(model, ["1 + 1"], 2, dtype="float16", path=path, **options)
     assert path.read_bytes() == b""
 

@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ from minrm.cli.prepare import prepare
 from minrm.cli.sample import sample
 from minrm.cli.score import score
 from minrm.cli.train import train
+from minrm.errors import InputError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -58,14 +60,33 @@ def main(arguments: list[str] | None = None) -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("minrm").setLevel(logging.INFO)
     try:
+        _refuse_empty(arguments)
         sys.exit(app(arguments, standalone_mode=False) or 0)
     except Exception as error:
         if "--debug" in arguments:
             raise
-        text = error.format_message() if hasattr(error, "format_message") else str(error)  # typer's, or ours
-        kind = "" if hasattr(error, "format_message") or isinstance(error, ValueError) else f"{type(error).__name__}: "
-        print("minrm: " + " ".join((kind + text).split()), file=sys.stderr)
+        print("minrm: " + " ".join(_told(error).split()), file=sys.stderr)
         sys.exit(2)
+
+
+def _refuse_empty(arguments: list[str]) -> None:
+    """Refuse an empty text, as a variable that is not set arrives: it is not an option left out. Raises InputError."""
+    for before, argument in pairwise(["", *arguments]):
+        option, equals, value = argument.partition("=")
+        named = bool(equals) and argument.startswith("-")
+        if not (value if named else argument).strip():
+            name = option if named else before if before.startswith("-") else "an argument"
+            raise InputError(f"{name} is empty; is the variable set that it comes from?")
+
+
+def _told(error: Exception) -> str:
+    """What an error says: typer's and ours as they are, the system's with its file and a remedy."""
+    if hasattr(error, "format_message"):
+        return error.format_message()
+    if isinstance(error, OSError) and error.errno is not None:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror}; see that the path is right, may be read and written, and has free space"
+    return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
 
 
 if __name__ == "__main__":

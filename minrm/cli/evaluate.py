@@ -14,6 +14,7 @@ from minrm.errors import InputError
 
 Row = dict[str, Any]
 Measures = tuple[list[int], dict[str, Any], list[str]]  # counts N, an estimate for each way, and notes
+FIGURES = (".png", ".svg", ".pdf")
 NAMES = {"orm": "ORM", "prm": "PRM", "bradley_terry": "Bradley–Terry"}  # of the reward models that `score` names
 
 
@@ -26,43 +27,64 @@ def evaluate(
     \b
       minrm evaluate scored.jsonl --figure curves.png
     """
-    from minrm.rows import read_rows
+    from minrm.cli.inputs import samples
+    from minrm.files.runs import writing
 
-    table, notes = measure(list(read_rows(rows)), rows)
+    if figure and figure.suffix not in FIGURES:
+        raise InputError(f"{figure}: a figure is written as {', '.join(FIGURES)}")
+    table, notes = measure(list(samples(rows)), rows)
     print("\n".join([format_table(table), *notes]))
     if figure:
         from minrm.notebook.figures import bars_with_intervals, selection_curves
 
         lines, bars = [row for row in table if row["n"]], [row | {"name": row["way"]} for row in table]
         drawn = selection_curves(lines) if lines else bars_with_intervals(bars, "share (%)")
-        drawn.savefig(figure, dpi=150)
+        with writing(figure):
+            figure.parent.mkdir(parents=True, exist_ok=True)
+            drawn.savefig(figure, dpi=150)
         print(f"{figure}: the figure")
 
 
 def measure(rows: list[Row], path: Any) -> tuple[list[Row], list[str]]:
     """A table (way, n, mean, low, high; shares from 0 to 1; n None beside curves) and sentences about the rest.
 
-    Every measure is taken for which the first row has the fields. Raises InputError for none, or a row that lacks one.
+    Every measure is taken for which the first row has the fields. Raises InputError for none, and for a row that lacks
+    one, has another kind of value there, or was scored by another model.
     """
     from minrm.metrics import curves
 
     fields = set(rows[0]) if rows else set()
-    measures = {take: needed for take, needed in _MEASURES.items() if needed <= fields}
+    measures = {take: needed for take, needed in _MEASURES.items() if needed.keys() <= fields}
     if not measures:
         remedy = "score outcome rows (question, solution, answer, correct), process rows or pairs with minrm score"
         raise InputError(f"{path}: has {', '.join(sorted(fields)) or 'no rows'}; to evaluate, {remedy}")
-    needed = set().union(*measures.values())
-    for number, row in enumerate(rows, start=1):
-        if missing := needed - row.keys():
-            raise InputError(f"{path}, row {number}: has no {', '.join(sorted(missing))}, which the first row has")
-        if "labels" in needed and len(row["labels"]) != len(row["step_scores"]):
-            lengths = f"{len(row['labels'])} labels but {len(row['step_scores'])} step scores"
-            raise InputError(f"{path}, row {number}: {lengths}; prepare and score the rows again")
+    _check(rows, {name: kind for needed in measures.values() for name, kind in needed.items()}, path)
     table, notes = list[Row](), list[str]()
     for take in measures:
         counts, ways, about = take(rows)
         table, notes = table + curves(ways, counts), notes + about
     return table, notes
+
+
+def _check(rows: list[Row], needed: dict[str, str], path: Any) -> None:
+    from minrm.rows import check_fields
+
+    for number, row in enumerate(rows, start=1):
+        where = f"{path}, row {number}"
+        if missing := needed.keys() - row.keys():
+            told = f"has no {', '.join(sorted(missing))}, which the first row has"
+            raise InputError(f"{where}: {told}; score all rows in one run")
+        reward = "score" not in needed or row["scored_by"] == "bradley_terry"  # the others are probabilities
+        check_fields(row, needed if reward else needed | {"score": "probability"}, where)
+        if "labels" in needed and len(row["labels"]) != len(row["step_scores"]):
+            lengths = f"{len(row['labels'])} labels but {len(row['step_scores'])} step scores"
+            raise InputError(f"{where}: {lengths}; prepare and score the rows again")
+        if str(row.get("scored_by", "prm")) not in NAMES:
+            raise InputError(f"{where}: scored_by is {row['scored_by']!r}; it should be one of {', '.join(NAMES)}")
+        for name in ("scored_by", "scored_with"):
+            if row.get(name) != rows[0].get(name):
+                told = f"{name} is {row.get(name)!r}, but {rows[0].get(name)!r} in row 1"
+                raise InputError(f"{where}: {told}; evaluate the rows of each model in a file of their own")
 
 
 def _choices(rows: list[Row]) -> Measures:
@@ -133,11 +155,14 @@ def _preferences(rows: list[Row]) -> Measures:
     return [], {"chosen above rejected": accuracy}, [f"{len(rows)} pairs; a coin is right in half of them"]
 
 
-_MEASURES = {  # a measure → the fields that it needs
-    _choices: {"question", "solution", "answer", "correct", "score", "scored_by"},
-    _steps: {"labels", "step_scores"},
-    _preferences: {"chosen_score", "rejected_score"},
-}
+_MEASURES: dict[Any, dict[str, str]] = {  # a measure → the fields that it needs, and their kinds
+    _choices: {
+        "question": "text", "solution": "any text", "answer": "text or null", "correct": "bool",
+        "score": "number or null", "scored_by": "text",
+    },
+    _steps: {"labels": "labels", "step_scores": "probabilities"},
+    _preferences: {"chosen_score": "number", "rejected_score": "number"},
+}  # fmt: skip
 
 
 def format_table(table: list[Row]) -> str:

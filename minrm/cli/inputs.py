@@ -1,11 +1,14 @@
 """What the arguments of the commands name: rows of a file, their schema, and models."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from minrm.errors import InputError
+
+UNFINISHED = ".unfinished.jsonl"  # ends the name of a file of scores that are not complete
 
 
 def read_fields(path: Path, *names: str) -> Iterator[dict[str, Any]]:
@@ -17,11 +20,38 @@ def read_fields(path: Path, *names: str) -> Iterator[dict[str, Any]]:
         yield row
 
 
+def samples(path: str | Path) -> Iterator[dict[str, Any]]:
+    """The rows of a file. Raises InputError for a run that has not come to its end, or that holds a sample twice."""
+    from minrm.files.lines import loads
+    from minrm.rows import read_rows
+
+    path, settings, first = Path(path), dict[str, Any](), dict[tuple[str, str], int]()
+    if path.name.endswith(UNFINISHED):
+        raise InputError(f"{path}: a run of minrm score that was stopped; give its command again, it goes on")
+    if path.suffix == ".jsonl" and path.is_file():
+        with suppress(OSError, InputError):  # none is there, or one of something else
+            settings = loads(path.with_suffix(".settings.json").read_bytes(), "")
+    if "questions_sha256" in settings:
+        total, there = settings["problems"] * settings["n"], path.read_bytes().count(b"\n")
+        if there < total:
+            remedy = "give the command that samples again, it goes on, or copy the rows that you want into another file"
+            raise InputError(f"{path}: the run is not finished, {there} of {total} samples are there; {remedy}")
+    for number, row in enumerate(read_rows(path), start=1):
+        if type(row.get("problem")) is type(row.get("sample")) is int:
+            sample = repr(row.get("question")), f"sample {row['sample']} of problem {row['problem']}"
+            if first.setdefault(sample, number) != number:
+                told = f"{sample[1]} again, as in row {first[sample]}"
+                raise InputError(
+                    f"{path}, row {number}: {told}; did two commands write there? Take one out, or number on"
+                )
+        yield row
+
+
 def checked(path: Path, schema: str | None = None) -> Iterator[dict[str, Any]]:
     """The rows of a file, each checked against `schema`, or the schema of the first. Raises InputError."""
-    from minrm.rows import check_rows, read_rows
+    from minrm.rows import check_rows
 
-    rows = read_rows(path)
+    rows = samples(path)
     for first in islice(rows, 1):
         yield from check_rows(chain([first], rows), schema_of(first, path, schema), path)
 
@@ -30,6 +60,8 @@ def schema_of(row: dict[str, Any], path: str | Path, schema: str | None = None) 
     """The schema by which to read a file: `schema`, or the only one that its first row fits. Raises InputError."""
     from minrm.rows import SCHEMAS, schemas_of
 
+    if schema and schema not in SCHEMAS:
+        raise InputError(f"no schema {schema!r}; the schemas are {', '.join(SCHEMAS)}")
     fitting = [schema] if schema else schemas_of(row)
     if not fitting and SCHEMAS["problem"].keys() <= row.keys():
         fitting = ["problem"]

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from minrm.cli.inputs import checked, new_model, read_fields, schema_of
+from minrm.cli.inputs import checked, new_model, read_fields, samples, schema_of
 from minrm.errors import InputError
 
 Row = dict[str, Any]
@@ -22,7 +22,7 @@ def prepare(
     path: Annotated[str | None, typer.Argument(help="A file or hub name.  [default: the publisher's]")] = None,
     source: Annotated[str, typer.Option(help="rows (to be checked), samples, or a data set: see below.")] = "rows",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The file (jsonl, parquet) to write.")] = None,
-    preview: Annotated[int, typer.Option(help="Show so many rows and the counts, and write nothing.")] = 0,
+    preview: Annotated[int, typer.Option(min=0, help="Show so many rows and the counts, and write nothing.")] = 0,
     schema: Annotated[str | None, typer.Option(help="Of samples or rows: outcome, process or pair.")] = None,
     problems: Annotated[Path | None, typer.Option(help="Answers to judge samples; questions to split rlhflow.")] = None,
     split: Annotated[str | None, typer.Option(help="Of a set on the hub, such as test.")] = None,
@@ -42,11 +42,13 @@ def prepare(
       minrm prepare --source hh_rlhf --data-dir helpful-base -o pairs.parquet
       minrm prepare samples.jsonl --source samples --schema process -o process.jsonl
     """
-    from minrm.rows import write_rows
+    from minrm.rows import check_ending, write_rows
     from minrm.text import labels_until_first_error
 
     if not out and not preview:
         raise InputError("name a file to write, -o rows.jsonl, or look first: --preview 3")
+    if out and not preview:
+        check_ending(out)
     given = {"split": split, "data_dir": data_dir, "neutral": neutral, "problems": problems, "schema": schema}
     rows = rows_from(source, path, **{name: value for name, value in given.items() if value is not None})
     head = list(islice(rows, max(preview, 1)))
@@ -90,7 +92,7 @@ def judged(path: Path, schema: str = "outcome", problems: Path | None = None) ->
     An outcome row of an empty sample, which is a wrong one of its problem's N, has the text EMPTY. No process row is
     made of a sample without steps, or with an empty one. A warning counts both. Raises InputError.
     """
-    from minrm.rows import SCHEMAS, check_fields, check_row, read_rows
+    from minrm.rows import SCHEMAS, check_fields, check_row
     from minrm.text import final_answer, same_answer, split_steps
     from minrm.world import read_problem
 
@@ -99,7 +101,7 @@ def judged(path: Path, schema: str = "outcome", problems: Path | None = None) ->
     truth = {row["question"]: row["answer"] for row in read_fields(problems, "question", "answer")} if problems else {}
     fate = f"counted as wrong, as {EMPTY}" if schema == "outcome" else "left out: empty, or with a step without text"
     unfit = count = 0
-    for count, sample in enumerate(read_rows(path), start=1):  # noqa: B007
+    for count, sample in enumerate(samples(Path(path)), start=1):  # noqa: B007
         where = f"{path}, row {count}"
         check_fields(sample, {"question": "text", "solution": "any text"}, where, "samples have question and solution")
         question, solution, steps = sample["question"], sample["solution"], split_steps(sample["solution"])
@@ -108,7 +110,10 @@ def judged(path: Path, schema: str = "outcome", problems: Path | None = None) ->
             if schema == "process":
                 continue
         if not problems:
-            row = read_problem(question).judge(solution)
+            try:
+                row = read_problem(question).judge(solution)
+            except InputError as error:
+                raise InputError(f"{where}: {error}; give a file of the right answers, --problems") from error
         elif question in truth:
             correct = same_answer(final_answer(solution), truth[question])
             row = {"question": question, "solution": solution, "answer": truth[question], "correct": correct}

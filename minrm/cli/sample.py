@@ -15,12 +15,12 @@ def sample(
     questions: Annotated[Path | None, typer.Argument(help="Rows with a field `question`.")] = None,
     model: Annotated[str | None, typer.Option(help="A folder, hub name or server's name.  [default: policy]")] = None,
     n: Annotated[int, typer.Option(help="Solutions for each question.")] = 16,
-    world: Annotated[int, typer.Option(help="Instead of a file: so many problems of the embedded world.")] = 0,
+    world: Annotated[int, typer.Option(min=0, help="Instead of a file: so many problems of the embedded world.")] = 0,
     split: Annotated[str, typer.Option(help="Of the world: policy, train or evaluation.")] = "evaluation",
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.7,
     max_new_tokens: Annotated[int, typer.Option(help="Longest solution, in tokens.")] = 256,
     prompt: Annotated[str, typer.Option(help="What the model reads; \\n is a newline.")] = "{question}\\n",
-    seed: Annotated[int, typer.Option()] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1)] = 0,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Solutions at a time: 256, of a server 16.")] = None,
     dtype: Annotated[str | None, typer.Option(help="float32, bfloat16, float16.  [default: the device's best]")] = None,
     endpoint: Annotated[str | None, typer.Option(help="A server's address; the key is in OPENAI_API_KEY.")] = None,
@@ -36,9 +36,6 @@ def sample(
       minrm sample problems.jsonl --model Qwen/Qwen2.5-0.5B --n 16 -o samples.jsonl
       minrm sample problems.jsonl --endpoint http://localhost:8000 --model Qwen/Qwen2.5-7B --n 64 -o samples.jsonl
     """
-    for name, value in (("--endpoint", endpoint), ("--model", model)):
-        if value is not None and not value.strip():
-            raise InputError(f"{name} is empty; is the variable set that it comes from?")
     if (questions is None) == (world == 0):
         raise InputError("give a file of questions or --world 100, one of the two")
     if (endpoint and dtype) or ((field or chat) and not endpoint):
@@ -49,6 +46,8 @@ def sample(
         texts = [row["question"] for row in read_fields(questions, "question")]
     else:
         texts = [problem.question for problem in generate(world, seed, split)]
+    if not texts:
+        raise InputError(f"{questions}: no rows, so there is nothing to solve; each row needs a question")
     options: dict[str, Any] = {
         "path": out, "prompt": prompt.replace("\\n", "\n"), "temperature": temperature, "seed": seed,
         "max_new_tokens": max_new_tokens, "progress": progress,
@@ -72,5 +71,5 @@ def _field(text: str) -> tuple[str, Any]:
         raise InputError(f"--set {text}: a field is name=value, such as top_k=-1")
     try:
         return name, json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return name, value

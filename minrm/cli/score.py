@@ -4,17 +4,20 @@ import hashlib
 import json
 import math
 import re
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from minrm.cli.inputs import UNFINISHED, samples
 from minrm.errors import InputError
 
 Row = dict[str, Any]
 CHUNK = 256  # rows scored between two writes
-COLUMNS = ("score", "step_scores", "chosen_score", "rejected_score", "scored_by")
+COLUMNS = ("score", "step_scores", "chosen_score", "rejected_score", "scored_by", "scored_with")
+SETTINGS = ".settings.json"
 
 
 def score(
@@ -34,44 +37,84 @@ def score(
     Until the last row is scored, the scores lie in a .jsonl file beside --out. An empty solution gets the worst score.
     """
     from minrm import loading
+    from minrm.files.runs import RunFile, name_of, writing
     from minrm.prm import AGGREGATES
-    from minrm.published import load_published
-    from minrm.rows import RunFile, check_ending, read_rows, write_rows
+    from minrm.rows import check_ending, write_rows
 
     check_ending(out)
     if aggregate not in AGGREGATES:
         raise InputError(f"aggregate is {aggregate!r}; it can be {', '.join(AGGREGATES)}")
-    check_to_score(dataset := list(read_rows(rows)), rows)
+    check_to_score(dataset := list(samples(rows)), rows)
     precision = loading.as_dtype(dtype or loading.compute_dtype(loading.pick_device(None)))
-    weights = sorted(path for path in Path(model).glob("*") if path.suffix in (".safetensors", ".bin"))
     settings = {
-        "model": model, "weights_sha256": [_digest(path) for path in weights], "aggregate": aggregate,
-        "dtype": str(precision).removeprefix("torch."),
+        "model": name_of(model), "aggregate": aggregate, "dtype": str(precision).removeprefix("torch."),
         "rows_sha256": hashlib.sha256(json.dumps(dataset, default=str).encode()).hexdigest(),
     }  # fmt: skip
-    beside = out.with_name(out.name.split(".jsonl")[0].removesuffix(".parquet") + ".settings.json")
-    if not out.exists():
-        run = RunFile(out.with_name(out.name + ".unfinished.jsonl"), settings)
-        run.keep(len(run.rows) // CHUNK * CHUNK)  # whole chunks, so that the scores are those of an unstopped run
-        loaded = load_published(model, dtype=precision) if len(run.rows) < len(dataset) else None
-        with loading.progress_bar(len(dataset), "scoring", " rows", shown=progress, start=len(run.rows)) as bar:
-            for start in range(len(run.rows), len(dataset), CHUNK):
-                chunk = dataset[start : start + CHUNK]
-                try:
-                    run.append(scores_of(loaded, chunk, aggregate))
-                except InputError as error:  # which counts the rows of the chunk
-                    number = re.match(r"row (\d+)(.*)", str(error))
-                    text = f", row {start + int(number[1])}{number[2]}" if number else f": {error}"
-                    raise InputError(f"{rows}{text}") from error
-                bar.update(len(chunk))
-        before = ({name: value for name, value in row.items() if name not in COLUMNS} for row in dataset)
-        beside.write_text(json.dumps(settings, indent=1))
-        write_rows((row | scores for row, scores in zip(before, run.rows, strict=True)), out)
-        for path in (run.path, run.path.with_suffix(".settings.json")):
-            path.unlink()
-    elif not beside.exists() or json.loads(beside.read_text()) != settings:
-        raise InputError(f"{out} holds another run, or something else; name another file, or remove this one")
+    part, beside = out.with_name(out.name + UNFINISHED), out.with_name(out.name.removesuffix(".jsonl") + SETTINGS)
+    if not _finished(out, part, beside, settings):
+        if out.suffix == ".parquet":  # do the rows make a table? Better asked now than after the last score
+            with tempfile.TemporaryDirectory() as folder:
+                write_rows(dataset, Path(folder, out.name))
+        with RunFile(part, settings) as run:
+            _go_on(run, model, dataset, rows, aggregate, precision, progress)
+            with writing(beside):
+                beside.write_text(json.dumps(settings, indent=1))
+            by = {"scored_with": ", ".join(str(settings[name]) for name in ("model", "aggregate", "dtype"))}
+            before = ({name: value for name, value in row.items() if name not in COLUMNS} for row in dataset)
+            write_rows((row | scores | by for row, scores in zip(before, run.rows, strict=True)), out)
+            _remove(part)
     print(f"{out}: {len(dataset)} rows scored by {model}")
+
+
+def _finished(out: Path, part: Path, beside: Path, settings: Row) -> bool:
+    """Is this run complete? Raises InputError for another one, and for settings that no run of ours wrote.
+
+    A kill may leave: `beside` cut short, but then `part` is there; `part` after `out` came to its place.
+    """
+    from minrm.files.lines import loads
+    from minrm.files.runs import tidy
+
+    cut = part.exists() and not out.exists()
+    there = loads(beside.read_bytes(), str(beside)) if beside.exists() and not cut else None
+    if there is not None and "rows_sha256" not in there:
+        raise InputError(f"{beside}: no run of minrm score wrote it, but this one would replace it; name another file")
+    if not out.exists():
+        return False
+    if there != settings:
+        told = f"no {beside.name} of minrm score lies beside it"
+        for name in [name for name, value in settings.items() if there and there.get(name) != value][:1]:
+            told = f"its {name} is {(there or {}).get(name)!r}, asked for was {settings[name]!r}"
+        raise InputError(f"{out} holds another run, or something else: {told}; name another file, or remove this one")
+    record = part.with_suffix(SETTINGS)
+    if record.exists() and loads(record.read_bytes(), str(record)) == settings:
+        _remove(part)
+    tidy(out)
+    return True
+
+
+def _remove(part: Path) -> None:
+    for path in (part, part.with_suffix(SETTINGS)):
+        path.unlink(missing_ok=True)
+
+
+def _go_on(run: Any, model: str, dataset: list[Row], path: Path, aggregate: str, precision: Any, bar: bool) -> None:
+    """Append the scores of the rows that the run has not come to, chunk by chunk. path: of the rows, for messages."""
+    from minrm import loading
+    from minrm.published import load_published
+
+    run.keep(len(run.rows) // CHUNK * CHUNK)  # whole chunks, so that the scores are those of an unstopped run
+    loaded = load_published(model, dtype=precision) if len(run.rows) < len(dataset) else None
+    with loading.progress_bar(len(dataset), "scoring", " rows", shown=bar, start=len(run.rows)) as shown:
+        for start in range(len(run.rows), len(dataset), CHUNK):
+            chunk = dataset[start : start + CHUNK]
+            try:
+                scores = scores_of(loaded, chunk, aggregate)
+            except InputError as error:  # which counts the rows of the chunk
+                number = re.match(r"row (\d+)(.*)", str(error))
+                text = f", row {start + int(number[1])}{number[2]}" if number else f": {error}"
+                raise InputError(f"{path}{text}") from error
+            run.append(scores)
+            shown.update(len(chunk))
 
 
 def scores_of(model: Any, rows: Sequence[Row], aggregate: str = "product") -> list[Row]:
@@ -100,8 +143,11 @@ def scores_of(model: Any, rows: Sequence[Row], aggregate: str = "product") -> li
 
 
 def check_to_score(rows: Sequence[Row], path: str | Path) -> None:
-    """Refuse rows without the fields to score. An empty solution is no mistake. Raises InputError."""
-    from minrm.rows import SCHEMAS, check_fields, check_headers
+    """Refuse rows without the fields to score, or with values that do not fit a schema whose fields they have.
+
+    An empty solution is no mistake. Raises InputError.
+    """
+    from minrm.rows import SCHEMAS, check_fields, check_headers, schemas_of
 
     if not rows:
         raise InputError(f"{path}: no rows to score")
@@ -109,10 +155,6 @@ def check_to_score(rows: Sequence[Row], path: str | Path) -> None:
     for number, row in enumerate(rows, start=1):
         solution = {"steps": "steps"} if "steps" in row and "solution" not in row else {"solution": "any text"}
         fields = SCHEMAS["pair"] if rows[0].keys() >= SCHEMAS["pair"].keys() else {"question": "text"} | solution
-        check_fields(row, fields, f"{path}, row {number}", remedy)
+        rest = {name: kind for schema in schemas_of(row) for name, kind in SCHEMAS[schema].items()}  # for `evaluate`
+        check_fields(row, rest | fields, f"{path}, row {number}", remedy)
         check_headers(row["steps"] if "steps" in fields else [], f"{path}, row {number}")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

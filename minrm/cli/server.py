@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from minrm.errors import InputError
+from minrm.files.runs import RunFile
 from minrm.loading import progress_bar
-from minrm.rows import RunFile
 from minrm.sampling import COT, request, resume
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,7 @@ REMEDIES = {  # of an error, by the status of the reply
     404: "is that its model? Does the address end in /v1? A server that has only chat is asked with --chat",
 }
 REMEDIES |= {403: REMEDIES[401], 422: REMEDIES[400]}
+SECRET = re.compile(r"key|secret|password|credential|authori[sz]ation|(?<!_)token$", re.IGNORECASE)
 LATER = "see its log, or lower --concurrent, then call again to go on"
 UNREACHED = "start the server there, mend the address, or ask for fewer or shorter solutions at a time"
 
@@ -43,15 +44,7 @@ def sample_from(
     reports none. Each request has a seed of its own; whether that fixes the solution depends on the server.
     """
     questions, settings = request(questions, n, prompt, temperature, max_new_tokens, seed, batch_size)
-    run = RunFile(path, {"model": model, "api": "chat" if chat else "completions", "fields": fields or {}, **settings})
-    done = len(resume(run, len(questions) * n, n, batch_size=1))
-    run.keep(done // n * n + done % n // batch_size * batch_size)  # whole requests
-    starts = [start for first in range(0, len(questions) * n, n) for start in range(first, first + n, batch_size)]
-    starts = [start for start in starts if start >= len(run.rows)]
-    if not starts:
-        return run.rows
     body = {"temperature": temperature, "top_p": 1, "max_tokens": max_new_tokens} | (fields or {})
-    server = Server(url, model, chat, body, retries, timeout)
 
     def solve(start: int) -> list[dict[str, Any]]:
         problem, sample = divmod(start, n)
@@ -61,16 +54,32 @@ def sample_from(
         place = {"problem": problem, "sample": sample, "question": questions[problem]}
         return [place | {"sample": sample + k} | solution for k, solution in enumerate(solutions)]
 
-    with progress_bar(len(questions) * n, "sampling", " solutions", shown=progress, start=len(run.rows)) as bar:
-        for new in _in_order(solve, starts, concurrent):
-            run.append(new)
-            bar.update(len(new))
+    kind = {"model": model, "api": "chat" if chat else "completions", "fields": without_secrets(fields or {})}
+    with RunFile(path, kind | settings) as run:
+        done = len(resume(run, len(questions) * n, n, batch_size=1))
+        run.keep(done // n * n + done % n // batch_size * batch_size)  # whole requests
+        starts = [start for first in range(0, len(questions) * n, n) for start in range(first, first + n, batch_size)]
+        starts = [start for start in starts if start >= len(run.rows)]
+        if not starts:
+            return run.rows
+        server = Server(url, model, chat, body, retries, timeout)
+        with progress_bar(len(questions) * n, "sampling", " solutions", shown=progress, start=len(run.rows)) as bar:
+            for new in _in_order(solve, starts, concurrent):
+                run.append(new)
+                bar.update(len(new))
     if temperature and n > 1 and len({(row["problem"], row["solution"]) for row in run.rows}) == len(questions):
         log.warning("all samples of each problem are equal at temperature %g: does the server sample?", temperature)
     if empty := sum(not row["solution"] for row in run.rows):
         cause = "filtered, or all tokens went into hidden reasoning; an empty solution counts as wrong"
         log.warning("%d of %d solutions of the server are empty: %s", empty, len(run.rows), cause)
     return run.rows
+
+
+def without_secrets(value: Any) -> Any:
+    """The fields of a request, as they are stored: without the values of those whose names speak of keys."""
+    if isinstance(value, dict):
+        return {name: "…" if SECRET.search(name) else without_secrets(inner) for name, inner in value.items()}
+    return [without_secrets(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _in_order(solve: Any, starts: list[int], concurrent: int) -> Iterator[list[dict[str, Any]]]:
@@ -101,13 +110,21 @@ class Server:
         key = os.environ.get("OPENAI_API_KEY", "").strip()  # a file's last newline often comes along
         if not (key.isascii() and key.isprintable()):  # the client's own error would quote it
             raise InputError("the key in OPENAI_API_KEY has characters that no key has (line breaks, accents)")
-        address = urlsplit(url.strip())
-        if address.scheme not in ("http", "https") or not address.hostname:
-            raise InputError("the endpoint is no address; it begins with http:// or https://: http://localhost:8000/v1")
+        wrong = "the endpoint is no address; it begins with http:// or https://: http://localhost:8000/v1"
+        try:
+            address = urlsplit(url.strip())
+            ours = address.scheme in ("http", "https") and address.hostname and (address.port or True)
+        except ValueError:  # brackets or a port that are none; the error would quote a password before it
+            ours = False
+        if not ours:
+            raise InputError(wrong) from None
         address = address._replace(path=address.path.rstrip("/") or "/v1")
         user, _, host = address.netloc.rpartition("@")
-        self.where = address._replace(netloc=host, query="").geturl()  # for messages, without a password
-        self.secrets = [text for text in (key, user, address.password, address.query) if text]
+        self.where = address._replace(netloc=host, query="", fragment="").geturl()  # for messages, without a password
+        parts = [key, user, address.password or "", address.query, address.fragment]
+        parts += [value for _, value in parse_qsl(f"{address.query}&{address.fragment}")]
+        forms = {form for part in parts for form in (part, unquote(part)) if len(form) > 3}  # a version is no secret
+        self.secrets = sorted(forms, key=len, reverse=True)
         limits: dict[str, Any] = {"timeout": openai.Timeout(timeout, connect=10), "max_retries": retries}
         client = openai.OpenAI(base_url=address.geturl(), api_key=key or "none", **limits)
         self.create: Any = client.chat.completions.create if chat else client.completions.create
@@ -116,7 +133,7 @@ class Server:
             models = ", ".join(str(entry.id) for entry in client.with_options(max_retries=0).models.list().data)
         except (openai.APIConnectionError, openai.AuthenticationError) as error:
             raise self._explained(error) from error
-        except (openai.OpenAIError, AttributeError, TypeError, ValueError):
+        except (openai.OpenAIError, AttributeError, RecursionError, TypeError, ValueError):
             models = ""  # not every server has this list, or shows it to every key
         if not model:
             raise InputError(f"{self.where}: name the model, one of {models or 'those it serves'}")
@@ -140,7 +157,7 @@ class Server:
                     raise self._explained(error, f", {name}") from error
                 named = {key for key in sent if re.search(rf"(?<![\w\\]){key}(?!\w)", str(getattr(error, "body", "")))}
                 refused |= named or {next(iter(sent))}
-            except (AttributeError, LookupError, TypeError, ValueError) as error:  # a page, broken JSON, other fields
+            except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:  # a page, say
                 reason = ValueError(f"no solution in {reply or error}")
                 raise self._explained(reason, f", {name}", "does it speak OpenAI's API?") from error
             else:  # where a question is refused whatever is sent, no field is to blame

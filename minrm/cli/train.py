@@ -24,7 +24,7 @@ def train(
     dtype: Annotated[str | None, typer.Option(help="float32 if a GPU overflows.  [default: the device's best]")] = None,
     gradient_checkpointing: Annotated[bool, typer.Option("--gradient-checkpointing", help="Saves memory.")] = False,
     save_steps: Annotated[int | None, typer.Option(help="Updates between saved states.")] = None,
-    seed: Annotated[int, typer.Option()] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1)] = 0,
     progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
 ) -> None:
     """Train the reward model that fits the rows. Stopped (Ctrl-C) and called again, it goes on from its last save.
@@ -43,10 +43,10 @@ def train(
     eval_dataset = list(checked(evaluation, kind)) if evaluation else None
     frozen = {"dtype": dtype or loading.compute_dtype(loading.pick_device(None))} if lora else {}
     model = new_model(kind, base, seed=seed, **frozen)
-    shipped = find_model(base) != base  # a policy of a million parameters, which learns at a higher rate
+    rate = 1e-4 if find_model(base) == base else 1e-3  # the shipped policy has a million parameters
     result = run(
         model, dataset, out, eval_dataset=eval_dataset, epochs=epochs, batch_size=batch_size, accumulate=accumulate,
-        learning_rate=learning_rate or (1e-3 if shipped else 1e-4), lora=lora, dtype=dtype, max_length=max_length,
+        learning_rate=rate if learning_rate is None else learning_rate, lora=lora, dtype=dtype, max_length=max_length,
         gradient_checkpointing=gradient_checkpointing, save_steps=save_steps, seed=seed, progress=progress,
     )  # fmt: skip
     if os.environ.get("RANK", "0") == "0":  # of several processes, the first reports

@@ -58,6 +58,7 @@ def _load_ours(name: str | Path, **options: Any) -> Any:
         else:
             return kind.from_pretrained(name, **options)
     remedy = f"another copy of a published model (see minrm.published.sizes()) needs like=, one of {', '.join(FORMATS)}"
+    remedy += ", as load_published takes it in Python"
     raise InputError(f"{complaints[0]}; {remedy}")
 
 

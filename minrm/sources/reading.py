@@ -103,11 +103,13 @@ def get(record: Any, name: str, kind: type, where: str, null: bool = False) -> A
     """The field `name` of a JSON object, which must be there and of that kind, or null. Raises InputError."""
     if not isinstance(record, dict):
         raise InputError(f"{where}: a {type(record).__name__}; it should be an object with a field {name!r}")
-    if name not in record or not (isinstance(record[name], kind) or (null and record[name] is None)):
+    value = record.get(name)
+    fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))  # true is no number
+    if name not in record or not (fits or (null and value is None)):
         kinds = kind.__name__ + (" or null" if null else "")
-        what = f"is a {type(record[name]).__name__}, not a {kinds}" if name in record else "is missing"
+        what = f"is a {type(value).__name__}, not a {kinds}" if name in record else "is missing"
         raise InputError(f"{where}: the field {name!r} {what}; there is {', '.join(map(str, record)) or 'nothing'}")
-    return record[name]
+    return value
 
 
 def texts(record: Any, where: str, *names: str) -> list[str]:

@@ -15,6 +15,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from transformers import AutoTokenizer
 
 from minrm import loading
+from minrm.files.runs import whole
 from minrm.metrics.estimates import Z
 from minrm.reward_model import start_ids
 from minrm.text import STEP_TOKEN, join_steps
@@ -67,7 +68,8 @@ def write_card(folder: Path, model: Any, settings: Row, history: list[Row], used
         log.warning("%s was not written by a run, so it stays; remove it to get the card of this run", path)
         return
     ours = next(cls.__name__ for cls in type(model).__mro__ if cls.__name__ in KINDS)  # a subclass is of its kind
-    kind, base, lora, stock = KINDS[ours], settings["base"], settings["lora"], model.auto_class.__name__
+    kind, lora, stock = KINDS[ours], settings["lora"], model.auto_class.__name__
+    base = settings["base"].partition(" (sha256 ")[0]
     hub = base if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", base) and not Path(base).exists() else None
     measured = _measured(kind, history, held_out[0])
     facts = {
@@ -85,14 +87,16 @@ def write_card(folder: Path, model: Any, settings: Row, history: list[Row], used
         library_name="transformers", pipeline_tag=kind["pipeline"], base_model=hub, eval_results=results or None,
         model_name=_last_part(str(folder.resolve())), tags=["reward-model", kind["tag"], "minrm"],
     )  # fmt: skip
-    ModelCard.from_template(
+    card = ModelCard.from_template(
         front, template_path=str(Path(__file__).with_name("card.md")), mark=MARK, ours=ours, stock=stock, facts=facts,
         question=json.dumps(QUESTION),
         solution=json.dumps(SOLUTION), epochs=settings["epochs"],
         tokenizer="AutoTokenizer" if loading.tokenizer_class(folder) is AutoTokenizer else "PreTrainedTokenizerFast",
         start="[tokenizer.bos_token_id] + " * len(start_ids(model.tokenizer)),
         **kind | measured | {"read": kind["read"].format(m=model)},
-    ).save(path)  # fmt: skip
+    )  # fmt: skip
+    with whole(path) as part:
+        card.save(part)
 
 
 def interval(accuracy: float, judged: dict[str, int]) -> tuple[float, float]:

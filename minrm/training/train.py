@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from accelerate.utils import extract_model_from_parallel
 from torch import Tensor
 
 from minrm import loading
 from minrm.errors import InputError
+from minrm.files.runs import name_of
 from minrm.orm import OutcomeRewardModel, every_token
 from minrm.reward_model import length_limit
 from minrm.training import checkpoints
@@ -25,7 +27,9 @@ from minrm.training.checkpoints import first_process
 from minrm.training.trainer import Collate, RewardTrainer, load_weights, training_arguments
 
 log = logging.getLogger("minrm")
-POSITIVE = {"epochs", "batch_size", "accumulate", "max_length", "save_steps", "eval_steps", "log_steps"}
+POSITIVE = {
+    "epochs", "batch_size", "accumulate", "learning_rate", "max_length", "save_steps", "eval_steps", "log_steps",
+}  # fmt: skip
 Row = dict[str, Any]
 
 
@@ -64,6 +68,8 @@ def train(
       least 50) and a hundredth.
     """
     folder, device = Path(output_dir), model.model.device
+    if not str(output_dir).strip():
+        raise InputError("output_dir is empty; name the folder to write")
     precision = loading.as_dtype(dtype or loading.compute_dtype(device))
     name = str(precision).removeprefix("torch.")
     settings = _settings(
@@ -77,38 +83,56 @@ def train(
     collate = partial(model.collate, supervised=supervised) if "supervised" in settings else model.collate
     rows, dropped = _prepare(model, collate, dataset, max_length, "dataset")
     held_out = ([], 0) if eval_dataset is None else _prepare(model, collate, eval_dataset, max_length, "eval_dataset")
-    record = checkpoints.start_run(folder, settings | {"data": checkpoints.digest(rows)}, resume)
-    if not lora or precision == torch.float32:
-        model.float()  # small updates vanish in half precision; a frozen base may stay in it
-    if record["finished"]:
-        load_weights(model, folder)
-        return TrainingResult(folder, record["history"], record["dropped"])
+    with checkpoints.held(folder):
+        record = checkpoints.start_run(folder, settings | {"data": checkpoints.digest(rows)}, resume)
+        if not lora or precision == torch.float32:
+            model.float()  # small updates vanish in half precision; a frozen base may stay in it
+        if not record.get("finished"):
+            trainer = partial(RewardTrainer, collate=collate, rows=rows, eval_rows=held_out[0], progress=progress)
+            arguments = training_arguments(folder, device, precision, settings, steps, len(rows), bool(held_out[0]))
+            history = _run(model, trainer, arguments, record, lora, gradient_checkpointing)
+            record |= {"finished": True, "history": history, "dropped": dropped}
+            if first_process():
+                write_card(folder, model, settings | {"dtype": name}, history, (rows, dropped), held_out)
+                checkpoints.write_record(folder, record)  # last
+            PartialState().wait_for_everyone()
+        else:
+            load_weights(model, folder)
+        if first_process():
+            checkpoints.finish(folder)
+    return TrainingResult(folder, record["history"], record["dropped"])
 
-    base_dtype = model.model.dtype
-    with loading.quiet(), _training(model, lora, seed, gradient_checkpointing) as adapters:
-        arguments = training_arguments(folder, device, precision, settings, steps, len(rows), bool(held_out[0]))
-        trainer = RewardTrainer(model, arguments, collate, rows, held_out[0], adapters, progress)
+
+def _run(
+    model: Any, trainer_of: Callable[..., RewardTrainer], arguments: Any, record: Row, lora: int, checkpointing: bool
+) -> list[dict[str, float]]:
+    """The history of a run that trains the model from the last checkpoint, or the start, and saves it."""
+    folder, device, base_dtype = Path(arguments.output_dir), model.model.device, model.model.dtype
+    with loading.quiet(), _training(model, lora, arguments.seed, checkpointing) as adapters:
+        trainer = trainer_of(model, arguments, adapters=adapters)
         trainer.accelerator.wait_for_everyone()  # until the first process has opened the folder
         trainer.train(resume_from_checkpoint=checkpoints.last_checkpoint(folder))
-        history = _history(model, trainer)
+        try:
+            history = _history(model, trainer)
+        except InputError:  # also after the same call again; other settings may do better
+            if first_process():
+                checkpoints.write_record(folder, record | {"failed": True})
+            raise
     trainer.adapters = None  # merged
     trainer.save_model(str(folder))
     if lora:  # back to the device and precision of its base
         for weight in model.parameters():  # not the buffers: the frequencies of rotary positions stay float32
             weight.data = weight.data.to(base_dtype)
         model.to(device)
-    if first_process():
-        write_card(folder, model, settings | {"dtype": name}, history, (rows, dropped), held_out)
-        checkpoints.write_record(folder, record | {"finished": True, "history": history, "dropped": dropped})  # last
-        checkpoints.remove_checkpoints(folder)
     trainer.accelerator.wait_for_everyone()
-    return TrainingResult(folder, history, dropped)
+    return history
 
 
 def _settings(model: Any, supervised: Callable[[Tensor], Tensor], **options: Any) -> Row:
     """What tells one run from another, beside its rows. Weights do not: an interrupted run may go on from its own."""
     stock = model.model
     origin = getattr(stock, "origin", None) or {"base": stock.name_or_path or type(stock).__name__}
+    origin = origin | {"base": name_of(origin["base"])}
     size, name = sum(weight.numel() for weight in model.parameters()), type(model).__name__
     if isinstance(model, OutcomeRewardModel):
         options["supervised"] = getattr(supervised, "__qualname__", type(supervised).__name__)
@@ -119,8 +143,10 @@ def _settings(model: Any, supervised: Callable[[Tensor], Tensor], **options: Any
 
 def _check(options: Row, device: torch.device) -> None:
     for name, value in options.items():
-        if name in POSITIVE and value is not None and not value > 0:
-            raise InputError(f"{name} is {value}; it must be above 0")
+        if name in POSITIVE and value is not None and not 0 < value < math.inf:
+            raise InputError(f"{name} is {value}; it must be above 0, and finite")
+    if not 0 <= options["seed"] < 2**32:
+        raise InputError(f"seed is {options['seed']}; it must lie from 0 to {2**32 - 1}")
     adapt.check(options["lora"])
     if options["dtype"] == "float16" and device.type == "cpu":  # which accelerate would pass over
         raise InputError("dtype float16 needs a GPU, whose gradient scaler keeps it from underflow: take float32 here")
@@ -169,7 +195,7 @@ def _history(model: Any, trainer: RewardTrainer) -> list[dict[str, float]]:
     logged = [entry for entry in trainer.state.log_history if "loss" in entry or "eval_loss" in entry]
     loss = [entry["loss"] for entry in logged if "loss" in entry][-1]
     if not (math.isfinite(loss) and all(weight.isfinite().all() for weight in model.parameters())):
-        remedy = "where a GPU has no bfloat16, the base may overflow in float16: then train with dtype='float32'"
+        remedy = "where a GPU has no bfloat16, the base may overflow in float16: then train with --dtype float32"
         raise InputError(f"loss {loss} or weights not finite, nothing was learnt; lower the learning rate ({remedy})")
     kept = ("step", "epoch", "loss", "learning_rate", "eval_loss", "eval_accuracy")
     return [{key: entry[key] for key in kept if key in entry} for entry in logged]

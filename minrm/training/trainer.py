@@ -16,7 +16,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from minrm import loading, reward_model
 from minrm.errors import InputError
-from minrm.training.checkpoints import digest, remove_checkpoints
+from minrm.training import checkpoints
 from minrm.training.lora import without_warnings
 
 Row = dict[str, Any]
@@ -115,7 +115,7 @@ class RewardTrainer(Trainer):
             from peft import load_peft_weights, set_peft_model_state_dict
 
             if Path(resume_from_checkpoint, BASE).read_text() != self._base_digest():
-                remedy = "start from that base, or pass resume=False"
+                remedy = "start from that base, or remove the folder to start over (in Python: resume=False)"
                 raise InputError(f"{resume_from_checkpoint}: its adapters belong to another base; {remedy}")
             with without_warnings():
                 set_peft_model_state_dict(self.adapters, load_peft_weights(resume_from_checkpoint, device="cpu"))
@@ -123,12 +123,19 @@ class RewardTrainer(Trainer):
     def _base_digest(self) -> str:
         """A digest of a sample of each frozen weight: trained a little further, nearly every number is another one."""
         frozen = [weight.detach().flatten() for weight in self.adapters.parameters() if not weight.requires_grad]
-        return digest([{"w": weight[:: max(1, len(weight) // 256)].float().cpu()} for weight in frozen if len(weight)])
+        return checkpoints.digest(
+            [{"w": weight[:: max(1, len(weight) // 256)].float().cpu()} for weight in frozen if len(weight)]
+        )
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        checkpoint = Path(str(self.args.output_dir), f"checkpoint-{self.state.global_step}")
+        before = checkpoints.files(checkpoint)
+        self.accelerator.wait_for_everyone()
         super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()  # each process writes its random state
         if self.args.should_save:  # the Trainer's own limit would remove any folder whose name begins with checkpoint-
-            remove_checkpoints(self.args.output_dir, keep=2)
+            checkpoints.mark(checkpoint, before)
+            checkpoints.remove_checkpoints(self.args.output_dir, keep=2)
 
 
 class Bar(ProgressCallback):

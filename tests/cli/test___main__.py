@@ -47,7 +47,13 @@ def test_pairs_train_a_bradley_terry_model(run, tmp_path, monkeypatch, written):
     said = run("train", "p.parquet", "-o", "bt", "--no-progress", "--batch-size", "4")
     assert said.out.startswith("bt: BradleyTerryRewardModel of 12 rows (0 dropped): loss ")
     run("score", "bt", "p.parquet", "-o", "scored.jsonl", "--no-progress")
-    assert next(read_rows("scored.jsonl")).keys() == {*PAIR, "chosen_score", "rejected_score", "scored_by"}
+    assert next(read_rows("scored.jsonl")).keys() == {
+        *PAIR,
+        "chosen_score",
+        "rejected_score",
+        "scored_by",
+        "scored_with",
+    }
     assert "chosen above rejected" in run("evaluate", "scored.jsonl").out
 
 

@@ -33,6 +33,16 @@ def test_a_server_solves_what_a_file_asks(written, tmp_path, capsys, monkeypatch
     assert [row["sample"] for row in read_rows(out)] == [0, 1] * 3
 
 
+def test_a_key_that_is_sent_as_a_field_is_not_stored(tmp_path):
+    fields = [f"api_key={SECRET}", f'extra={{"Authorization": "Bearer {SECRET}"}}', "max_tokens=7", "top_k=-1"]
+    with FakeServer() as fake:
+        server = {"endpoint": fake.url, "model": "m", "field": fields}
+        sample(tmp_path / "s.jsonl", world=1, n=1, progress=False, **server)
+    assert fake.seen[0]["body"]["api_key"] == SECRET
+    stored = json.loads((tmp_path / "s.settings.json").read_text())["fields"]
+    assert stored == {"api_key": "…", "extra": {"Authorization": "…"}, "max_tokens": 7, "top_k": -1}
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

@@ -9,6 +9,7 @@ from minrm.cli import score as command
 from minrm.cli.inputs import new_model
 from minrm.cli.score import check_to_score, score, scores_of
 from minrm.errors import InputError
+from minrm.files.runs import RunFile
 from minrm.rows import read_rows, write_rows
 from minrm.world import generate
 
@@ -71,13 +72,23 @@ def test_a_stopped_run_goes_on_and_ends_as_an_unstopped_one(ending, rows, orm, t
     assert not out.exists()
     score(orm, rows, out, progress=False)
     assert calls == [2, 2, 2, 2, 1]
-    assert {path.name for path in tmp_path.glob("s.*")} == {out.name, "s.settings.json"}
+    assert {path.name for path in tmp_path.glob("s.*")} == {
+        out.name,
+        f"{out.name.removesuffix('.jsonl')}.settings.json",
+    }
     score(orm, rows, tmp_path / "whole.jsonl", progress=False)
     given, whole, found = list(read_rows(rows)), list(read_rows(tmp_path / "whole.jsonl")), list(read_rows(out))
     assert [row["score"] for row in found] == [row["score"] for row in whole]
     dates = [row["asked"] for row in given]
     assert [row["asked"] for row in found] == (dates if ending == "parquet" else [str(date) for date in dates])
-    assert found[0].keys() == {"question", "solution", "asked", "score", "scored_by"}  # the old step scores are gone
+    assert found[0].keys() == {
+        "question",
+        "solution",
+        "asked",
+        "score",
+        "scored_by",
+        "scored_with",
+    }  # the old step scores are gone
     before = out.read_bytes()
     score(orm, rows, out, progress=False)  # a finished run is left as it is
     assert out.read_bytes() == before and len(calls) == 9
@@ -96,7 +107,7 @@ def test_scores_of_another_run_are_refused(stopped, rows, orm, base, tmp_path, m
     else:
         score(orm, rows, out, progress=False)
     write_rows(list(read_rows(rows))[1:], tmp_path / "others.parquet")
-    message = r"unfinished\.jsonl holds another run: its {} is " if stopped else "s.jsonl holds another run"
+    message = (r"unfinished\.jsonl holds another run" if stopped else "s.jsonl holds another .* else") + ": its {} is "
     for name, given, options in (
         ("aggregate", rows, {"aggregate": "min"}),
         ("dtype", rows, {"dtype": "bfloat16"}),
@@ -105,12 +116,34 @@ def test_scores_of_another_run_are_refused(stopped, rows, orm, base, tmp_path, m
         with pytest.raises(InputError, match=message.format(name)):
             score(orm, given, out, progress=False, **options)
     new_model("outcome", base, seed=1).save_pretrained(orm)  # trained anew into the same folder
-    with pytest.raises(InputError, match=message.format("weights_sha256")):
+    with pytest.raises(InputError, match=message.format("model")):
         score(orm, rows, out, progress=False)
 
 
+def test_a_second_run_is_refused_while_the_first_lives(rows, orm, tmp_path, monkeypatch):
+    def second(*given):
+        monkeypatch.undo()
+        with pytest.raises(InputError, match="s.jsonl.unfinished.jsonl: another command writes there"):
+            score(orm, rows, tmp_path / "s.jsonl", progress=False)
+        return scores_of(*given)
+
+    monkeypatch.setattr(command, "scores_of", second)
+    score(orm, rows, tmp_path / "s.jsonl", progress=False)
+    assert len(list(read_rows(tmp_path / "s.jsonl"))) == 7
+
+
+def test_the_settings_of_a_table_do_not_take_the_place_of_those_of_a_run_of_sampling(rows, orm, tmp_path):
+    with RunFile(tmp_path / "s.jsonl", {"model": "m"}):
+        before = (tmp_path / "s.settings.json").read_bytes()
+    score(orm, rows, tmp_path / "s.parquet", progress=False)
+    assert (tmp_path / "s.settings.json").read_bytes() == before and (tmp_path / "s.parquet.settings.json").exists()
+
+
 def test_a_file_that_no_run_wrote_is_not_overwritten(rows, orm, written):
-    with pytest.raises(InputError, match="holds another run, or something else; name another file"):
+    with pytest.raises(
+        InputError,
+        match="rows.jsonl holds another .*: no rows.settings.json of minrm score lies beside it; name another file",
+    ):
         score(orm, rows, written({"mine": 1}), progress=False)
 
 

@@ -25,6 +25,7 @@ def test_processbench_labels_up_to_the_first_error_and_a_blank_step_drops_its_ro
         ({"label": 3}, "the label is 3, but there are 3 steps; it is the index of the first error, from 0, or -1"),
         ({"label": -2}, "the label is -2, but there are 3 steps"),
         ({"label": None}, "the field 'label' is a NoneType, not a int"),
+        ({"label": True}, "the field 'label' is a bool, not a int"),
         ({"steps": [], "label": -1}, r"steps is \[\]; it should be a list of at least one step"),
     ],
 )

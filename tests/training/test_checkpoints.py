@@ -1,6 +1,7 @@
 """A run that is killed or interrupted ends where the uninterrupted one ends; a folder keeps what is not the run's."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,9 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 from learners import OUTCOMES, orm
+from tiny import causal, word_level
 
 from minrm.errors import InputError
-from minrm.orm import every_token
+from minrm.orm import OutcomeRewardModel, every_token
 from minrm.training import train
 from minrm.training.checkpoints import checkpoints, last_checkpoint, start_run
 
@@ -100,6 +102,57 @@ def test_a_finished_run_returns_at_once_with_its_weights(tmp_path, whole):
     assert result.history == whole[1].history
 
 
+def test_a_second_run_is_refused_while_the_first_lives(tmp_path, whole):
+    told = []
+
+    def second():
+        with pytest.raises(InputError, match="run: another command writes there; wait until it ends") as error:
+            train(orm(), OUTCOMES, tmp_path / "run", **OPTIONS)
+        told.append(error)
+
+    weights, _ = run(tmp_path / "run", after(5, second))
+    assert told
+    torch.testing.assert_close(weights, whole[0], rtol=0, atol=1e-5)
+
+
+def test_what_a_user_puts_beside_a_run_or_into_its_checkpoints_stays(tmp_path, whole):
+    """A checkpoint that the run did not write is neither gone on from nor removed."""
+    with pytest.raises(RuntimeError, match="power cut"):
+        run(tmp_path, after(20, power_cut))
+    mine = [tmp_path / name for name in ("notes.txt", "checkpoint-6/notes.txt", "training.json.part")]
+    for path in mine:
+        path.write_text("mine")
+    shutil.copytree(tmp_path / "checkpoint-3", tmp_path / "checkpoint-99")
+    (tmp_path / "checkpoint-99" / "written_by_minrm.json").unlink()
+    before = contents(tmp_path / "checkpoint-99")
+    weights, _ = run(tmp_path)
+    torch.testing.assert_close(weights, whole[0], rtol=0, atol=1e-5)
+    assert all(path.read_text() == "mine" for path in mine) and contents(tmp_path / "checkpoint-99") == before
+    assert [path.name for path in (tmp_path / "checkpoint-6").iterdir()] == ["notes.txt"]
+    assert not (tmp_path / "checkpoint-3").exists()
+
+
+def test_after_a_loss_that_is_not_finite_the_same_folder_takes_a_lower_rate(tmp_path, whole):
+    with pytest.raises(InputError, match="nothing was learnt; lower the learning rate"):
+        run(tmp_path, learning_rate=1e30)
+    weights, _ = run(tmp_path)
+    torch.testing.assert_close(weights, whole[0], rtol=0, atol=1e-5)
+    assert not checkpoints(tmp_path)
+
+
+def test_the_record_names_the_base_but_not_the_way_to_it_and_other_weights_are_another_run(tmp_path):
+    base = tmp_path / "private" / "base"
+    causal(seed=3).save_pretrained(base)
+    word_level().save_pretrained(base)
+    train(OutcomeRewardModel.from_base(base), OUTCOMES[:8], tmp_path / "run", progress=False)
+    said = [path.read_text(errors="replace") for path in (tmp_path / "run").iterdir()]
+    assert "base (sha256 " in (tmp_path / "run" / "training.json").read_text()
+    assert not any("private" in text for text in said) and "| Base | `base`, not from the Hub |" in "".join(said)
+    causal(seed=4).save_pretrained(base)
+    with pytest.raises(InputError, match=r"base 'base \(sha256 \w+\)' there, 'base \(sha256"):
+        train(OutcomeRewardModel.from_base(base), OUTCOMES[:8], tmp_path / "run", progress=False)
+
+
 def contents(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -117,19 +170,21 @@ def test_a_run_with_other_settings_or_rows_is_refused_and_replaced_where_asked(c
     with pytest.raises(RuntimeError, match="power cut"):
         run(tmp_path, after(15, power_cut))
     before = contents(tmp_path)
-    with pytest.raises(InputError, match=rf"holds a run with other settings \({told}\): name .* resume=False"):
+    with pytest.raises(InputError, match=rf"holds a run with other settings \({told}\): name .* or remove this one"):
         run(tmp_path, **changes)
     assert contents(tmp_path) == before and checkpoints(tmp_path)
     _, result = run(tmp_path, resume=False, **changes)
     assert result.history[0]["step"] == 1
 
 
-@pytest.mark.parametrize("name", ["config.json", "training.json", "checkpoint-500/trainer_state.json"])
+@pytest.mark.parametrize(
+    "name", ["config.json", "model.safetensors", "tokenizer.json", "training.json", "checkpoint-500/trainer_state.json"]
+)
 def test_what_no_run_wrote_is_refused_and_never_removed(name, tmp_path):
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     path.write_text('{"lr": 1}')
-    for resume in (True, False)[: 1 if name == "config.json" else 2]:  # a new run may replace a model
+    for resume in (True, False)[: 2 if "tr" in name else 1]:  # a new run may replace a model
         with pytest.raises(InputError, match="that no run of minrm wrote: name another folder"):
             start_run(tmp_path, {"seed": 0}, resume)
     assert contents(tmp_path) == {path: b'{"lr": 1}'}
