@@ -48,7 +48,7 @@ def rlhflow_outcomes(
     `answer` is the solution's own where that is right, else null. problems: as in `rlhflow`. Dropped and counted: rows
     in which nothing says where the solution begins, and empty solutions.
     """
-    split_first = _splitter(problems)
+    split_first = _splitter(problems, several=True)
 
     def convert(record: Row, where: str) -> list[Row] | str:
         steps, labels = _turns(record, where)
@@ -83,14 +83,14 @@ def _turns(record: Row, where: str) -> tuple[list[str], list[int | None]]:
     return steps, [*labels, *[None] * (len(steps) - len(labels))]
 
 
-def _splitter(problems: Iterable[Row]) -> Callable[[str], tuple[str, str] | None]:
-    """A function that splits a text after the longest known question that begins it, else before "Step 1:"."""
+def _splitter(problems: Iterable[Row], several: bool = False) -> Callable[[str], tuple[str, str] | None]:
+    """A function that splits a text after the longest known question that begins it, else as `split_question`."""
     questions = {row["question"].strip() for row in problems}
     lengths = sorted({len(question) for question in questions}, reverse=True)
 
     def split(text: str) -> tuple[str, str] | None:
         text = text.strip()
         end = next((length for length in lengths if text[:length] in questions), None)
-        return split_question(text) if end is None else (text[:end], text[end:])
+        return split_question(text, several) if end is None else (text[:end], text[end:])
 
     return split
