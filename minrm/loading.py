@@ -94,12 +94,7 @@ def load(
             del config.quantization_config  # weights from a GGUF file are plain numbers once they are loaded
         if type(config) not in AutoModelForCausalLM._model_mapping or config.is_encoder_decoder:
             raise InputError(f"{name} is not a causal language model, but of the type {config.model_type}")
-        if type(config) not in getattr(auto_class, "_model_mapping", [type(config)]):
-            raise InputError(f"{name}: transformers has no {auto_class.__name__} of its type, {config.model_type}")
-        if built:
-            model, report = _copy(auto_class, source, config, dtype)
-        else:
-            model, report = read(auto_class, source, config=config, dtype=dtype)
+        model, report = (_copy if built else read)(auto_class, source, config=config, dtype=dtype)
     model.origin = {"base": name, "head_seed": seed}  # what tells one run from another, beside its settings
     model = model.to(pick_device(device)).eval()
     check_causal(model, name)
@@ -119,12 +114,15 @@ def _copy(auto_class: Any, source: Any, config: Any, dtype: torch.dtype) -> tupl
         raise InputError(f"the weights of the {type(source).__name__} are quantised; load it with plain numbers")
     model = auto_class.from_config(config, dtype=dtype)
     backbone = model.base_model.load_state_dict(source.base_model.state_dict(), strict=False)
-    heads = {name: head for name, head in model.named_parameters() if not _in_backbone(model, name)}  # but tied ones
-    there = {name: weight for name, weight in source.state_dict().items() if name in heads}
-    fits = {name: weight for name, weight in there.items() if weight.shape == heads[name].shape}
+    heads = {name: head.shape for name, head in model.named_parameters() if not _in_backbone(model, name)}  # or tied
+    fits = {name: weight for name, weight in source.state_dict().items() if heads.get(name) == weight.shape}
     model.load_state_dict(fits, strict=False)
-    missing = [f"{model.base_model_prefix}.{name}" for name in backbone.missing_keys] + list(heads.keys() - fits.keys())
-    return model, {"missing_keys": missing, "unexpected_keys": backbone.unexpected_keys, "mismatched_keys": ()}
+    missing = [f"{model.base_model_prefix}.{name}" for name in backbone.missing_keys]
+    return model, {
+        "missing_keys": [*missing, *heads.keys() - fits],
+        "unexpected_keys": backbone.unexpected_keys,
+        "mismatched_keys": (),
+    }
 
 
 def check_weights(model: PreTrainedModel, report: dict[str, Any], name: str, base: bool = False) -> None:
@@ -139,8 +137,9 @@ def check_weights(model: PreTrainedModel, report: dict[str, Any], name: str, bas
     left = [key for key in report["unexpected_keys"] if _in_backbone(model, key) or (not base and _HEAD.match(key))]
     wrong |= {key: f"{key} is left over" for key in left if not _BUFFER.search(key)}
     if wrong:
-        texts = [wrong[key] for key in sorted(wrong)]
-        which = ", ".join(texts[:3]) + (f" and {len(texts) - 3} more" if texts[3:] else "")
+        which = ", ".join([wrong[key] for key in sorted(wrong)][:3]) + (
+            f" and {len(wrong) - 3} more" * (len(wrong) > 3)
+        )
         of = f"the weights do not fit the {type(model).__name__} of its config ({which})"
         raise InputError(f"{name}: {of}; fetch or save it again, or name another model")
 
@@ -197,8 +196,7 @@ def load_tokenizer(source: Any) -> Any:
         raise InputError("a model that is already built needs its tokenizer: pass tokenizer=…")
     if isinstance(source, str | Path):
         if Path(source).is_dir() and not any(Path(source, name).exists() for name in _TOKENIZER_FILES):
-            remedy = "save it there (tokenizer.save_pretrained) or pass tokenizer=…"
-            raise InputError(f"{source} holds no tokenizer; {remedy}")
+            raise InputError(f"{source} holds no tokenizer; tokenizer.save_pretrained it there or pass tokenizer=…")
         with quiet(), _explain(source):
             tokenizer = _by_its_file(source)
     else:
@@ -221,9 +219,8 @@ def _by_its_file(source: str | Path) -> Any:
     except OSError:  # a tokenizer in another format, such as tokenizer.model
         return tokenizer
     rules.no_truncation()
-    size = rules.get_vocab_size()
-    words = [rules.decode([i], skip_special_tokens=False) for i in range(0, size, 1 + size // 4096)]
-    text = _PROBE + "".join(words)
+    words = range(0, rules.get_vocab_size(), 1 + rules.get_vocab_size() // 4096)
+    text = _PROBE + "".join(rules.decode([word], skip_special_tokens=False) for word in words)
     if _rules(tokenizer, text) != _rules(rules, text):
         tokenizer = PreTrainedTokenizerFast.from_pretrained(source)
         if _rules(tokenizer, text)[0] != _rules(rules, text)[0]:
@@ -247,16 +244,15 @@ def _explain(source: Any) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:  # a broken config alone raises a dozen kinds
-        text = " ".join(str(error).split())
-        reason = text[:200] + "…" * (len(text) > 200) if text else type(error).__name__
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         if isinstance(source, PreTrainedModel):
-            raise InputError(f"the {type(source).__name__} cannot be taken over: {reason}") from error
-        if Path(source).is_dir():
-            raise InputError(f"{source} cannot be loaded as a model: {reason}") from error
-        remedy = 'without a network, minrm.shipped("policy") is a small one that comes with the package'
-        raise InputError(
-            f"{source} is neither a folder nor a model within reach on the hub ({reason}); {remedy}"
-        ) from error
+            what = f"the {type(source).__name__} cannot be taken over: {reason}"
+        elif Path(source).is_dir():
+            what = f"{source} cannot be loaded as a model: {reason}"
+        else:
+            what = f"{source} is neither a folder nor a model within reach on the hub ({reason}); without a network, "
+            what += 'minrm.shipped("policy") is a small one that comes with the package'
+        raise InputError(what) from error
 
 
 class Machine(str):

@@ -46,7 +46,7 @@ class RewardModel(nn.Module):
         options = {"tokenizer": tokenizer, "device": device, "dtype": dtype, "seed": seed, "base": True}
         model, tokenizer = loading.load(cls.auto_class, base, **options, **cls.head)
         if getattr(model, "hf_quantizer", None):
-            raise InputError(f"the weights of {base} are quantised and cannot be trained; take the model they are from")
+            raise InputError(f"the weights of {base} are quantised, so they cannot be trained; take plain ones")
         cls.adapt(model, tokenizer)
         return cls(model, tokenizer)
 

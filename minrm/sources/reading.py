@@ -142,12 +142,12 @@ def _unnumbered(step: str) -> str:
     return step[number.end() if number else 0 :].strip()
 
 
-def split_question(text: str, several: bool = False) -> tuple[str, str] | None:
+def split_question(text: str, whole: bool = False) -> tuple[str, str] | None:
     """A question and what follows it, cut at the last "Step 1:", since a question may mention one; None without one.
 
-    several: the text holds all steps, not only the first: the last "Step 1:" before a line "Step 2:".
+    whole: the text holds all steps, not only the first: the last "Step 1:" before a line "Step 2:".
     """
-    second = max((step.start() for step in _SECOND.finditer(text) if several), default=len(text))
+    second = max((step.start() for step in _SECOND.finditer(text) if whole), default=len(text))
     start = max((step.start() for step in _FIRST.finditer(text, 0, second)), default=0)
     return (text[:start], text[start:]) if text[:start].strip() else None
 
