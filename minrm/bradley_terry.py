@@ -26,8 +26,7 @@ def bradley_terry_loss(
     """Negative log-likelihood that `chosen` beats `rejected` (Bradley & Terry 1952; Ouyang et al. 2022, eq. 1).
 
     chosen, rejected: rewards [B], any float dtype. margin: [B], how far apart they should be (Touvron et al. 2023).
-    reduction: "mean" over pairs or "sum". Returns a scalar of at least float32. Raises ValueError if the shapes differ,
-    or there is no pair to take the mean of.
+    reduction: "mean" over pairs or "sum". Returns a scalar of at least float32. Raises ValueError.
     """
     if chosen.shape != rejected.shape or (margin is not None and margin.shape != chosen.shape):
         shapes = [tuple(x.shape) for x in (chosen, rejected, margin) if x is not None]

@@ -19,5 +19,5 @@ def check_numbers(low: float, whole: bool = True, **options: Any) -> None:
     for name, value in options.items():
         fits = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
         if value is not None and not (fits and low <= value < math.inf):
-            at_least = "above 0" if low == ABOVE_ZERO else f"of at least {low}"
-            raise InputError(f"{name} is {value!r}; it must be a {'whole ' * whole}number {at_least}")
+            least = "above 0" if low == ABOVE_ZERO else f"of at least {low}"
+            raise InputError(f"{name} is {value!r}; it must be a {'whole ' * whole}number {least}")

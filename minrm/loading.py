@@ -95,17 +95,17 @@ def load(
         if type(config) not in AutoModelForCausalLM._model_mapping or config.is_encoder_decoder:
             raise InputError(f"{name} is not a causal language model, but of the type {config.model_type}")
         model, report = (_copy if built else read)(auto_class, source, config=config, dtype=dtype)
+        model = model.to(pick_device(device)).eval()
+        check_causal(model, name)
+        check_weights(model, report, name, base)
     model.origin = {"base": name, "head_seed": seed}  # what tells one run from another, beside its settings
-    model = model.to(pick_device(device)).eval()
-    check_causal(model, name)
-    check_weights(model, report, name, base)
     return model, tokenizer
 
 
 def read(auto_class: Any, source: Any, **options: Any) -> tuple[PreTrainedModel, dict[str, Any]]:
     """A stored model, and the report for `check_weights`: transformers draws at random what a checkpoint lacks."""
-    options |= {"trust_remote_code": False, "output_loading_info": True, "ignore_mismatched_sizes": True}
-    return auto_class.from_pretrained(source, **options)
+    report = {"output_loading_info": True, "ignore_mismatched_sizes": True}
+    return auto_class.from_pretrained(source, trust_remote_code=False, **report, **options)
 
 
 def _copy(auto_class: Any, source: Any, config: Any, dtype: torch.dtype) -> tuple[PreTrainedModel, dict[str, Any]]:
@@ -117,12 +117,8 @@ def _copy(auto_class: Any, source: Any, config: Any, dtype: torch.dtype) -> tupl
     heads = {name: head.shape for name, head in model.named_parameters() if not _in_backbone(model, name)}  # or tied
     fits = {name: weight for name, weight in source.state_dict().items() if heads.get(name) == weight.shape}
     model.load_state_dict(fits, strict=False)
-    missing = [f"{model.base_model_prefix}.{name}" for name in backbone.missing_keys]
-    return model, {
-        "missing_keys": [*missing, *heads.keys() - fits],
-        "unexpected_keys": backbone.unexpected_keys,
-        "mismatched_keys": (),
-    }
+    missing = [*heads.keys() - fits, *(f"{model.base_model_prefix}.{name}" for name in backbone.missing_keys)]
+    return model, {"missing_keys": missing, "unexpected_keys": backbone.unexpected_keys, "mismatched_keys": ()}
 
 
 def check_weights(model: PreTrainedModel, report: dict[str, Any], name: str, base: bool = False) -> None:
@@ -137,9 +133,8 @@ def check_weights(model: PreTrainedModel, report: dict[str, Any], name: str, bas
     left = [key for key in report["unexpected_keys"] if _in_backbone(model, key) or (not base and _HEAD.match(key))]
     wrong |= {key: f"{key} is left over" for key in left if not _BUFFER.search(key)}
     if wrong:
-        which = ", ".join([wrong[key] for key in sorted(wrong)][:3]) + (
-            f" and {len(wrong) - 3} more" * (len(wrong) > 3)
-        )
+        told = [wrong[key] for key in sorted(wrong)]
+        which = ", ".join(told[:3] + [f"and {len(told) - 3} more"][: len(told) > 3])
         of = f"the weights do not fit the {type(model).__name__} of its config ({which})"
         raise InputError(f"{name}: {of}; fetch or save it again, or name another model")
 
@@ -157,23 +152,16 @@ def check_causal(model: PreTrainedModel, name: str) -> None:
     """
     size = len(model.get_input_embeddings().weight)
     place = torch.arange(8, device=model.device).repeat(2, 1)
-    ids, mask = place.clone(), torch.ones_like(place)
+    ids, context = place.clone(), {"attention_mask": torch.ones_like(place), "position_ids": place}
     ids[1, 4:] += size // 2
-    try:
-        output = model.base_model(ids % size, attention_mask=mask, position_ids=place, use_cache=False)
-        states = output.last_hidden_state[:, :4].float()
-    except (AttributeError, TypeError, ValueError) as error:
-        raise InputError(f"{name} cannot be read as a causal language model: {error}") from error
+    states = model.base_model(ids % size, **context, use_cache=False).last_hidden_state[:, :4].float()
     if (states[0] - states[1]).abs().max() > 1e-4 * states.abs().max():  # not where they are NaN: scoring says that
         what = "a token changes what it makes of those before it"
         raise InputError(f"{name} is not a causal language model: {what}; take a base of GPT's kind")
 
 
 def check_kind(auto_class: Any, source: str | Path, kind: str) -> Any:
-    """The config of a checkpoint that holds the head of `auto_class`. Raises InputError for any other.
-
-    Without this check transformers would load the backbone of any checkpoint and draw a new head at random.
-    """
+    """The config of a checkpoint that names the head of `auto_class`. Raises InputError for any other."""
     with quiet(), _explain(source):
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     expected = auto_class._model_mapping.get(type(config), None)

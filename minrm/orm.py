@@ -37,8 +37,7 @@ def orm_loss(logits: Tensor, labels: Tensor, supervised: Tensor, reduction: str 
     logits: [B, T, 2], any float dtype. labels: [B], 1 where the final answer is right. supervised: [B, T] bool.
     reduction: "mean" over all supervised tokens of the batch, or "sum". The mean over tokens gives a solution weight in
     proportion to its length; a mean per solution first would weigh solutions alike, and the tokens of long ones less.
-    Returns a scalar of at least float32. Raises ValueError if the shapes do not fit, a label is neither 0 nor 1, or
-    nothing is supervised.
+    Returns a scalar of at least float32. Raises ValueError for shapes or labels that do not fit, or no supervision.
     """
     if logits.shape != (*supervised.shape, 2) or labels.shape != supervised.shape[:1] or supervised.dtype != torch.bool:
         shapes = f"logits {tuple(logits.shape)}, labels {tuple(labels.shape)}, supervised {tuple(supervised.shape)}"

@@ -23,8 +23,7 @@ Convert = Callable[[Row, str], list[Row] | str]  # of a record and its place: ro
 LABELS = {"+": CORRECT, "-": INCORRECT}
 NUMBER = re.compile(r"^\s*step \d+\s*:\s*", re.IGNORECASE | re.MULTILINE)
 NO_START = "no 'Step 1:' says where the solution begins"
-_FIRST = re.compile(r"\bstep 1\s*:", re.IGNORECASE)
-_SECOND = re.compile(r"(?<=\n)\s*step 2\s*:", re.IGNORECASE)
+_STEP = re.compile(r"\bstep (\d+)\s*:", re.IGNORECASE)
 _ANNOTATION = re.compile(r"<<[^<>\n]*>>")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(?<!\.jsonl)(?<!\.json)(?<!\.gz)(?<!\.parquet)")
 _log = logging.getLogger(__name__)
@@ -145,11 +144,22 @@ def _unnumbered(step: str) -> str:
 def split_question(text: str, whole: bool = False) -> tuple[str, str] | None:
     """A question and what follows it, cut at the last "Step 1:", since a question may mention one; None without one.
 
-    whole: the text holds all steps, not only the first: the last "Step 1:" before a line "Step 2:".
+    whole: the text holds all steps, which may mention one too: at the last from which most steps follow in order.
     """
-    second = max((step.start() for step in _SECOND.finditer(text) if whole), default=len(text))
-    start = max((step.start() for step in _FIRST.finditer(text, 0, second)), default=0)
+    marks = list(_STEP.finditer(text))
+    starts = [
+        (_in_order(marks[place:]) if whole else 0, mark.start()) for place, mark in enumerate(marks) if mark[1] == "1"
+    ]
+    start = max(starts, default=(0, 0))[1]
     return (text[:start], text[start:]) if text[:start].strip() else None
+
+
+def _in_order(marks: list[re.Match[str]]) -> int:
+    """How many of the marks count up: "Step 1:", the next "Step 2:", the next "Step 3:" …"""
+    count = 0
+    for mark in marks:
+        count += int(mark[1]) == count + 1
+    return count
 
 
 def without_annotations(solution: str) -> str:

@@ -55,8 +55,8 @@ def _outcome(question: str, solution: list[str], labels: list[int | None]) -> li
 def _split_first(problems: Iterable[Row], convert: Callable[..., Any], whole: bool = False) -> Convert:
     """A converter: `convert(question, steps, labels)` of each conversation, whose first turn is split in two.
 
-    It is split after the longest known question that begins it, else as `split_question` says. whole: as solutions have it, a
-    conversation must have two turns.
+    It is split after the longest known question that begins it, else as `split_question` says. whole: as solutions
+    have it, a conversation must have two turns.
     """
     questions = {row["question"].strip() for row in problems}
     lengths = sorted({len(question) for question in questions}, reverse=True)
