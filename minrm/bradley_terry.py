@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
 from minrm import reward_model
+from minrm.errors import InputError, check_numbers
 from minrm.reward_model import RewardModel, Texts, finite_float64
 from minrm.rows import Row, check_rows
 
@@ -25,11 +26,13 @@ def bradley_terry_loss(
     """Negative log-likelihood that `chosen` beats `rejected` (Bradley & Terry 1952; Ouyang et al. 2022, eq. 1).
 
     chosen, rejected: rewards [B], any float dtype. margin: [B], how far apart they should be (Touvron et al. 2023).
-    reduction: "mean" over pairs or "sum". Returns a scalar of at least float32. Raises ValueError if the shapes differ.
+    reduction: "mean" over pairs or "sum". Returns a scalar of at least float32. Raises ValueError.
     """
     if chosen.shape != rejected.shape or (margin is not None and margin.shape != chosen.shape):
         shapes = [tuple(x.shape) for x in (chosen, rejected, margin) if x is not None]
         raise ValueError(f"chosen, rejected (and margin) must pair up one to one, not {', '.join(map(str, shapes))}")
+    if reduction == "mean" and len(chosen) == 0:
+        raise ValueError("no pair is given, so there is no mean")
     dtype = torch.promote_types(chosen.dtype, torch.float32)  # half precision underflows in the tail
     gap = chosen.to(dtype) - rejected.to(dtype)
     if margin is not None:
@@ -43,6 +46,11 @@ class BradleyTerryRewardModel(RewardModel):
 
     kind, auto_class = "a Bradley–Terry reward model", AutoModelForSequenceClassification
     head: ClassVar = {"num_labels": 1, "classifier_dropout": 0.0}
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        super().__init__(model, tokenizer)
+        if not hasattr(model, "score"):
+            raise InputError(f"{type(model).__name__} has no head named score, which is read here; take another base")
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """[B, T] ids and mask → rewards [B], read at the last real token.
@@ -72,6 +80,7 @@ class BradleyTerryRewardModel(RewardModel):
 
     def prepare(self, rows: Iterable[Row], max_length: int | None = None, where: str = "dataset") -> list[Row | None]:
         """Features of *pair* rows, cut after max_length tokens; None where the cut leaves nothing to tell apart."""
+        check_numbers(1, max_length=max_length)
         rows = list(check_rows(rows, "pair", where))
         sides = [
             [ids[:max_length] for ids, _ in self.encode([row["prompt"] for row in rows], texts)]

@@ -1,24 +1,28 @@
 """Stock models and their tokenizers, loaded and saved; the device and precision to compute in; what is printed."""
 
 import copy
-import json
 import os
+import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate.utils import parse_flag_from_env
-from safetensors import SafetensorError
+from tokenizers import Tokenizer
 from torch import Tensor
 from tqdm import tqdm
-from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
 from minrm.errors import InputError
 
+_PROBE = "Step: 1: 12345 + 67.5 = 12412.5\n\n  It's naïve, I'll\tsay: 中文 😀 x² aB a_b 1,000\r\n"
+_BUFFER = re.compile(r"(inv_freq|position_ids|masked_bias|attn\.bias|attention\.bias)$")  # of older checkpoints
+_HEAD = re.compile(r"(score|classifier)\.")
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt")
 
 
@@ -67,41 +71,97 @@ def as_dtype(dtype: Any) -> torch.dtype:
 
 
 def load(
-    auto_class: Any, source: Any, *, tokenizer: Any, device: Any, dtype: Any, seed: int = 0, **changes: Any
-) -> tuple[PreTrainedModel, Any]:
-    """The stock model of class `auto_class`, in eval mode on its device, and its tokenizer.
+    auto_class: Any, source: Any, *, tokenizer: Any, device: Any, dtype: Any, seed: int = 0, base: bool = False,
+    **changes: Any,
+) -> tuple[PreTrainedModel, Any]:  # fmt: skip
+    """The stock causal model of class `auto_class`, in eval mode on its device, and its tokenizer.
 
     source: a folder, a hub name, or a built transformers model, which is copied. tokenizer: likewise; by default the
-    one beside the model. changes: fields of the config. A head that the checkpoint lacks is drawn with `seed`;
-    `model.missing` names its tensors. Code that lies beside the weights is never run. Raises InputError.
+    one beside the model. changes: fields of the config. base: the source is what a new reward model starts from, so a
+    head that it lacks is drawn with `seed`; without it, and in the backbone, each tensor must be there. Code that lies
+    beside the weights is never run. Raises InputError.
     """
     dtype = as_dtype(dtype)
     tokenizer = load_tokenizer(source if tokenizer is None else tokenizer)
+    built = isinstance(source, PreTrainedModel)
+    name = (source.name_or_path or type(source).__name__) if built else str(source)
     with quiet(), torch.random.fork_rng(devices=[]), _explain(source):
         torch.manual_seed(seed)
-        built = isinstance(source, PreTrainedModel)
         config = copy.deepcopy(source.config) if built else AutoConfig.from_pretrained(source, trust_remote_code=False)
-        for name, value in {"pad_token_id": tokenizer.pad_token_id, **changes}.items():
-            setattr(config, name, value)
-        if built:
-            model, report = auto_class.from_config(config, dtype=dtype), {"missing_keys": ()}
-            model.base_model.load_state_dict(source.base_model.state_dict())
-            if type(model) is type(source):
-                model.load_state_dict(source.state_dict())
-        else:
-            options = {"config": config, "dtype": dtype, "trust_remote_code": False, "output_loading_info": True}
-            model, report = auto_class.from_pretrained(source, **options)
-    name = (source.name_or_path or type(source).__name__) if built else str(source)
+        for field, value in {"pad_token_id": tokenizer.pad_token_id, **changes}.items():
+            setattr(config, field, value)
+        if "gguf" in str(getattr(config, "quantization_config", "")).lower():
+            del config.quantization_config  # weights from a GGUF file are plain numbers once they are loaded
+        if type(config) not in AutoModelForCausalLM._model_mapping or config.is_encoder_decoder:
+            raise InputError(f"{name} is not a causal language model, but of the type {config.model_type}")
+        model, report = (_copy if built else read)(auto_class, source, config=config, dtype=dtype)
+        model = model.to(pick_device(device)).eval()
+        check_causal(model, name)
+        check_weights(model, report, name, base)
     model.origin = {"base": name, "head_seed": seed}  # what tells one run from another, beside its settings
-    model.missing = sorted(report["missing_keys"])
-    return model.to(pick_device(device)).eval(), tokenizer
+    return model, tokenizer
+
+
+def read(auto_class: Any, source: Any, **options: Any) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """A stored model, and the report for `check_weights`: transformers draws at random what a checkpoint lacks."""
+    report = {"output_loading_info": True, "ignore_mismatched_sizes": True}
+    return auto_class.from_pretrained(source, trust_remote_code=False, **report, **options)
+
+
+def _copy(auto_class: Any, source: Any, config: Any, dtype: torch.dtype) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """A copy of a built model, with those of its heads that fit, and the report for `check_weights`."""
+    if any(not weight.is_floating_point() or weight.element_size() == 1 for weight in source.parameters()):
+        raise InputError(f"the weights of the {type(source).__name__} are quantised; load it with plain numbers")
+    model = auto_class.from_config(config, dtype=dtype)
+    backbone = model.base_model.load_state_dict(source.base_model.state_dict(), strict=False)
+    heads = {name: head.shape for name, head in model.named_parameters() if not _in_backbone(model, name)}  # or tied
+    fits = {name: weight for name, weight in source.state_dict().items() if heads.get(name) == weight.shape}
+    model.load_state_dict(fits, strict=False)
+    missing = [*heads.keys() - fits, *(f"{model.base_model_prefix}.{name}" for name in backbone.missing_keys)]
+    return model, {"missing_keys": missing, "unexpected_keys": backbone.unexpected_keys, "mismatched_keys": ()}
+
+
+def check_weights(model: PreTrainedModel, report: dict[str, Any], name: str, base: bool = False) -> None:
+    """Refuse a checkpoint that does not fill the model, or of whose backbone or head something is left over.
+
+    report: from `read`. base: a classifier's head is new, and another one may be left over. Raises InputError.
+    """
+    new = base and model.get_output_embeddings() is None  # a language model's head is not new
+    wrong = {key: f"{key} is {list(there)}, not {list(here)}" for key, there, here in report["mismatched_keys"]}
+    wrong |= {key: f"no {key}" for key in report["missing_keys"]}
+    wrong = {key: text for key, text in wrong.items() if not new or _in_backbone(model, key)}
+    left = [key for key in report["unexpected_keys"] if _in_backbone(model, key) or (not base and _HEAD.match(key))]
+    wrong |= {key: f"{key} is left over" for key in left if not _BUFFER.search(key)}
+    if wrong:
+        told = [wrong[key] for key in sorted(wrong)]
+        which = ", ".join(told[:3] + [f"and {len(told) - 3} more"][: len(told) > 3])
+        of = f"the weights do not fit the {type(model).__name__} of its config ({which})"
+        raise InputError(f"{name}: {of}; fetch or save it again, or name another model")
+
+
+def _in_backbone(model: PreTrainedModel, key: str) -> bool:
+    """Does a tensor of that name, with or without the backbone's prefix, belong to the backbone, not to a head?"""
+    return key.split(".")[0] in {model.base_model_prefix, *(name for name, _ in model.base_model.named_children())}
+
+
+@torch.inference_mode()
+def check_causal(model: PreTrainedModel, name: str) -> None:
+    """Refuse a model whose states change with later tokens, as an encoder's do. Raises InputError.
+
+    The model itself is asked: two texts that begin alike, in one batch, must have the same states there.
+    """
+    size = len(model.get_input_embeddings().weight)
+    place = torch.arange(8, device=model.device).repeat(2, 1)
+    ids, context = place.clone(), {"attention_mask": torch.ones_like(place), "position_ids": place}
+    ids[1, 4:] += size // 2
+    states = model.base_model(ids % size, **context, use_cache=False).last_hidden_state[:, :4].float()
+    if (states[0] - states[1]).abs().max() > 1e-4 * states.abs().max():  # not where they are NaN: scoring says that
+        what = "a token changes what it makes of those before it"
+        raise InputError(f"{name} is not a causal language model: {what}; take a base of GPT's kind")
 
 
 def check_kind(auto_class: Any, source: str | Path, kind: str) -> Any:
-    """The config of a checkpoint that holds the head of `auto_class`. Raises InputError for any other.
-
-    Without this check transformers would load the backbone of any checkpoint and draw a new head at random.
-    """
+    """The config of a checkpoint that names the head of `auto_class`. Raises InputError for any other."""
     with quiet(), _explain(source):
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     expected = auto_class._model_mapping.get(type(config), None)
@@ -123,8 +183,10 @@ def load_tokenizer(source: Any) -> Any:
     if isinstance(source, PreTrainedModel):
         raise InputError("a model that is already built needs its tokenizer: pass tokenizer=…")
     if isinstance(source, str | Path):
+        if Path(source).is_dir() and not any(Path(source, name).exists() for name in _TOKENIZER_FILES):
+            raise InputError(f"{source} holds no tokenizer; tokenizer.save_pretrained it there or pass tokenizer=…")
         with quiet(), _explain(source):
-            tokenizer = tokenizer_class(Path(source)).from_pretrained(source, trust_remote_code=False)
+            tokenizer = _by_its_file(source)
     else:
         tokenizer = copy.deepcopy(source)
     if tokenizer.pad_token_id is None:  # padding is masked everywhere, so any token will do
@@ -134,16 +196,32 @@ def load_tokenizer(source: Any) -> Any:
     return tokenizer
 
 
-def tokenizer_class(folder: Path) -> Any:
-    """AutoTokenizer, except where a folder says that its tokenizer.json is the whole of it.
+def _by_its_file(source: str | Path) -> Any:
+    """AutoTokenizer's tokenizer; where its rules are not those of tokenizer.json, one that takes them from there.
 
-    For some architectures (Qwen 2) transformers 5 would put rules of its own in place of what that file says.
+    For some architectures (Qwen 2) and named classes (GPT2Tokenizer) transformers 5 puts its own in their place.
     """
-    if folder.is_dir() and not any((folder / name).exists() for name in _TOKENIZER_FILES):
-        raise InputError(f"{folder} holds no tokenizer; save it there (tokenizer.save_pretrained) or pass tokenizer=…")
-    config = folder / "tokenizer_config.json"
-    named = json.loads(config.read_text(encoding="utf-8")).get("tokenizer_class") if config.exists() else None
-    return PreTrainedTokenizerFast if named in ("TokenizersBackend", "PreTrainedTokenizerFast") else AutoTokenizer
+    tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    try:
+        rules = Tokenizer.from_file(cached_file(source, "tokenizer.json"))
+    except OSError:  # a tokenizer in another format, such as tokenizer.model
+        return tokenizer
+    rules.no_truncation()
+    words = range(0, rules.get_vocab_size(), 1 + rules.get_vocab_size() // 4096)
+    text = _PROBE + "".join(rules.decode([word], skip_special_tokens=False) for word in words)
+    if _rules(tokenizer, text) != _rules(rules, text):
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(source)
+        if _rules(tokenizer, text)[0] != _rules(rules, text)[0]:
+            raise InputError(f"{source}: its tokenizer reads text otherwise than its tokenizer.json; save it again")
+    return tokenizer
+
+
+def _rules(tokenizer: Any, text: str) -> list[Any]:
+    """The ids of a text, None where the rules do not fit the vocabulary; how texts are normalised and split."""
+    core, ids = getattr(tokenizer, "backend_tokenizer", tokenizer), None
+    with suppress(Exception):  # the package raises nothing more special
+        ids = core.encode(text, add_special_tokens=False).ids
+    return [ids, *(getattr(core, part, None).__getstate__() for part in ("normalizer", "pre_tokenizer"))]
 
 
 @contextmanager
@@ -151,16 +229,18 @@ def _explain(source: Any) -> Iterator[None]:
     """Turn the errors of transformers for a model that cannot be loaded into one line with a remedy."""
     try:
         yield
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        if isinstance(error, InputError) or isinstance(source, PreTrainedModel):
-            raise
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        if Path(source).is_dir():
-            raise InputError(f"{source} cannot be loaded as a model: {reason}") from error
-        remedy = 'without a network, minrm.shipped("policy") is a small one that comes with the package'
-        raise InputError(
-            f"{source} is neither a folder nor a model within reach on the hub ({reason}); {remedy}"
-        ) from error
+    except InputError:
+        raise
+    except Exception as error:  # a broken config alone raises a dozen kinds
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        if isinstance(source, PreTrainedModel):
+            what = f"the {type(source).__name__} cannot be taken over: {reason}"
+        elif Path(source).is_dir():
+            what = f"{source} cannot be loaded as a model: {reason}"
+        else:
+            what = f"{source} is neither a folder nor a model within reach on the hub ({reason}); without a network, "
+            what += 'minrm.shipped("policy") is a small one that comes with the package'
+        raise InputError(what) from error
 
 
 class Machine(str):

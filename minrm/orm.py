@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import AutoModelForTokenClassification
 
 from minrm import reward_model
-from minrm.errors import InputError
+from minrm.errors import InputError, check_numbers
 from minrm.reward_model import RewardModel, Texts, batches, finite_float64
 from minrm.rows import Row, check_rows
 from minrm.text import CORRECT, INCORRECT
@@ -37,11 +37,13 @@ def orm_loss(logits: Tensor, labels: Tensor, supervised: Tensor, reduction: str 
     logits: [B, T, 2], any float dtype. labels: [B], 1 where the final answer is right. supervised: [B, T] bool.
     reduction: "mean" over all supervised tokens of the batch, or "sum". The mean over tokens gives a solution weight in
     proportion to its length; a mean per solution first would weigh solutions alike, and the tokens of long ones less.
-    Returns a scalar of at least float32. Raises ValueError if the shapes do not fit or nothing is supervised.
+    Returns a scalar of at least float32. Raises ValueError for shapes or labels that do not fit, or no supervision.
     """
     if logits.shape != (*supervised.shape, 2) or labels.shape != supervised.shape[:1] or supervised.dtype != torch.bool:
         shapes = f"logits {tuple(logits.shape)}, labels {tuple(labels.shape)}, supervised {tuple(supervised.shape)}"
         raise ValueError(f"{shapes} {supervised.dtype}; expected [B, T, 2], [B] and [B, T] bool")
+    if not ((labels == 0) | (labels == 1)).all():
+        raise ValueError(f"labels of {labels.min()} to {labels.max()}; expected 0 (incorrect) or 1 (correct)")
     targets = labels.long()[:, None].expand_as(supervised)[supervised]  # [tokens]
     if reduction == "mean" and len(targets) == 0:
         raise ValueError("no token is supervised, so there is no mean")
@@ -85,6 +87,7 @@ class OutcomeRewardModel(RewardModel):
 
     def prepare(self, rows: Iterable[Row], max_length: int | None = None, where: str = "dataset") -> list[Row | None]:
         """Features of *outcome* rows; None for a row longer than max_length (cut short, it has no final token)."""
+        check_numbers(1, max_length=max_length)
         rows = list(check_rows(rows, "outcome", where))
         pairs = self.encode([row["question"] for row in rows], [row["solution"] for row in rows])
         features: list[Row] = [

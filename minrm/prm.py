@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from minrm import loading, reward_model
-from minrm.errors import InputError
+from minrm.errors import InputError, check_numbers
 from minrm.reward_model import RewardModel, Texts, finite_float64
 from minrm.rows import Row, check_rows
 from minrm.text import CORRECT, STEP_TOKEN, join_steps, split_steps, with_step_tokens
@@ -40,7 +40,8 @@ def prm_loss(step_logits: Tensor, step_labels: Tensor, reduction: str = "mean") 
     dtype = torch.promote_types(step_logits.dtype, torch.float32)
     good = step_labels.to(dtype)
     log_p = F.log_softmax(step_logits.to(dtype), dim=-1)
-    losses = -(good * log_p[:, CORRECT] + (1 - good) * log_p[:, 1 - CORRECT])
+    parts = [(good, log_p[:, CORRECT]), (1 - good, log_p[:, 1 - CORRECT])]
+    losses = -sum(torch.where(share > 0, share * of, 0) for share, of in parts)  # 0 · log 0 is 0
     return {"mean": losses.mean, "sum": losses.sum}[reduction]()
 
 
@@ -102,6 +103,7 @@ class ProcessRewardModel(RewardModel):
 
     def prepare(self, rows: Iterable[Row], max_length: int | None = None, where: str = "dataset") -> list[Row | None]:
         """Features of *process* rows; None for a row without a label, or longer than max_length (a cut loses steps)."""
+        check_numbers(1, max_length=max_length)
         rows = list(check_rows(rows, "process", where))
         texts = [with_step_tokens(row["steps"]) for row in rows]
         pairs = reward_model.encode(self.tokenizer, [row["question"] for row in rows], texts)
@@ -222,4 +224,4 @@ def logits_are_linear(model: Any) -> bool:
     finally:
         hook.remove()
     states = model.base_model(ids, use_cache=False).last_hidden_state
-    return bool(seen) and torch.equal(logits, seen["logits"]) and torch.allclose(states, seen["states"])
+    return bool(seen) and torch.equal(logits, seen["logits"]) and torch.allclose(states, seen["states"].to(states))

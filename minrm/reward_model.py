@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from minrm import loading
-from minrm.errors import InputError
+from minrm.errors import InputError, check_numbers
 from minrm.text import check_text
 
 Texts = Sequence[str]
@@ -43,8 +43,10 @@ class RewardModel(nn.Module):
         cls, base: Any, *, tokenizer: Any = None, device: Any = None, dtype: Any = torch.float32, seed: int = 0
     ) -> Self:
         """A new reward model from a language model (folder, hub name, or built with its tokenizer); seed: of a head."""
-        options = {"tokenizer": tokenizer, "device": device, "dtype": dtype, "seed": seed}
+        options = {"tokenizer": tokenizer, "device": device, "dtype": dtype, "seed": seed, "base": True}
         model, tokenizer = loading.load(cls.auto_class, base, **options, **cls.head)
+        if getattr(model, "hf_quantizer", None):
+            raise InputError(f"the weights of {base} are quantised, so they cannot be trained; take plain ones")
         cls.adapt(model, tokenizer)
         return cls(model, tokenizer)
 
@@ -215,6 +217,7 @@ def batches(
 
     numbers: of the rows, for messages, by default from 1. Raises InputError for a row beyond the model's limit.
     """
+    check_numbers(1, batch_tokens=budget)
     limit, device = length_limit(model), model.device
     for number, row in zip(numbers or range(1, len(rows) + 1), rows, strict=True):
         if limit and len(row) > limit:

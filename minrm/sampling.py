@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, GenerationConfig
 
 from minrm import loading, reward_model
-from minrm.errors import InputError
+from minrm.errors import InputError, check_numbers
 from minrm.files.runs import RunFile, name_of
 from minrm.rows import Row
 from minrm.text import beginnings, check_text
@@ -101,9 +101,9 @@ def request(
     questions = list(questions)  # a column of a table would be read by its labels
     if "{question}" not in prompt:
         raise InputError(f"prompt {prompt!r} has no {{question}} in it; put it where the question belongs")
-    if n < 1 or batch_size < 1 or temperature < 0:
-        values = f"n is {n}, batch_size is {batch_size} and temperature {temperature}"
-        raise InputError(f"{values}; n and batch_size are at least 1, and a temperature 0 or more")
+    check_numbers(1, n=n, batch_size=batch_size, max_new_tokens=max_new_tokens)
+    check_numbers(0, seed=seed)
+    check_numbers(0, whole=False, temperature=temperature)
     for row, question in enumerate(questions, start=1):
         check_text(question, f"row {row}", "question")
     return questions, {

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minrm.errors import InputError
+from minrm.errors import InputError, check_numbers
 from minrm.metrics import Estimate, over_seeds, paired_difference
 from minrm.text import answer_key
 from minrm.votes import drawn_vote, halved_pascal, plurality
@@ -122,6 +122,7 @@ def changes_against_first(ways: dict[str, Any], worth: Any, n: int) -> list[dict
 
 
 def _by_draws(keys: Array, weights: Array, true: Array, n: Count, draws: int, seed: int) -> Estimate:
+    check_numbers(1, draws=draws)
     counts = _counts(n, keys.shape[1])
     problems = zip(keys, weights, true, strict=True)
     values = [drawn_vote(*problem, counts, draws, (seed, index)) for index, problem in enumerate(problems)]

@@ -52,6 +52,12 @@ def test_shapes_that_do_not_pair_up_are_refused():
             bradley_terry_loss(*map(torch.zeros, shapes))
 
 
+def test_no_pairs_have_a_sum_but_no_mean():
+    with pytest.raises(ValueError, match="no pair is given, so there is no mean"):
+        bradley_terry_loss(torch.zeros(0), torch.zeros(0))
+    assert bradley_terry_loss(torch.zeros(0), torch.zeros(0), reduction="sum") == 0
+
+
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_rewards_are_the_stock_modules_with_pad_equal_to_eos(model, tmp_path, side):
     model.save_pretrained(tmp_path)

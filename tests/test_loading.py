@@ -6,17 +6,23 @@ import logging
 import os
 from importlib.metadata import PackageNotFoundError
 
+import numpy as np
 import pytest
 import torch
 import transformers
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 from tiny import QUESTION, SOLUTION, TOKENIZERS, byte_bpe, causal, sentencepiece_like, word_level
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM
 
-from minrm import loading, reward_model
+from minrm import loading, reward_model, sample
+from minrm.bradley_terry import BradleyTerryRewardModel
 from minrm.errors import InputError
 from minrm.orm import OutcomeRewardModel
+from minrm.prm import ProcessRewardModel
+from minrm.training import trainer
 
 
 @pytest.fixture(params=TOKENIZERS)
@@ -143,6 +149,172 @@ def test_a_checkpoint_without_tokenizer_or_with_broken_weights_is_refused(tmp_pa
         loading.load(AutoModelForCausalLM, tmp_path, tokenizer=word_level(), device="cpu", dtype="float32")
 
 
+KINDS = [OutcomeRewardModel, ProcessRewardModel, BradleyTerryRewardModel]
+HEADS = {
+    OutcomeRewardModel: "score.bias",
+    ProcessRewardModel: "lm_head.weight",
+    BradleyTerryRewardModel: "score.weight",
+}
+LAYER = "model.layers.{}.input_layernorm.weight"
+
+
+def damaged(kind, folder, what, architecture="llama"):
+    """A checkpoint whose tensors are not those of its config, and what is told about them."""
+    kind.from_base(causal(architecture), tokenizer=word_level()).save_pretrained(folder)
+    path, config = folder / "model.safetensors", folder / "config.json"
+    tensors, told = load_file(path), {}
+    if what == "no head":
+        tensors = {name: tensor for name, tensor in tensors.items() if name.startswith("model.")}
+    elif what == "renamed":
+        tensors = {f"module.{name}": tensor for name, tensor in tensors.items()}
+    elif what == "adapters":
+        tensors["model.layers.0.mlp.up_proj.lora_A.weight"] = torch.ones(4, 32)
+    elif what == "a tensor twice as wide":
+        tensors[LAYER.format(1)] = torch.ones(64)
+    else:
+        told = {"num_hidden_layers": {"too few layers": 1, "too many layers": 3}[what]}
+    config.write_text(json.dumps(json.loads(config.read_text()) | told))
+    save_file(tensors, path, metadata={"format": "pt"})
+    return {
+        "no head": f"no {HEADS[kind]}", "renamed": r"no model.embed_tokens.weight.* and \d+ more",
+        "adapters": "up_proj.lora_A.weight is left over",
+        "too few layers": f"{LAYER.format(1)} is left over.* and 6 more",
+        "a tensor twice as wide": rf"{LAYER.format(1)} is \[64\], not \[32\]",
+        "too many layers": f"no {LAYER.format(2)}.* and 6 more",
+    }[what]  # fmt: skip
+
+
+DAMAGES = ["no head", "renamed", "adapters", "too few layers", "too many layers", "a tensor twice as wide"]
+
+
+@pytest.mark.parametrize("what", DAMAGES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_tensors_that_do_not_fit_are_named_and_never_drawn(kind, what, tmp_path):
+    told = damaged(kind, tmp_path, what)
+    loads = [lambda: kind.from_pretrained(tmp_path)]
+    loads += [lambda: trainer.load_weights(kind.from_base(causal(), tokenizer=word_level()), tmp_path)]
+    if kind is ProcessRewardModel:
+        loads += [lambda: sample(str(tmp_path), [QUESTION], 1, max_new_tokens=2, progress=False)]
+    if what != "no head" or kind is ProcessRewardModel:
+        loads += [lambda: kind.from_base(tmp_path)]
+    for load in loads:
+        with pytest.raises(InputError, match=f"^{tmp_path}: the weights do not fit the Llama.*{told}"):
+            load()
+
+
+def test_a_config_at_odds_with_itself_is_one_line(tmp_path):
+    damaged(OutcomeRewardModel, tmp_path, "too many layers", "qwen2")  # which names the type of each layer, too
+    with pytest.raises(InputError, match="cannot be loaded as a model: .*num_hidden_layers") as caught:
+        OutcomeRewardModel.from_pretrained(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("built", [False, True])
+def test_only_the_head_of_a_new_reward_model_is_drawn(built, tmp_path):
+    """Not a language model's, which `sample` and a process reward model read."""
+    loading.save(causal(), word_level(), tmp_path / "whole")
+    loading.save(causal().model, word_level(), tmp_path / "backbone")
+    whole, backbone = (causal(), causal().model) if built else (tmp_path / "whole", tmp_path / "backbone")
+    options = {"tokenizer": word_level()}
+    for kind in (OutcomeRewardModel, BradleyTerryRewardModel):
+        same = [kind.from_base(base, **options, seed=1).score([QUESTION], [SOLUTION]) for base in (whole, backbone)]
+        np.testing.assert_allclose(*same, atol=1e-5)
+        assert kind.from_base(whole, **options, seed=2).score([QUESTION], [SOLUTION]) != same[0]
+    for load in (ProcessRewardModel.from_base, lambda base, **o: sample(base, [QUESTION], 1, progress=False, **o)):
+        with pytest.raises(InputError, match="no lm_head.weight"):
+            load(backbone, **options)
+    tied = causal("qwen2")
+    loading.save(tied.model, word_level(), tmp_path / "tied")  # whose head is the embedding
+    assert ProcessRewardModel.from_base(tied.model if built else tmp_path / "tied", **options)
+
+
+class Gguf:
+    """Stands for transformers' GgufConfig and its quantizer, which a model read from a .gguf file keeps."""
+
+    quant_method = "gguf"
+
+    def to_dict(self):
+        return {"quant_method": "gguf", "gguf_file": "m.gguf"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_base_from_a_gguf_file_becomes_a_stock_checkpoint(kind, tmp_path):
+    base = causal()
+    base.config.quantization_config, base.hf_quantizer = Gguf(), Gguf()
+    model = kind.from_base(base, tokenizer=word_level())
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        model.save_pretrained(folder)
+        config = json.loads((folder / "config.json").read_text())
+        assert "quantization_config" not in config
+        (folder / "config.json").write_text(json.dumps(config | {"quantization_config": Gguf().to_dict()}))
+        again = kind.from_pretrained(folder)  # a folder that another release wrote, trained on
+        np.testing.assert_array_equal(again.score([QUESTION], [SOLUTION]), model.score([QUESTION], [SOLUTION]))
+        model = again
+
+
+def test_quantised_weights_are_refused_as_a_base():
+    base = causal()
+    base.model.layers[0].mlp.up_proj.weight = torch.nn.Parameter(torch.ones(64, 4, dtype=torch.uint8), False)
+    with pytest.raises(InputError, match="the weights of the LlamaForCausalLM are quantised"):
+        OutcomeRewardModel.from_base(base, tokenizer=word_level())
+
+
+def test_buffers_that_older_releases_stored_are_no_tensors_left_over(tmp_path):
+    OutcomeRewardModel.from_base(causal(), tokenizer=word_level()).save_pretrained(tmp_path)
+    expected = OutcomeRewardModel.from_pretrained(tmp_path).score([QUESTION], [SOLUTION])
+    tensors = load_file(tmp_path / "model.safetensors")
+    for name in ("self_attn.rotary_emb.inv_freq", "attn.masked_bias", "attn.bias"):
+        tensors[f"model.layers.0.{name}"] = torch.ones(4)
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    assert OutcomeRewardModel.from_pretrained(tmp_path).score([QUESTION], [SOLUTION]) == expected
+
+
+SHAPE = {
+    "vocab_size": 600, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 64,
+    "pad_token_id": 1,
+}  # fmt: skip
+WIDTHS = {"num_layers": 1, "num_heads": 4, "d_ff": 64, "d_kv": 8, "n_layers": 1, "n_heads": 4, "hidden_dim": 64}
+BIDIRECTIONAL = {
+    "BertConfig": {}, "RobertaConfig": {}, "ElectraConfig": {"embedding_size": 32}, "DebertaV2Config": {},
+    "ModernBertConfig": {"local_attention": 2, "num_hidden_layers": 3, "bos_token_id": 2, "eos_token_id": 2,
+        "cls_token_id": 2, "sep_token_id": 2}, "DistilBertConfig": {"dim": 32}, "T5Config": {"d_model": 32},
+    "XLNetConfig": {"d_model": 32, "n_layer": 1, "n_head": 4, "d_inner": 64}, "BartConfig": {"d_model": 32},
+    "Gemma3TextConfig": {"use_bidirectional_attention": True, "head_dim": 8, "num_key_value_heads": 2},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BIDIRECTIONAL)
+def test_a_model_that_reads_ahead_is_not_a_causal_language_model(name, tmp_path):
+    config = getattr(transformers, name)(**SHAPE | WIDTHS | BIDIRECTIONAL[name])
+    base, options = transformers.AutoModel.from_config(config).eval(), {"tokenizer": word_level()}
+    loading.save(base, word_level(), tmp_path)
+    for kind in KINDS:
+        for source in (base, tmp_path):
+            missing = "|AutoModelForTokenClassification" if name == "Gemma3TextConfig" else ""
+            with pytest.raises(InputError, match=f"is not a causal language model{missing}"):
+                kind.from_base(source, **options)
+    with pytest.raises(InputError, match="is not a causal language model"):
+        sample(str(tmp_path), [QUESTION], 1, progress=False)
+
+
+CAUSAL = {
+    "GPT2Config": {"n_embd": 32, "n_layer": 1, "n_head": 4}, "BloomConfig": {}, "FalconConfig": {},
+    "MixtralConfig": {"num_local_experts": 4, "num_key_value_heads": 2}, "BertConfig": {"is_decoder": True},
+    "MistralConfig": {"sliding_window": 2, "num_key_value_heads": 2}, "MambaConfig": {}, "CTRLConfig": {"n_embd": 32,
+        "n_layer": 1, "n_head": 4, "dff": 64},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", CAUSAL)
+def test_causal_models_of_all_kinds_pass(name, dtype):
+    base = AutoModelForCausalLM.from_config(getattr(transformers, name)(**SHAPE | CAUSAL[name]))
+    assert ProcessRewardModel.from_base(base, tokenizer=word_level(), dtype=dtype)
+    if name == "CTRLConfig":
+        with pytest.raises(InputError, match="CTRLForSequenceClassification has no head named score"):
+            BradleyTerryRewardModel.from_base(base, tokenizer=word_level())
+
+
 @pytest.mark.parametrize("named_in", ["config.json", "tokenizer_config.json"])
 def test_code_beside_the_weights_is_neither_run_nor_asked_about(named_in, tmp_path, monkeypatch):
     loading.save(causal(), word_level(), tmp_path)
@@ -169,7 +341,7 @@ def test_loading_and_saving_print_nothing_and_restore_the_verbosity(tmp_path, ca
     level, ours = transformers.utils.logging.get_verbosity(), logging.getLogger("minrm").level
     loading.save(causal(), sentencepiece_like(), tmp_path)
     classifier = transformers.AutoModelForTokenClassification  # a new head: transformers would report it
-    loading.load(classifier, tmp_path, tokenizer=None, device="cpu", dtype="float32", num_labels=2)
+    loading.load(classifier, tmp_path, tokenizer=None, device="cpu", dtype="float32", base=True, num_labels=2)
     assert capfd.readouterr() == ("", "")
     assert transformers.utils.logging.get_verbosity() == level
     assert transformers.utils.logging.is_progress_bar_enabled()
@@ -184,6 +356,52 @@ def test_a_saved_tokenizer_comes_back_with_its_own_rules(tokenizer, architecture
     texts = [QUESTION], [SOLUTION]
     assert reward_model.encode(again, *texts) == reward_model.encode(tokenizer, *texts)
     assert again.padding_side == tokenizer.padding_side
+
+
+def splits_by(pattern):
+    """Byte-level BPE with a Split rule of its own, as published tokenizers have, and merges that need it."""
+    rules = Tokenizer(models.BPE())
+    split = pre_tokenizers.Split(Regex(pattern), "isolated")
+    rules.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(False, use_regex=False)])
+    options = {"initial_alphabet": pre_tokenizers.ByteLevel.alphabet(), "special_tokens": ["</s>"], "vocab_size": 400}
+    rules.train_from_iterator([QUESTION, SOLUTION] * 3, trainers.BpeTrainer(show_progress=False, **options))
+    rules.decoder = decoders.ByteLevel()
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=rules, eos_token="</s>")
+
+
+RULES = TOKENIZERS | {"a Split rule": lambda: splits_by(r"[0-9] [-+*] [0-9]|\w+|\s|[^\w\s]+")}
+
+
+@pytest.mark.parametrize("named", [None, "GPT2Tokenizer", "Qwen2Tokenizer", "LlamaTokenizerFast", "BertTokenizer"])
+@pytest.mark.parametrize("architecture", ["llama", "qwen2"])
+@pytest.mark.parametrize("rules", RULES)
+def test_a_folder_and_a_hub_name_are_read_by_the_rules_of_tokenizer_json(
+    rules, architecture, named, tmp_path, monkeypatch
+):
+    repository, tokenizer = tmp_path / "models--some--model", RULES[rules]()
+    folder = repository / "snapshots" / "0123"
+    BradleyTerryRewardModel.from_base(causal(architecture), tokenizer=tokenizer).save_pretrained(folder)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("0123")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    if named:
+        path = folder / "tokenizer_config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"tokenizer_class": named}))
+    texts = [QUESTION, "9 + 5"], [SOLUTION, "Naïve: 12345 =\n\n 中文"]
+    expected = reward_model.encode(tokenizer, *texts)
+    models = [BradleyTerryRewardModel.from_pretrained(name, dtype="float32") for name in (folder, "some/model")]
+    assert [model.encode(*texts) for model in models] == [expected] * 2
+    assert models[0].score(*texts).tolist() == models[1].score(*texts).tolist()
+
+
+def test_a_tokenizer_that_reads_otherwise_than_its_file_is_refused(tmp_path, monkeypatch):
+    loading.save(causal(), word_level(), tmp_path)
+    other = byte_bpe()
+    monkeypatch.setattr(loading.AutoTokenizer, "from_pretrained", lambda *_, **__: other)
+    monkeypatch.setattr(loading.PreTrainedTokenizerFast, "from_pretrained", lambda *_, **__: other)
+    with pytest.raises(InputError, match=f"^{tmp_path}: .*tokenizer.json"):
+        loading.load_tokenizer(tmp_path)
 
 
 def test_evaluating_leaves_the_module_as_it_was():

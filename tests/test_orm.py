@@ -61,6 +61,12 @@ def test_shapes_that_do_not_fit_are_refused(logits, labels, supervised):
         orm_loss(logits, labels, supervised)
 
 
+@pytest.mark.parametrize("labels", [[0.7, 1], [1, 2], [-100, 1], [float("nan"), 0]])
+def test_labels_that_are_neither_right_nor_wrong_are_refused(labels):
+    with pytest.raises(ValueError, match="expected 0 .incorrect. or 1 .correct."):
+        orm_loss(torch.zeros(2, 3, 2), torch.tensor(labels), torch.ones(2, 3, dtype=torch.bool))
+
+
 def test_every_token_is_the_solution_and_a_copy():
     mask = torch.tensor([[False, True, True], [False, False, True]])
     supervised = every_token(mask)

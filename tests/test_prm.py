@@ -50,6 +50,14 @@ def test_loss_is_the_formula_for_hard_and_soft_labels(steps, dtype):
     assert prm_loss(logits, labels, reduction="sum").item() == pytest.approx(sum(losses), rel=1e-4, abs=1e-5)
 
 
+def test_a_label_that_is_impossible_by_the_logits_costs_nothing_where_it_is_not_given():
+    impossible = torch.tensor([[-torch.inf, 0.0], [0.0, -torch.inf]], requires_grad=True)
+    assert prm_loss(impossible, torch.tensor([1, 0])) == 0
+    prm_loss(impossible, torch.tensor([1, 0])).backward()
+    assert impossible.grad.tolist() == [[0, 0], [0, 0]]
+    assert prm_loss(impossible, torch.tensor([1, 0.5])) == torch.inf
+
+
 @pytest.mark.parametrize(
     ("logits", "labels", "message"),
     [

@@ -140,6 +140,17 @@ def test_bad_training_rows_are_refused_by_number(kind, row, change, message):
         model.prepare([row, row | change])
 
 
+@pytest.mark.parametrize("value", [0, -1, 2.5])
+@pytest.mark.parametrize(("kind", "row"), [*zip(MODELS, (OUTCOME, PROCESS, PAIR), strict=True)])
+def test_lengths_and_budgets_that_cannot_be_are_refused(kind, row, value):
+    """max_length = -1 would cut the last token off both responses of a pair."""
+    model = kind.from_base(causal(), tokenizer=word_level())
+    with pytest.raises(InputError, match=f"max_length is {value}; it must be a whole number of at least 1"):
+        model.prepare([row], value)
+    with pytest.raises(InputError, match=f"batch_tokens is {value}"):
+        model.score([QUESTION], [SOLUTION], batch_tokens=value)
+
+
 class NoDoubles(torch.Tensor):
     """Like a tensor on Apple's GPU: it refuses float64 until it is moved to the CPU."""
 

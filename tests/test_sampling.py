@@ -237,8 +237,13 @@ def test_a_run_killed_at_five_random_moments_holds_every_solution_exactly_once(t
     ("options", "message"),
     [
         ({"prompt": "Solve:"}, "no {question} in it"),
-        ({"n": 0}, "n is 0"),
-        ({"batch_size": 0}, "batch_size is 0 and temperature 0.7; n and batch_size are at least 1"),
+        ({"n": 0}, "n is 0; it must be a whole number of at least 1"),
+        ({"n": 2.0}, "n is 2.0; it must be a whole number"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"max_new_tokens": -1}, "max_new_tokens is -1"),
+        ({"temperature": -0.1}, "temperature is -0.1; it must be a number of at least 0"),
+        ({"temperature": float("inf")}, "temperature is inf"),
+        ({"seed": -1}, "seed is -1"),
         ({"dtype": "half a byte"}, "dtype is 'half a byte'; it can be float32, bfloat16 or float16"),
     ],
 )

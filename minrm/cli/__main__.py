@@ -57,6 +57,9 @@ for command in (sample, prepare, train, score, evaluate):
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; an error that a user can mend is one line on stderr and exit code 2."""
     arguments = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    for stream in (sys.stdout, sys.stderr):  # a terminal, or a file, that knows fewer characters shows others as ?
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("minrm").setLevel(logging.INFO)
     try:

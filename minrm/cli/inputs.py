@@ -62,6 +62,10 @@ def schema_of(row: dict[str, Any], path: str | Path, schema: str | None = None) 
 
     if schema and schema not in SCHEMAS:
         raise InputError(f"no schema {schema!r}; the schemas are {', '.join(SCHEMAS)}")
+    sides = [row.get(name, ()) for name in ("prompt", "chosen", "rejected")]
+    if all(sides[1:]) and not all(isinstance(side, str) for side in sides):
+        layout = "conversations, or pairs that share their prompt"
+        raise InputError(f"{path}, row 1: {layout}; minrm prepare --source trl_preference makes pairs of them")
     fitting = [schema] if schema else schemas_of(row)
     if not fitting and SCHEMAS["problem"].keys() <= row.keys():
         fitting = ["problem"]

@@ -28,13 +28,15 @@ def prepare(
     split: Annotated[str | None, typer.Option(help="Of a set on the hub, such as test.")] = None,
     data_dir: Annotated[str | None, typer.Option(help="Of hh_rlhf: helpful-base, harmless-base, …")] = None,
     neutral: Annotated[str | None, typer.Option(help="Of prm800k: neutral steps are good, bad or none.")] = None,
+    tokenizer: Annotated[str | None, typer.Option(help="Of trl_preference: whose chat template writes it.")] = None,
     first_error: Annotated[bool, typer.Option("--until-first-error", help="Labels stop at the first error.")] = False,
     base: Annotated[str, typer.Option(help="The model that the shown row is for, as in minrm train.")] = "policy",
 ) -> None:
     """Turn data into training rows, and show the first with what a model learns from in ⟦brackets⟧.
 
     Data sets: gsm8k (problems); gsm8k_solutions, rlhflow_outcomes (outcomes); prm800k, math_shepherd, rlhflow,
-    processbench, trl_stepwise (steps); hh_rlhf (pairs). Written as .jsonl, a set may be larger than memory.
+    processbench, trl_stepwise (steps); hh_rlhf, trl_preference (pairs). Written as .jsonl, a set may be larger than
+    memory.
 
     \b
       minrm prepare my_rows.jsonl --preview 3
@@ -50,6 +52,7 @@ def prepare(
     if out and not preview:
         check_ending(out)
     given = {"split": split, "data_dir": data_dir, "neutral": neutral, "problems": problems, "schema": schema}
+    given |= {"tokenizer": tokenizer}
     rows = rows_from(source, path, **{name: value for name, value in given.items() if value is not None})
     head = list(islice(rows, max(preview, 1)))
     if not head:
@@ -58,14 +61,13 @@ def prepare(
     rows = chain(head, rows)
     if first_error and kind == "process":
         rows = (row | {"labels": labels_until_first_error(row["labels"])} for row in rows)
+    example = "" if kind == "problem" else shown(head[0], kind, base) + "\n\n"
     if preview:
         print("".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in islice(rows, len(head))))
-    if kind != "problem":
-        print(shown(head[0], kind, base) + "\n")
-    if preview:
-        print(f"{len(head) + sum(1 for _ in rows)} {kind} rows, none written")
+        print(f"{example}{len(head) + sum(1 for _ in rows)} {kind} rows, none written")
     elif out:
-        print(f"{out}: {write_rows(rows, out)} {kind} rows")
+        count = write_rows(rows, out)  # before anything is shown
+        print(f"{example}{out}: {count} {kind} rows")
 
 
 def rows_from(source: str, path: str | Path | None = None, **options: Any) -> Iterator[Row]:

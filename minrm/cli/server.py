@@ -6,14 +6,14 @@ The `openai` client waits and asks again after 408, 409, 429, 5xx and dropped co
 import logging
 import os
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from minrm.errors import InputError
+from minrm.errors import ABOVE_ZERO, InputError, check_numbers
 from minrm.files.runs import RunFile
 from minrm.loading import progress_bar
 from minrm.sampling import COT, request, resume
@@ -41,8 +41,12 @@ def sample_from(
     prompt: raw text for /completions; with chat it is the user's turn. batch_size: solutions in one request. fields: of
     each request, beside ours or in place of them (None leaves one out). concurrent: requests at a time. timeout:
     seconds. The key is read from OPENAI_API_KEY, and neither stored nor printed. log_likelihood: None where the server
-    reports none. Each request has a seed of its own; whether that fixes the solution depends on the server.
+    reports none. finish_reason: the server's, which explains an empty solution. Each request has a seed of its own;
+    whether that fixes the solution depends on the server.
     """
+    check_numbers(1, concurrent=concurrent)
+    check_numbers(0, retries=retries)
+    check_numbers(ABOVE_ZERO, whole=False, timeout=timeout)
     questions, settings = request(questions, n, prompt, temperature, max_new_tokens, seed, batch_size)
     body = {"temperature": temperature, "top_p": 1, "max_tokens": max_new_tokens} | (fields or {})
 
@@ -67,11 +71,7 @@ def sample_from(
             for new in _in_order(solve, starts, concurrent):
                 run.append(new)
                 bar.update(len(new))
-    if temperature and n > 1 and len({(row["problem"], row["solution"]) for row in run.rows}) == len(questions):
-        log.warning("all samples of each problem are equal at temperature %g: does the server sample?", temperature)
-    if empty := sum(not row["solution"] for row in run.rows):
-        cause = "filtered, or all tokens went into hidden reasoning; an empty solution counts as wrong"
-        log.warning("%d of %d solutions of the server are empty: %s", empty, len(run.rows), cause)
+    _warn(run.rows, temperature)
     return run.rows
 
 
@@ -80,6 +80,19 @@ def without_secrets(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: "…" if SECRET.search(name) else without_secrets(inner) for name, inner in value.items()}
     return [without_secrets(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _warn(rows: list[dict[str, Any]], temperature: float) -> None:
+    """Tell of solutions that are empty, and why, and of those that are all equal."""
+    there = [row for row in rows if row["solution"].strip()]
+    solved = {row["problem"] for row in there}
+    if temperature and len(there) > len(solved) == len({(row["problem"], row["solution"]) for row in there}):
+        log.warning("all samples of each problem are equal at temperature %g: does the server sample?", temperature)
+    if empty := Counter(str(row.get("finish_reason")) for row in rows if not row["solution"].strip()):
+        reasons = ", ".join(f"{reason} {count}" for reason, count in empty.most_common())
+        cause = "filtered, a call of a tool, or all tokens in hidden reasoning; an empty solution counts as wrong"
+        text = "%d of %d solutions of the server are empty (finish_reason: %s): %s"
+        log.warning(text, empty.total(), len(rows), reasons, cause)
 
 
 def _in_order(solve: Any, starts: list[int], concurrent: int) -> Iterator[list[dict[str, Any]]]:
@@ -181,12 +194,13 @@ def _read(reply: dict[str, Any], count: int) -> list[dict[str, Any]]:
     choices, solutions = reply["choices"], []
     spent = reply.get("usage", {}).get("completion_tokens") if len(choices) == 1 else None
     for choice in choices[:count]:
-        text = choice["text"] if "text" in choice else choice["message"].get("content", "")
+        text = choice["text"] if "text" in choice else choice["message"].get("content", "")  # of null it says nothing
         logprobs = choice.get("logprobs") or {}
         values = logprobs.get("token_logprobs") or [token.get("logprob") for token in logprobs.get("content") or []]
         total, tokens = (float(sum(values)), len(values)) if values and None not in values else (None, spent)
         solution = text.encode("utf-8", "replace").decode()  # a token may end in half a character
-        solutions.append({"solution": solution, "log_likelihood": total, "tokens": tokens})
+        row = {"solution": solution, "log_likelihood": total, "tokens": tokens}
+        solutions.append(row | {"finish_reason": choice.get("finish_reason")})
     if not solutions:
         raise LookupError
     return solutions

@@ -43,10 +43,11 @@ def train(
     eval_dataset = list(checked(evaluation, kind)) if evaluation else None
     frozen = {"dtype": dtype or loading.compute_dtype(loading.pick_device(None))} if lora else {}
     model = new_model(kind, base, seed=seed, **frozen)
-    rate = 1e-4 if find_model(base) == base else 1e-3  # the shipped policy has a million parameters
+    if learning_rate is None:  # the shipped policy of a million parameters learns at a higher rate
+        learning_rate = 1e-4 if find_model(base) == base else 1e-3
     result = run(
         model, dataset, out, eval_dataset=eval_dataset, epochs=epochs, batch_size=batch_size, accumulate=accumulate,
-        learning_rate=rate if learning_rate is None else learning_rate, lora=lora, dtype=dtype, max_length=max_length,
+        learning_rate=learning_rate, lora=lora, dtype=dtype, max_length=max_length,
         gradient_checkpointing=gradient_checkpointing, save_steps=save_steps, seed=seed, progress=progress,
     )  # fmt: skip
     if os.environ.get("RANK", "0") == "0":  # of several processes, the first reports

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minrm.errors import InputError
+from minrm.errors import InputError, check_numbers
 from minrm.metrics.estimates import Estimate
 
 
@@ -62,6 +62,7 @@ def calibration(probabilities: Any, outcomes: Any, bins: int = 10) -> Calibratio
     p, happened = (np.asarray(values, dtype=np.float64).ravel() for values in (probabilities, outcomes))
     if len(p) != len(happened) or not len(p) or not ((p >= 0) & (p <= 1)).all():  # NaN fails too
         raise InputError(f"{len(p)} probabilities and {len(happened)} outcomes must pair up, one at least, in [0, 1]")
+    check_numbers(1, bins=bins)
     edges, table = np.linspace(0, 1, bins + 1), []
     index = np.minimum(np.searchsorted(edges, p, side="right") - 1, bins - 1)
     for b in np.unique(index):

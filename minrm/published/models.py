@@ -37,10 +37,10 @@ def load_published(
     if not family:
         return _load_ours(name, tokenizer=tokenizer, device=device, dtype=dtype)
     form = FORMATS[family]
-    model, tokenizer = loading.load(form.loads, name, tokenizer=tokenizer, device=device, dtype=dtype)
-    missing: Any = model.missing
-    if missing:
-        raise InputError(f"{name} is not read as {family}: it holds no {missing[0]}; give another like=")
+    try:
+        model, tokenizer = loading.load(form.loads, name, tokenizer=tokenizer, device=device, dtype=dtype)
+    except InputError as error:
+        raise InputError(f"{error}; read as {family}: give another like= if it is of another family") from error
     return (PublishedRewardModel if form.reward else PublishedProcessModel)(model, tokenizer, form)
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from minrm.errors import InputError
-from minrm.sources.reading import Row, Rows, Source, collect, get
+from minrm.sources.reading import Row, Rows, Source, collect, get, readable
 from minrm.text import CORRECT, INCORRECT, labels_until_first_error
 
 _NEUTRAL = {"good": CORRECT, "bad": INCORRECT, "none": None}
@@ -65,8 +65,7 @@ def trajectory(record: Row, where: str, neutral: str = "good", alternatives: boo
     labels = [None if seen is None else _label(step, neutral) for step, seen in zip(path, reach, strict=True)]
     if any(label is not None for label in labels):
         rows.insert(0, _row(problem, path, labels))
-    with_text = [row for row in rows if all(step.strip() for step in row["steps"])]
-    return with_text or ("a step without text" if rows else "no step carries a label")
+    return readable(rows)
 
 
 def _row(problem: str, path: list[_Step], labels: list[int | None]) -> Row:

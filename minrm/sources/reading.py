@@ -14,7 +14,7 @@ from typing import Any
 
 from minrm.errors import InputError
 from minrm.rows import check_row, read_rows
-from minrm.text import CORRECT, INCORRECT
+from minrm.text import CORRECT, INCORRECT, join_steps, split_steps
 
 Row = dict[str, Any]
 Source = str | os.PathLike  # a file or a hub name
@@ -23,7 +23,7 @@ Convert = Callable[[Row, str], list[Row] | str]  # of a record and its place: ro
 LABELS = {"+": CORRECT, "-": INCORRECT}
 NUMBER = re.compile(r"^\s*step \d+\s*:\s*", re.IGNORECASE | re.MULTILINE)
 NO_START = "no 'Step 1:' says where the solution begins"
-_FIRST = re.compile(r"\bstep 1\s*:", re.IGNORECASE)
+_STEP = re.compile(r"\bstep (\d+)\s*:", re.IGNORECASE)
 _ANNOTATION = re.compile(r"<<[^<>\n]*>>")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(?<!\.jsonl)(?<!\.json)(?<!\.gz)(?<!\.parquet)")
 _log = logging.getLogger(__name__)
@@ -118,9 +118,24 @@ def texts(record: Any, where: str, *names: str) -> list[str]:
 
 
 def process_row(question: str, steps: list[Any], labels: list[Any]) -> list[Row] | str:
-    """The row, its steps without their numbers; or the cause, where a step has no text."""
+    """The row, its steps without their numbers; or the cause for which it is dropped, as in `readable`."""
     steps = [_unnumbered(step) if isinstance(step, str) else step for step in steps]
-    return "a step without text" if "" in steps else [{"question": question.strip(), "steps": steps, "labels": labels}]
+    return readable([{"question": question.strip(), "steps": steps, "labels": labels}])
+
+
+def readable(rows: list[Row]) -> list[Row] | str:
+    """The process rows whose steps a model reads as they are; or, where there is none, why not."""
+    cause = "no step carries a label"
+    kept = []
+    for row in rows:
+        texts = [step for step in row["steps"] if isinstance(step, str)]  # others are refused by the schema
+        if not all(map(str.strip, texts)):
+            cause = "a step without text"
+        elif split_steps(join_steps(texts)) != texts:
+            cause = "a step with a line that begins like a header (Step: 1:)"
+        else:
+            kept.append(row)
+    return kept or cause
 
 
 def _unnumbered(step: str) -> str:
@@ -128,10 +143,25 @@ def _unnumbered(step: str) -> str:
     return step[number.end() if number else 0 :].strip()
 
 
-def split_question(text: str) -> tuple[str, str] | None:
-    """A question and what follows it, cut where "Step 1:" begins; None where there is none."""
-    first = _FIRST.search(text)
-    return (text[: first.start()], text[first.start() :]) if first and text[: first.start()].strip() else None
+def split_question(text: str, whole: bool = False) -> tuple[str, str] | None:
+    """A question and what follows it, cut at the last "Step 1:", since a question may mention one; None without one.
+
+    whole: the text holds all steps, which may mention one too: at the last from which most steps follow in order.
+    """
+    marks = list(_STEP.finditer(text))
+    starts = [
+        (_in_order(marks[place:]) if whole else 0, mark.start()) for place, mark in enumerate(marks) if mark[1] == "1"
+    ]
+    start = max(starts, default=(0, 0))[1]
+    return (text[:start], text[start:]) if text[:start].strip() else None
+
+
+def _in_order(marks: list[re.Match[str]]) -> int:
+    """How many of the marks count up: "Step 1:", the next "Step 2:", the next "Step 3:" …"""
+    count = 0
+    for mark in marks:
+        count += int(mark[1]) == count + 1
+    return count
 
 
 def without_annotations(solution: str) -> str:

@@ -55,8 +55,8 @@ def _outcome(question: str, solution: list[str], labels: list[int | None]) -> li
 def _split_first(problems: Iterable[Row], convert: Callable[..., Any], whole: bool = False) -> Convert:
     """A converter: `convert(question, steps, labels)` of each conversation, whose first turn is split in two.
 
-    It is split after the longest known question that begins it, else before "Step 1:". whole: as solutions have it, a
-    conversation must have two turns.
+    It is split after the longest known question that begins it, else as `split_question` says. whole: as solutions
+    have it, a conversation must have two turns.
     """
     questions = {row["question"].strip() for row in problems}
     lengths = sorted({len(question) for question in questions}, reverse=True)
@@ -69,7 +69,7 @@ def _split_first(problems: Iterable[Row], convert: Callable[..., Any], whole: bo
             raise InputError(f"{where}: {turns} turns, not two (question and solution, then + or -); {remedy}")
         text = steps[0].strip()
         end = next((length for length in lengths if text[:length] in questions), None)
-        parts = reading.split_question(text) if end is None else (text[:end], text[end:])
+        parts = reading.split_question(text, whole) if end is None else (text[:end], text[end:])
         if parts is None:
             return reading.NO_START + ("" if questions else " (give problems=…)")
         return convert(parts[0], [parts[1], *steps[1:]], labels)

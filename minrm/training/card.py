@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
-from transformers import AutoTokenizer
+from transformers import PreTrainedTokenizerFast
 
 from minrm import loading
 from minrm.files.runs import whole
@@ -71,7 +71,7 @@ def write_card(folder: Path, model: Any, settings: Row, history: list[Row], used
     kind, lora, stock = KINDS[ours], settings["lora"], model.auto_class.__name__
     base = settings["base"].partition(" (sha256 ")[0]
     hub = base if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", base) and not Path(base).exists() else None
-    measured = _measured(kind, history, held_out[0])
+    measured, saved = _measured(kind, history, held_out[0]), loading.load_tokenizer(folder)
     facts = {
         "Checkpoint": f"a stock `{stock}`, {settings['parameters']:,} parameters",
         "Base": f"[{hub}](https://huggingface.co/{hub})" if hub else f"`{_last_part(base)}`, not from the Hub",
@@ -91,7 +91,7 @@ def write_card(folder: Path, model: Any, settings: Row, history: list[Row], used
         front, template_path=str(Path(__file__).with_name("card.md")), mark=MARK, ours=ours, stock=stock, facts=facts,
         question=json.dumps(QUESTION),
         solution=json.dumps(SOLUTION), epochs=settings["epochs"],
-        tokenizer="AutoTokenizer" if loading.tokenizer_class(folder) is AutoTokenizer else "PreTrainedTokenizerFast",
+        tokenizer="PreTrainedTokenizerFast" if type(saved) is PreTrainedTokenizerFast else "AutoTokenizer",
         start="[tokenizer.bos_token_id] + " * len(start_ids(model.tokenizer)),
         **kind | measured | {"read": kind["read"].format(m=model)},
     )  # fmt: skip

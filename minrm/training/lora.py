@@ -39,7 +39,7 @@ def add_adapters(model: Any, rank: int, seed: int = 0) -> Any:
     stock, step = model.model, getattr(model, "step_id", None)
     after = [(name, part) for name, part in stock.named_children() if part is not stock.base_model]
     heads = [name for name, part in after if next(part.parameters(), None) is not None]  # `score`, `lm_head`
-    new = heads if step is None else [name for name in heads if f"{name}.weight" in getattr(stock, "missing", ())]
+    new = heads if step is None else []
     embedding = next(name for name, module in stock.named_modules() if module is stock.get_input_embeddings())
     config = peft.LoraConfig(
         r=rank, lora_alpha=2 * rank, target_modules="all-linear", exclude_modules=heads,

@@ -16,7 +16,7 @@ from accelerate.utils import extract_model_from_parallel
 from torch import Tensor
 
 from minrm import loading
-from minrm.errors import InputError
+from minrm.errors import ABOVE_ZERO, InputError, check_numbers
 from minrm.files.runs import name_of
 from minrm.orm import OutcomeRewardModel, every_token
 from minrm.reward_model import length_limit
@@ -27,9 +27,7 @@ from minrm.training.checkpoints import first_process
 from minrm.training.trainer import Collate, RewardTrainer, load_weights, training_arguments
 
 log = logging.getLogger("minrm")
-POSITIVE = {
-    "epochs", "batch_size", "accumulate", "learning_rate", "max_length", "save_steps", "eval_steps", "log_steps",
-}  # fmt: skip
+COUNTS = ("batch_size", "accumulate", "max_length", "save_steps", "eval_steps", "log_steps")
 Row = dict[str, Any]
 
 
@@ -142,11 +140,11 @@ def _settings(model: Any, supervised: Callable[[Tensor], Tensor], **options: Any
 
 
 def _check(options: Row, device: torch.device) -> None:
-    for name, value in options.items():
-        if name in POSITIVE and value is not None and not 0 < value < math.inf:
-            raise InputError(f"{name} is {value}; it must be above 0, and finite")
-    if not 0 <= options["seed"] < 2**32:
-        raise InputError(f"seed is {options['seed']}; it must lie from 0 to {2**32 - 1}")
+    check_numbers(1, **{name: options[name] for name in COUNTS})
+    check_numbers(ABOVE_ZERO, whole=False, epochs=options["epochs"], learning_rate=options["learning_rate"])
+    check_numbers(0, seed=options["seed"])
+    if options["seed"] >= 2**32:
+        raise InputError(f"seed is {options['seed']}; it must be below {2**32}")
     adapt.check(options["lora"])
     if options["dtype"] == "float16" and device.type == "cpu":  # which accelerate would pass over
         raise InputError("dtype float16 needs a GPU, whose gradient scaler keeps it from underflow: take float32 here")

@@ -112,13 +112,20 @@ class RewardTrainer(Trainer):
         if self.adapters is None:
             load_weights(self.model, resume_from_checkpoint)
         else:
-            from peft import load_peft_weights, set_peft_model_state_dict
+            from peft import get_peft_model_state_dict, load_peft_weights, set_peft_model_state_dict
 
             if Path(resume_from_checkpoint, BASE).read_text() != self._base_digest():
                 remedy = "start from that base, or remove the folder to start over (in Python: resume=False)"
                 raise InputError(f"{resume_from_checkpoint}: its adapters belong to another base; {remedy}")
             with without_warnings():
-                set_peft_model_state_dict(self.adapters, load_peft_weights(resume_from_checkpoint, device="cpu"))
+                weights = load_peft_weights(resume_from_checkpoint, device="cpu")
+                own = get_peft_model_state_dict(self.adapters, save_embedding_layers=False)
+                if differing := sorted(own.keys() ^ weights.keys()):
+                    names = f"{', '.join(differing[:3])} and others, {len(differing)} in all"
+                    raise InputError(
+                        f"{resume_from_checkpoint}: adapters that lack, or are too many ({names}); remove it"
+                    )
+                set_peft_model_state_dict(self.adapters, weights)
 
     def _base_digest(self) -> str:
         """A digest of a sample of each frozen weight: trained a little further, nearly every number is another one."""
@@ -186,7 +193,8 @@ def with_gaps(collate: Collate, dummy: Row) -> Collate:
 def load_weights(model: Any, folder: str | Path) -> None:
     """Put the saved weights of a checkpoint into a reward model, in the precision that it has."""
     with loading.quiet():
-        saved = type(model.model).from_pretrained(folder, dtype=torch.float32)
+        saved, report = loading.read(type(model.model), folder, dtype=torch.float32)
+    loading.check_weights(saved, report, str(folder))
     model.model.load_state_dict(saved.state_dict())
 
 

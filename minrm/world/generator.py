@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from itertools import count, product
 
-from minrm.errors import InputError
+from minrm.errors import InputError, check_numbers
 from minrm.world.problems import ITEMS, LIMIT, NAMES, SPLITS, Event, Problem, calculate
 
 
@@ -15,6 +15,7 @@ def generate(n: int, seed: int, split: str | None = None, longer: bool = False) 
     The splits ("policy", "train", "evaluation") share no problem, not even up to the names: `Problem.split`. With
     `longer`, a problem has one event more than the longest of its wording; nothing is trained on such problems.
     """
+    check_numbers(0, n=n, seed=seed)
     if split is not None and split not in SPLITS:
         raise InputError(f"split {split!r} is not one of {', '.join(SPLITS)}")
     rng = random.Random(seed)

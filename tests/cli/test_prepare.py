@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -166,3 +167,25 @@ def test_memory_does_not_grow_with_the_rows(tmp_path, ending):
         command = [sys.executable, "-c", MEASURE, "trl_stepwise", str(path), str(tmp_path / "rows.jsonl")]
         peaks.append(int(subprocess.run(command, capture_output=True, text=True, check=True).stdout) / 1024)
     assert peaks[1] - peaks[0] < 30, f"{peaks} MiB"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_an_output_that_knows_fewer_characters_shows_others_as_question_marks(encoding, written, tmp_path, base):
+    """The preview's brackets, or a question in another script, must not cost the file."""
+    rows = written({"prompt": "¿Qué? 中文", "chosen": "α", "rejected": "β"})
+    out = tmp_path / "out.jsonl"
+    command = [sys.executable, "-m", "minrm.cli", "prepare", str(rows), "--base", base, "-o", str(out)]
+    env = os.environ | {"PYTHONIOENCODING": encoding}
+    shown = subprocess.run(command, env=env, capture_output=True, check=True).stdout.decode(encoding)
+    assert "?" in shown and "1 pair rows" in shown
+    assert [row["prompt"] for row in read_rows(out)] == ["¿Qué? 中文"]
+
+
+def test_preferences_in_trls_layout_are_pairs_by_name_and_the_error_names_the_way(written, capsys):
+    talk = {"chosen": [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}], "rejected": "5"}
+    talk["rejected"] = [talk["chosen"][0], {"role": "assistant", "content": "5"}]
+    path = written(talk)
+    assert rows("trl_preference", path) == [{"prompt": "2 + 2?", "chosen": "4", "rejected": "5"}]
+    for schema in (None, "pair"):
+        with pytest.raises(InputError, match="row 1: conversations, .*minrm prepare --source trl_preference"):
+            rows("rows", path, **({"schema": schema} if schema else {}))

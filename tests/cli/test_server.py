@@ -123,15 +123,25 @@ def test_a_server_that_decodes_greedily_is_told_of(draw, caplog, tmp_path):
 @pytest.mark.parametrize(
     "chat, changes",
     [
-        (True, {"message": {"role": "assistant", "content": None}}),
+        (True, {"message": {"role": "assistant", "content": None}, "finish_reason": "length"}),
+        (True, {"message": {"role": "assistant", "content": None, "tool_calls": []}, "finish_reason": "tool_calls"}),
+        (True, {"message": {"role": "assistant", "content": " \n"}, "finish_reason": "stop"}),
         (False, {"text": "", "finish_reason": "content_filter"}),
     ],
 )
 def test_a_solution_that_the_server_withholds_is_counted(chat, changes, draw, caplog):
     with FakeServer(lambda ask, number: complete(ask, **changes) if number == 1 else None) as fake:
         rows = draw(fake, 2, chat=chat, concurrent=1)
-    assert [row["solution"] == "" for row in rows] == [False] * 2 + [True] * 2 + [False] * 6
-    assert "2 of 10 solutions of the server are empty: filtered, or all tokens went into hidden" in caplog.text
+    assert [row["solution"].strip() == "" for row in rows] == [False] * 2 + [True] * 2 + [False] * 6
+    told = f"2 of 10 solutions of the server are empty (finish_reason: {changes['finish_reason']} 2): filtered, a call"
+    assert told in caplog.text and "does the server sample?" not in caplog.text
+
+
+def test_solutions_that_are_all_empty_say_nothing_about_sampling(draw, caplog):
+    with FakeServer(lambda ask, number: complete(ask, text="", finish_reason="content_filter")) as fake:
+        draw(fake, 2)
+    assert "10 of 10 solutions of the server are empty (finish_reason: content_filter 10)" in caplog.text
+    assert "does the server sample?" not in caplog.text
 
 
 @pytest.mark.parametrize(

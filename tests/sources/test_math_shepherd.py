@@ -61,3 +61,9 @@ def test_rows_of_math_shepherd_that_cannot_be_told_apart_are_dropped_with_their_
 def test_a_row_of_math_shepherd_whose_labels_do_not_fit_is_refused(written, row, message):
     with pytest.raises(InputError, match=rf"rows\.jsonl, row 2: .*{message}"):
         math_shepherd(written(SHEPHERD, row))
+
+
+def test_a_question_that_mentions_a_step_keeps_it(written):
+    (row,) = math_shepherd(written(tagged("As in Step 1: how many? Step 1: 3 + 4 = 7 ки\nStep 2: The answer is: 7 ки")))
+    assert row["question"] == "As in Step 1: how many?"
+    assert row["steps"] == ["3 + 4 = 7", "The answer is: 7"]

@@ -167,3 +167,13 @@ def test_every_real_prm800k_row_keeps_its_steps_and_ratings():
         assert (final_answer(join_steps(row["steps"])) is None) == ("# Answer" not in row["steps"][-1])
     flat = Counter(label for row in prm800k(path, neutral="none") for label in row["labels"])
     assert flat == {1: 4831, None: 336, 0: 853}
+
+
+def test_a_step_that_holds_a_header_spoils_only_the_rows_that_hold_it(written):
+    spoilt = record(step(completion("a\nStep: 2: b", 1)))
+    rows = prm800k(written(spoilt, record(step(completion("a", 1)))))
+    assert (
+        rows["steps"] == [["a"]] and "1 dropped: a step with a line that begins like a header" in rows.info.description
+    )
+    both = record(step(completion("a", 1), completion("b\nStep: 9: c", -1)))
+    assert prm800k(written(both), alternatives=True)["steps"] == [["a"]]

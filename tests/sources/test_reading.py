@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from minrm.errors import InputError
-from minrm.sources import gsm8k, hh_rlhf, prm800k
+from minrm.sources import gsm8k, hh_rlhf, prm800k, processbench, trl_stepwise
+from minrm.sources.reading import split_question
 
 PROBLEM = {"question": "How many?", "answer": "He has 2+3=<<2+3=5>>5 pens.\n#### 1,005"}
 TALK = "\n\nHuman: Hello\n\nAssistant:"
@@ -80,3 +81,43 @@ def test_a_stream_gives_the_rows_before_a_bad_one_and_counts_at_the_end(written,
     with caplog.at_level(logging.INFO, logger="minrm"):
         assert len(list(hh_rlhf(written(PAIR, PAIR | {"rejected": TALK}), streaming=True))) == 1
     assert caplog.messages == ["HH-RLHF: 1 of 2 rows used, 1 pair rows; 1 dropped: an empty response"]
+
+
+HEADER = "a\nStep: 2: b"  # scoring would split it in two
+
+
+@pytest.mark.parametrize(
+    ("read", "record", "field"),
+    [
+        (processbench, {"problem": "q", "steps": ["a", "c"], "label": -1}, "steps"),
+        (trl_stepwise, {"prompt": "q", "completions": ["a", "c"], "labels": [True, False]}, "completions"),
+    ],
+)
+def test_rows_with_a_steps_header_inside_a_step_are_dropped_wherever_they_stand(read, record, field, written):
+    bad = record | {field: [HEADER, "c"]}
+    for rows in ([bad, record], [record, bad]):
+        made = read(written(*rows))
+        assert made["steps"] == [["a", "c"]]
+        cause = "1 dropped: a step with a line that begins like a header (Step: 1:)"
+        assert cause in made.info.description
+    with pytest.raises(InputError, match="none of 1 rows can be used; 1 dropped: a step with a line"):
+        read(written(bad))
+
+
+@pytest.mark.parametrize(
+    ("text", "whole", "expected"),
+    [
+        ("As in Step 1: what? Step 1: 3 + 4 = 7", False, "As in Step 1: what?"),
+        ("Step 1: add.\nStep 2: halve.\nWhat? Step 1: 3 + 4 = 7", False, "Step 1: add.\nStep 2: halve.\nWhat?"),
+        ("As in Step 1: what? Step 1: 3\nStep 2: from Step 1: 4", True, "As in Step 1: what?"),
+        ("As in Step 1: what? Step 1: 3 Step 2: by Step 1: 4 Step 3: by Step 2: 5", True, "As in Step 1: what?"),
+        ("Step 1: add.\nStep 2: halve.\nWhat? Step 1: 3\nStep 2: 4", True, "Step 1: add.\nStep 2: halve.\nWhat?"),
+        ("What? Step 1: 3", True, "What?"),
+        ("Step 1: 3", False, None),
+        ("What?", False, None),
+    ],
+)
+def test_the_solution_begins_at_the_last_first_step(text, whole, expected):
+    parts = split_question(text, whole)
+    assert (parts and parts[0].strip()) == expected
+    assert not parts or "".join(parts) == text

@@ -79,3 +79,12 @@ def test_a_conversation_of_another_shape_is_refused_with_its_place(written, func
 def test_process_data_are_not_taken_for_outcomes(written, row, turns):
     with pytest.raises(InputError, match=rf"row 1: {turns} turns, not two .*are read by rlhflow"):
         rlhflow_outcomes(written(row))
+
+
+def test_a_question_that_mentions_a_step_keeps_it(written):
+    question = "As in Step 1: how many?"
+    (row,) = rlhflow(written(talk(f"{question} Step 1: 3 + 4 = 7", "+", "Step 2: The answer is: 7", "+")))
+    assert (row["question"], row["steps"]) == (question, ["3 + 4 = 7", "The answer is: 7"])
+    solution = "Step 1: 3 + 4 = 7. Step 2: From Step 1: the answer is: 7"
+    (row,) = rlhflow_outcomes(written(talk(f"{question} {solution}", "+")))
+    assert (row["question"], row["solution"]) == (question, solution)

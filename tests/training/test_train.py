@@ -84,10 +84,14 @@ def test_rows_that_a_cut_would_spoil_are_dropped_counted_and_reported(tmp_path, 
         train(orm(), OUTCOMES, tmp_path / "none", max_length=3, progress=False)
 
 
-@pytest.mark.parametrize("option", sorted(sys.modules["minrm.training.train"].POSITIVE))
-@pytest.mark.parametrize("value", [0, -1, float("nan")])
+OPTIONS = {name: "whole number of at least 1" for name in sys.modules["minrm.training.train"].COUNTS}
+OPTIONS |= {"epochs": "number above 0", "learning_rate": "number above 0"}
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), True])
 def test_options_that_would_train_nothing_are_refused(option, value, tmp_path):
-    with pytest.raises(InputError, match=f"{option} is {value}; it must be above 0"):
+    with pytest.raises(InputError, match=f"{option} is {value}; it must be a {OPTIONS[option]}"):
         train(orm(), OUTCOMES, tmp_path / "run", progress=False, **{option: value})
     assert not (tmp_path / "run").exists()
 
