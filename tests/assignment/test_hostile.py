@@ -22,6 +22,7 @@ from table import Verdict
 
 pytestmark = pytest.mark.timeout(3600)  # only a hang: other programs may hold the machine
 TOKEN = f"mark{secrets.token_hex(4)}"  # in the names of what hostile code makes: other tests may run beside this one
+PAGE = sandbox.HOME / "book" / "instructors.md"
 PLACES = ["/", "/tmp", "/var/tmp", "/dev/shm", "/usr/lib", "/sys/fs/cgroup", "/root", str(Path.home())]
 HONEST = ("ada", "रीना", "रानी")
 FUNCTION = handins.HEAD + "    return solution_mask"
@@ -259,6 +260,7 @@ def test_each_hostile_one_has_no_points_a_reason_and_a_page(hostile):
         if not row or row["total so far"] != "0" or not re.search(reasons[student], row["reason"])
     }
     assert graded.rows.keys() == reasons.keys() | set(HONEST)
+    assert f"{len(reasons)} hostile hand-ins beside three honest ones" in PAGE.read_text(encoding="utf-8")
     assert len(os.listdir(graded.out / "feedback")) == len(graded.rows)
 
 

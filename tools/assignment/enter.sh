@@ -1,6 +1,6 @@
 # Make a new root in which only some folders lie, read-only, then run a command in it without privileges.
 # $1: where the new root goes, $2: how to drop privileges, $3: how many folders follow that may be read
-set -e
+set -e; umask 022
 root=$1; drop=$2; count=$3; shift 3
 mount -t tmpfs -o mode=755 tmpfs "$root"
 mkdir "$root/proc" "$root/dev" "$root/tmp"; mount -t tmpfs -o size=256m,nr_inodes=16k,mode=1777 tmpfs "$root/tmp"

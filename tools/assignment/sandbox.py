@@ -2,7 +2,8 @@
 
 Three ways, the best that the system permits. *namespaces*: no network, no process but its own, a file system in which
 only Python and the course lie, read-only, and an empty /tmp. *user*: another user without rights (the grader is root).
-*limits*: nothing but limits; the submission may read what the instructor may read.
+*limits*: nothing but limits; the submission may read what the instructor may read. In each of them `worker.py` gives up
+many system calls before it runs the submission.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ LOOK = 0.1  # seconds between two looks at what it uses
 HANGS = 40  # times the seconds of computing: so long it may take where other programs hold the machine
 CONTAINED = {
     "namespaces": "no network, no other process, nothing to read but Python and the course, nothing to write but /tmp",
-    "user": "another user, who can write none of your files; the network and readable files are within reach",
-    "limits": "limits of time, memory, processes and file size only; your files and the network are within reach",
+    "user": "another user, who can write none of your files; files that everybody may read are within reach",
+    "limits": "limits of time, memory and processes; your files are within reach, and the network if not on Linux",
 }
 UNSHARE = "setpriv --pdeathsig KILL unshare --mount --pid --net --ipc --uts --fork --kill-child"
 
@@ -140,6 +141,8 @@ def _start(way: str, folder: Path, task: dict[str, Any], seconds: float, memory_
         "RLIMIT_NOFILE": FILES, "RLIMIT_CORE": 0, "RLIMIT_NPROC": TASKS + _tasks(_user() if root() else os.getuid()),
     }  # fmt: skip
     (inside / "task.json").write_text(json.dumps(task | {"limits": limits}), encoding="utf-8")
+    for path in (inside, *inside.iterdir()):
+        path.chmod(0o755)  # whatever the umask is
     alone = way == "namespaces"
     command = [sys.executable, "-s", inside / "worker.py", inside / "task.json", pipe]
     return Popen(
