@@ -104,8 +104,7 @@ CODE = {
     "floods": (f"import os\nANSWER = b'[' * (17 << 20)\n{SAYS}", "an answer that is far too long"),
     "deep": (f"""ANSWER = b'{{"answers":' + b'[' * 60_000\n{SAYS}""", "the grader's own pipe"),
     "great": (
-        'ANSWER = b\'{"stopped": [], "answers": [{"mask": [[1]], "tensor": ["bool", [1], [1%s]]}]}\''
-        f" % (b'0' * 400)\n{SAYS}",
+        f"""ANSWER = b'{{"stopped": [], "answers": [{{"type": "x", "mask": [1%s]}}]}}' % (b'0' * 400)\n{SAYS}""",
         "an answer that is none",
     ),
     "swaps": (
@@ -226,7 +225,7 @@ def hostile(tmp_path_factory, way):
             "SECRET": handins.SECRET.encode(), "KEYCTL": number("keyctl"),
         }  # fmt: skip
         looks = "".join(f"{name} = {value!r}\n" for name, value in given.items()) + LOOKS
-        for student, (code, reason) in (CODE | {"looks": (looks, r"looked everywhere, found \[\]")}).items():
+        for student, (code, reason) in (CODE | {"looks": (looks, "no function `final_token`")}).items():
             code = f"# final_token\nimport ctypes\nctypes.CDLL(None).prctl(15, b'{TOKEN}')\n{code}"  # PR_SET_NAME
             nbformat.write(notebook(code.replace("/TOKEN", f"/{TOKEN}")), f"{student}.ipynb")
             reasons[student] = reason
@@ -266,6 +265,7 @@ def test_each_hostile_one_has_no_points_a_reason_and_a_page(hostile):
 
 def test_nothing_gets_out(hostile):
     graded, _, temporary = hostile
+    assert "looked everywhere, found []" in graded.page("looks")
     assert not [process for process in psutil.process_iter() if process.name() == TOKEN]
     assert not list(temporary.glob("grading-*")) and set(os.listdir(graded.out)) == {
         "feedback",

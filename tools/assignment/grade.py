@@ -135,7 +135,7 @@ def _code(output: bytes, verdict: Verdict) -> str:
 def _answer(answer: Any, mask: Tensor) -> Any:
     """What the submission's `final_token` returned for a mask, or an error of the name of the one that it raised."""
     try:
-        mask.copy_(torch.tensor(answer["mask"], dtype=torch.bool))
+        mask.copy_(torch.tensor(answer["mask"], dtype=torch.bool).reshape(mask.shape))
         if "tensor" in answer:
             dtype, shape, values = answer["tensor"]
             return torch.tensor(values, dtype=getattr(torch, dtype)).reshape(shape)
