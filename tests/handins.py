@@ -11,6 +11,7 @@ from typing import NamedTuple
 import nbformat
 import sandbox
 from submissions import NOTEBOOK
+from table import file_name
 
 GRADE = Path(sandbox.__file__).with_name("grade.py")
 SECRET = "a-token-of-the-instructor"
@@ -25,7 +26,7 @@ class Graded(NamedTuple):
     printed: str
 
     def page(self, student: str) -> str:
-        return (self.out / "feedback" / f"{student}.html").read_text(encoding="utf-8")
+        return (self.out / "feedback" / file_name(student)).read_text(encoding="utf-8")
 
 
 def grade(folder: Path, *options: str) -> Graded:

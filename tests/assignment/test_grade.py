@@ -10,6 +10,7 @@ import pytest
 import sandbox
 from grade import main
 from rubric import CODE, POINTS
+from submissions import readable
 
 
 @pytest.mark.parametrize("student", handins.RIGHT)
@@ -44,7 +45,7 @@ def test_broken_ones_get_a_reason(graded, way, student):
         ("word", "no notebook (.ipynb) was handed in"),
         ("twice", "2 notebooks: twice_1.ipynb, twice_2.ipynb"),
         ("pipe", "pipe.ipynb is a link or a device"),
-        ("josé", "no notebook that can be read"),
+        ("jos%E9", "no notebook that can be read"),
     ],
 )
 def test_what_cannot_be_graded_has_a_row_and_a_reason(graded, student, reason):
@@ -54,7 +55,7 @@ def test_what_cannot_be_graded_has_a_row_and_a_reason(graded, student, reason):
 
 
 def test_each_student_has_one_row_and_one_page(graded):
-    names = {os.fsencode(name).decode("latin-1").split(".")[0].split("_")[0] for name in os.listdir(graded.folder)}
+    names = {readable(name).split(".")[0].split("_")[0] for name in os.listdir(graded.folder)}
     assert graded.rows.keys() == names and len(os.listdir(graded.out / "feedback")) == len(names)
 
 

@@ -1,5 +1,6 @@
 """Who handed in what, and what a notebook holds."""
 
+import sys
 from pathlib import Path
 
 import nbformat
@@ -84,11 +85,34 @@ def test_names_of_cells_survive_colab(tmp_path):
     assert "final-token" in dict(work.cells) and work.explanation.startswith("I see")
 
 
-@pytest.mark.parametrize("text", ["no notebook", "", "[" * 100_000, '{"cells": 3}', "\x00\xff"])
+CELLS = '{"cells": [{"cell_type": "code", "metadata": {}, %s}], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}'
+BROKEN = [
+    "no notebook", "", "[" * 100_000, '{"cells": 3}', "\x00\xff",
+    CELLS % '"source": 3, "outputs": []', CELLS % '"source": "final_token"',
+    CELLS % '"source": "final_token", "outputs": [{"output_type": "stream", "text": {"a": 1}}]',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", BROKEN)
 def test_a_file_that_is_no_notebook_is_refused(tmp_path, text):
     (tmp_path / "ada.ipynb").write_text(text)
     with pytest.raises(InputError, match="no notebook that can be read"):
         read(tmp_path / "ada.ipynb")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no limit of memory that this system keeps")
+def test_a_notebook_that_takes_too_much_memory_to_read_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(submissions, "READING", 64 << 20)
+    path = hand_in(tmp_path, "ada", HONEST)
+    path.write_text(path.read_text().rstrip()[:-1] + ', "more": [' + "{}, " * 400_000 + "{}]}")
+    with pytest.raises(InputError, match="no notebook that can be read .MemoryError"):
+        read(path)
+    assert read(hand_in(tmp_path, "ada", HONEST)).explanation  # the limit is gone again
+
+
+def test_a_very_long_explanation_is_cut_and_says_so(tmp_path):
+    text = read(hand_in(tmp_path, "ada", HONEST, explanation="x" * 10**6)).explanation
+    assert len(text) < 51_000 and text.endswith("read the rest in the notebook)")
 
 
 @pytest.mark.parametrize(

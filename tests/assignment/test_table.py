@@ -6,10 +6,12 @@ from table import COLUMNS, Table, Verdict, cell, file_name
 from minrm.errors import InputError
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=x", " =x", "\r=x"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=x", " =x", "\r=x", "\x00=x", "＝x"])
 def test_no_cell_is_a_formula_in_any_reading(text):
-    assert cell(text) == f"'{text.strip()}" and cell(f"a{text}") == " ".join(f"a{text}".split())
-    assert not any(part.startswith("=") for part in cell(f"a;{text}").split(";"))
+    plain = text.strip("\0\t\r ")
+    assert cell(text) == f"'{plain}" and cell(f"a{plain}") == f"a{plain}"
+    for separator in ",;|":
+        assert not any(part.strip('" ').startswith(plain[0]) for part in cell(f"a{separator}{text}").split(separator))
 
 
 def graded(folder, *verdicts, **typed):

@@ -2,7 +2,8 @@
 
 Three ways, the best that the system permits. *namespaces*: no network, no process but its own, a file system in which
 only Python and the course lie, read-only, and an empty /tmp. *user*: another user without rights (the grader is root).
-*limits*: nothing but limits; the submission may read what the instructor may read.
+*limits*: nothing but limits; the submission may read what the instructor may read. In each of them `worker.py` gives up
+many system calls before it runs the submission.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ import signal
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from subprocess import DEVNULL, Popen, TimeoutExpired
+from subprocess import DEVNULL, Popen
+from subprocess import run as call
 from typing import Any
 
 import psutil
@@ -29,13 +32,14 @@ import minrm
 WORKER, ENTER = (Path(__file__).with_name(name) for name in ("worker.py", "enter.sh"))
 HOME = Path(minrm.__file__).parent.parent  # of the package
 TASKS, FILE_MB, FILES = 64, 64, 256  # processes and threads, a file's size, open files
-HELD = re.compile(r"^Rss(?:Anon|Shmem):\s+(\d+) kB", re.MULTILINE)
+HELD = re.compile(r"^(?:Rss(?:Anon|Shmem)|Vm(?:PTE|Swap)):\s+(\d+) kB", re.MULTILINE)
 LARGEST = 16 << 20  # bytes of all answers
 LOOK = 0.1  # seconds between two looks at what it uses
+HANGS = 40  # times the seconds of computing: so long it may take where other programs hold the machine
 CONTAINED = {
     "namespaces": "no network, no other process, nothing to read but Python and the course, nothing to write but /tmp",
-    "user": "another user, who can write none of your files; the network and readable files are within reach",
-    "limits": "limits of time, memory, processes and file size only; your files and the network are within reach",
+    "user": "another user, who can write none of your files; files that everybody may read are within reach",
+    "limits": "limits of time, memory and processes; your files are within reach, and the network if not on Linux",
 }
 UNSHARE = "setpriv --pdeathsig KILL unshare --mount --pid --net --ipc --uts --fork --kill-child"
 
@@ -56,35 +60,12 @@ def run(way: str, task: dict[str, Any], seconds: float = 30, memory_mb: int = 20
     seconds: of computing, or of doing nothing, so that other programs may hold the machine.
     """
     others = _children()
-    with tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True) as folder:
+    with _folder() as folder:
         pipe, end = os.pipe()
-        process = _start(way, Path(folder), task, seconds, memory_mb, end)
-        os.close(end)
-        output, idle, last = b"", 0.0, time.monotonic()
         try:
-            while True:
-                over = process.poll() is not None
-                part = os.read(pipe, 1 << 16) if select.select([pipe], [], [], LOOK)[0] else None
-                if part == b"" or (over and part is None):  # closed; or one that it left behind holds it open
-                    break
-                output += part or b""
-                computing, memory, busy = used(_children() - others)
-                now = time.monotonic()
-                idle, last = idle + (0 if busy else now - last), now
-                limits = {
-                    f"{seconds:g} seconds of computing": computing > seconds,
-                    f"{seconds:g} seconds of doing nothing": idle > seconds,
-                    f"more than {memory_mb} MB of memory": memory > memory_mb,
-                    "an answer that is far too long": len(output) > LARGEST,
-                }
-                if passed := [reason for reason, true in limits.items() if true]:
-                    return output, f"stopped after {passed[0]}"
-            with suppress(TimeoutExpired):
-                process.wait(timeout=5)
-            code = process.returncode
-            if code is None:
-                return output, "it closed the grader's pipe"
-            return output, "" if output and code == 0 else f"its process ended by itself (code {code})"
+            process = _start(way, folder, task, seconds, memory_mb, end)
+            os.close(end)
+            return _watch(process, pipe, seconds, memory_mb, others)
         finally:
             for _ in range(50):  # some may start others meanwhile
                 for member in (members := _children() - others):
@@ -96,19 +77,72 @@ def run(way: str, task: dict[str, Any], seconds: float = 30, memory_mb: int = 20
             os.close(pipe)
 
 
+def _watch(process: Popen, pipe: int, seconds: float, memory_mb: int, others: set[psutil.Process]) -> tuple[bytes, str]:
+    """What comes through the pipe until the process has ended, or must be."""
+    output, closed, idle, unseen = b"", False, 0.0, 0.0
+    spent: dict[psutil.Process, float] = {}
+    before = (0, 0.0, 0)
+    begin = last = time.monotonic()
+    while True:
+        over = process.poll() is not None
+        ready = bool(select.select([] if closed else [pipe], [], [], 0 if over else LOOK)[0])
+        part = os.read(pipe, 1 << 16) if ready else b""
+        output, closed = output + part, closed or (ready and not part)
+        if over and not part:  # one that it left behind may hold the pipe open
+            break
+        if time.monotonic() < last + LOOK and len(output) <= LARGEST:
+            continue
+        memory, busy = used(_children() - others, spent)
+        passed, last = time.monotonic() - last, time.monotonic()
+        state = len(spent), sum(spent.values()), len(output)
+        if state[0] > before[0]:
+            unseen += min(passed, LOOK)  # what starts others all the time leaves most of its computing unseen
+        elif state == before and not busy:
+            idle += passed
+        before = state
+        limits = {
+            f"{seconds:g} seconds of computing": state[1] + unseen > seconds,
+            f"{seconds:g} seconds of doing nothing": idle > seconds,
+            f"{HANGS * seconds:g} seconds": last - begin > HANGS * seconds,
+            f"more than {memory_mb} MB of memory": memory > memory_mb,
+            "an answer that is far too long": len(output) > LARGEST,
+        }
+        if reasons := [reason for reason, true in limits.items() if true]:
+            return output, "it closed the grader's pipe" if closed else f"stopped after {reasons[0]}"
+    if process.returncode == -signal.SIGSYS:
+        return output, "stopped at a kind of memory that no limit counts: shared between processes, without a file"
+    failed = process.returncode or not output
+    return output, f"its process ended by itself (code {process.returncode})" if failed else ""
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """An empty folder for one submission, which goes whatever the submission makes in it: folders without rights, or
+    thousands inside one another."""
+    folder = tempfile.mkdtemp(prefix="grading-")
+    try:
+        yield Path(folder)
+    finally:
+        call(["chmod", "-R", "u+rwX", folder], stderr=DEVNULL)
+        call(["rm", "-rf", folder], stderr=DEVNULL)
+
+
 def _start(way: str, folder: Path, task: dict[str, Any], seconds: float, memory_mb: int, pipe: int) -> Popen:
     """A worker that writes to this pipe, in an empty folder."""
-    folder.chmod(0o755)
+    if way == "user":
+        os.chown(folder, _user(), _user())  # and to nobody else's eyes: others run beside it
     inside, new_root, scratch = (folder / name for name in ("in", "root", "scratch"))
     for place in (inside, new_root, scratch):
         place.mkdir()
-    scratch.chmod(0o777)
+    scratch.chmod(0o777)  # in a folder that nobody else may enter
     shutil.copy(WORKER, inside)
     limits = {
         "RLIMIT_CPU": int(seconds) + 5, "RLIMIT_DATA": memory_mb << 20, "RLIMIT_FSIZE": FILE_MB << 20,
         "RLIMIT_NOFILE": FILES, "RLIMIT_CORE": 0, "RLIMIT_NPROC": TASKS + _tasks(_user() if root() else os.getuid()),
     }  # fmt: skip
     (inside / "task.json").write_text(json.dumps(task | {"limits": limits}), encoding="utf-8")
+    for path in (inside, *inside.iterdir()):
+        path.chmod(0o755)  # whatever the umask is
     alone = way == "namespaces"
     command = [sys.executable, "-s", inside / "worker.py", inside / "task.json", pipe]
     return Popen(
@@ -118,20 +152,21 @@ def _start(way: str, folder: Path, task: dict[str, Any], seconds: float, memory_
     )  # fmt: skip
 
 
-def used(members: set[psutil.Process]) -> tuple[float, float, bool]:
-    """Seconds of computing and MB of memory of these processes, and whether one is busy now.
+def used(members: set[psutil.Process], spent: dict[psutil.Process, float]) -> tuple[float, bool]:
+    """MB of memory of these processes, and whether one is busy now. `spent` takes in the seconds that each has computed
+    so far, and keeps those of the ones that have ended.
 
     Memory is all but files: their own, and what they share, which no limit of the system counts.
     """
-    seconds, kb, busy = 0.0, 0.0, False
+    kb, busy = 0.0, False
     for member in members:
         with suppress(psutil.Error, OSError):
-            seconds += sum(member.cpu_times()[:4])  # its own, and of its children that have ended
+            spent[member] = sum(member.cpu_times()[:2])
             busy |= member.status() in (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP)
             status = Path(f"/proc/{member.pid}/status")
             held = HELD.findall(status.read_text()) if status.exists() else []
             kb += sum(map(int, held)) or member.memory_info().rss / 1024
-    return seconds, kb / 1024, busy
+    return kb / 1024, busy
 
 
 def _children() -> set[psutil.Process]:

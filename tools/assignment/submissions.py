@@ -8,22 +8,34 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
+import resource
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import nbformat
+import psutil
 from rubric import SEEDS
 
 from minrm.errors import InputError
 
 NOTEBOOK = Path(__file__).parents[2] / "book" / "exercises" / "final_token.ipynb"
 LARGEST_MB = 30
+LONGEST = 50_000  # characters of an explanation
+DEEPEST = 20  # folders inside one another
+READING = 1 << 30  # bytes that reading a notebook may take: 30 MB of `{},` become some gigabytes
 SKIPPED = "otter_ignore"  # the tag of cells that graders leave out
 HEADING = re.compile(r"^#+ *What I see and why\b.*$", re.MULTILINE)
 RESULTS = re.compile(r"^results: (\{.*\})\s*$", re.MULTILINE)
+# what the table would change, so that no two names become one there; `%` too, since it stands for the others
+UNSAFE = re.compile(r"[%;\x00-\x1f\x7f-\x9f\udc80-\udcff]|^\s|\s$|(?<=\s)\s|[^\S ]")
 
 
 class Entry(NamedTuple):
@@ -35,7 +47,7 @@ class Entry(NamedTuple):
 
     @property
     def file(self) -> str:
-        return readable(self.paths[0].name)
+        return readable(self.paths[0].name) if self.paths else ""
 
 
 class Work(NamedTuple):
@@ -48,25 +60,38 @@ class Work(NamedTuple):
 
 def find(folder: Path) -> list[Entry]:
     """The students of a folder, in order of their names. Raises InputError for a folder with nothing in it."""
-    files: dict[str, Entry] = {}
-    for path in sorted(folder.rglob("*")):
-        first, *inside = path.relative_to(folder).parts
-        if path.is_dir() or any(part.startswith((".", "__MACOSX")) for part in (first, *inside)):
+    students: dict[str, Entry] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if _passed_over(path.name):
             continue
-        name = readable(first if inside else path.stem)
+        inside = path.is_dir() and not path.is_symlink()
+        name = readable(path.name if inside else path.stem)
         student = name.split("_")[0].strip() or name
-        files.setdefault(student.casefold(), Entry(student, [])).paths.append(path)
-    if not files:
+        entry = students.setdefault(student.casefold(), Entry(student, []))
+        entry.paths.extend(_files(path) if inside else [path])
+    if not students:
         raise InputError(f"SUBMISSIONS={folder}: no such folder, or nothing in it; put each student's notebook there")
-    return [entry._replace(digest=_digest(entry)) for _, entry in sorted(files.items())]
+    return [entry._replace(digest=_digest(entry)) for _, entry in sorted(students.items())]
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files below a student's folder, in order; none of what cannot be listed, or lies too deep to be meant."""
+    files = []
+    for place, folders, names in os.walk(folder):
+        deep = len(Path(place).relative_to(folder).parts) >= DEEPEST
+        folders[:] = [] if deep else sorted(name for name in folders if not _passed_over(name))
+        files += [Path(place, name) for name in sorted(names) if not _passed_over(name)]
+    return files
+
+
+def _passed_over(name: str) -> bool:
+    """Whether a file or a folder is the system's own, and nobody's work."""
+    return name.startswith((".", "__MACOSX"))
 
 
 def readable(name: str) -> str:
-    """The name of a file as text; one that is no UTF-8 is read as Latin-1."""
-    try:
-        return os.fsencode(name).decode()
-    except UnicodeDecodeError:
-        return os.fsencode(name).decode("latin-1")
+    """The name of a file as text of one line, another one for each name: what is no such text is %-escaped bytes."""
+    return UNSAFE.sub(lambda found: "".join(f"%{byte:02X}" for byte in os.fsencode(found[0])), name)
 
 
 def _digest(entry: Entry) -> str:
@@ -82,15 +107,18 @@ def _notebook(entry: Entry) -> Path:
     notebooks = [path for path in entry.paths if path.suffix.lower() == ".ipynb"]
     names = ", ".join(readable(path.name) for path in (notebooks or entry.paths)[:5])
     if not notebooks:
-        raise InputError(f"no notebook (.ipynb) was handed in, but {names}")
+        raise InputError(f"no notebook (.ipynb) was handed in, but {names or 'a folder in which nothing can be read'}")
     if len(notebooks) > 1:
         remedy = "leave the one that counts, or rename, if they are of several students"
         raise InputError(f"{len(notebooks)} notebooks: {names}; {remedy}")
     path = notebooks[0]
-    if path.resolve() != path.parent.resolve() / path.name or not path.is_file():
-        raise InputError(f"{names} is a link or a device, and not a file")
-    if path.stat().st_size > LARGEST_MB << 20:
-        raise InputError(f"{names} is larger than {LARGEST_MB} MB")
+    try:
+        if path.is_symlink() or not path.is_file():
+            raise InputError(f"{names} is a link or a device, and not a file")
+        if path.stat().st_size > LARGEST_MB << 20:
+            raise InputError(f"{names} is larger than {LARGEST_MB} MB")
+    except OSError as error:
+        raise InputError(f"{names} cannot be read: {error.strerror}") from error
     return path
 
 
@@ -98,15 +126,36 @@ def read(entry: Entry) -> Work:
     """What a student's notebook holds. Raises InputError if there is none, or one of another assignment."""
     path = _notebook(entry)
     try:
-        notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
-        cells = [(_id(cell), cell.cell_type, cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells]
+        with _bounded():
+            notebook = nbformat.reads(path.read_text(encoding="utf-8-sig"), as_version=4)
+            cells = [(_id(cell), cell.cell_type, cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells]
+            code = [(cell, source) for cell, kind, source, tags in cells if kind == "code" and SKIPPED not in tags]
+            about = sum("final_token" in source for _, source in code)
+            work = Work(code, _results(notebook), _explanation(cells))
     except Exception as error:  # whatever is wrong with it
         message = " ".join(str(error).split())[:120]
         raise InputError(f"{entry.file} is no notebook that can be read ({type(error).__name__}: {message})") from error
-    code = [(cell, source) for cell, kind, source, tags in cells if kind == "code" and SKIPPED not in tags]
-    if not any("final_token" in source for _, source in code):
+    if not about:
         raise InputError(f"no cell of {entry.file} defines `final_token`: is it the notebook of another assignment?")
-    return Work(code, _results(notebook), _explanation(cells))
+    return work
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """Let this process take no more than `READING` in addition, where the system can tell, and let nbformat be silent:
+    it warns of every cell."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)
+    log = logging.getLogger("traitlets")
+    disabled, log.disabled = log.disabled, True
+    try:
+        if sys.platform == "linux":
+            resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + READING, limit[1]))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limit)
+        log.disabled = disabled
 
 
 def _id(cell: Any) -> str:
@@ -120,7 +169,8 @@ def _explanation(cells: list[tuple[str, str, str, list[str]]]) -> str:
     for name, kind, source, _ in cells:
         if kind == "markdown" and (texts or name == "explanation" or HEADING.search(source)):
             texts.append(HEADING.sub("", source).strip())
-    return "\n\n".join(text for text in texts if text and text not in _handed_out())
+    text = "\n\n".join(text for text in texts if text and text not in _handed_out())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}\n\n(… cut here: read the rest in the notebook)"
 
 
 @cache

@@ -22,6 +22,10 @@ from minrm.errors import InputError
 
 Row = dict[str, str]
 COLUMNS = ["student", "file", "code", "experiment", "explanation", "total so far", "reason"]
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+FORMULA = re.compile(
+    r"""((?:^|[,|])[\s"']*)(?=[=+\-@＝＋－＠])"""
+)  # in front of what begins a cell, where `,` or `|` ends one
 HERE = Path(__file__).parent
 PAGE, FEEDBACK = ((HERE / name).read_text(encoding="utf-8") for name in ("page.html", "feedback.html"))
 
@@ -135,8 +139,8 @@ def points(row: Row, name: str) -> float:
 
 def cell(text: str) -> str:
     """A text that no spreadsheet takes for a formula, whichever character separates its cells."""
-    text = " ".join(text.encode("utf-8", "replace").decode().replace(";", ", ").split())
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+    text = CONTROL.sub(" ", text.encode("utf-8", "replace").decode().replace(";", ", "))
+    return FORMULA.sub(r"\1'", " ".join(text.split()))
 
 
 def _read(path: Path) -> dict[str, Row]:
