@@ -91,7 +91,7 @@ def scored_steps(steps: Sequence[str], scores: Sequence[float], name: str = "") 
     first = next((at for at, score in enumerate(scores) if score < 0.5), None)
     parts = [f'<div style="font-weight:700;line-height:1.6">{escape(name)}</div>'] if name else []
     for at, (step, score) in enumerate(zip(steps, scores, strict=True)):
-        text = escape(step).replace("\n", "<br>")
+        text = "<br>".join(escape(line) for line in step.splitlines() if line.strip())
         number = f'<b style="display:inline-block;min-width:3.2em">{score:.2f}</b>'
         mark = " <b>← breaks here</b>" if at == first else ""
         look = f"background:{_between(score)};padding:.25em .5em;margin:.2em 0;border-radius:4px;line-height:1.5"
