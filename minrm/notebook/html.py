@@ -83,6 +83,23 @@ def score_along_solution(pieces: Sequence[str], scores: Sequence[float | None]) 
     return _page(parts, f"P(right) so far: {key} · a number below a token: the score has moved by 0.1", text)
 
 
+def scored_steps(steps: Sequence[str], scores: Sequence[float], name: str = "") -> Page:
+    """A solution's steps [S], one below the other, coloured by P(+) after each, the first one below one half marked.
+
+    scores: [S], in [0, 1]. name: a heading, such as "right" beside "wrong".
+    """
+    first = next((at for at, score in enumerate(scores) if score < 0.5), None)
+    parts = [f'<div style="font-weight:700;line-height:1.6">{escape(name)}</div>'] if name else []
+    for at, (step, score) in enumerate(zip(steps, scores, strict=True)):
+        text = "<br>".join(escape(line) for line in step.splitlines() if line.strip())
+        number = f'<b style="display:inline-block;min-width:3.2em">{score:.2f}</b>'
+        mark = " <b>← breaks here</b>" if at == first else ""
+        look = f"background:{_between(score)};padding:.25em .5em;margin:.2em 0;border-radius:4px;line-height:1.5"
+        parts.append(f'<div style="{look}">{number}{text}{mark}</div>')
+    said = f"the first below one half is step {first + 1}" if first is not None else "none is below one half"
+    return _page(parts, "P(+) after each step", f"{len(steps)} steps; {said}")
+
+
 def masked_tokens(pieces: Sequence[str], mask: Sequence[bool]) -> Page:
     """Tokens ([T] texts) with those marked that the mask ([T] bool) supervises: underlined, bold and shaded."""
     look = "background:#cfe6f7;font-weight:700;border-bottom:3px solid #1c51a9"

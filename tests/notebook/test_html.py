@@ -11,7 +11,7 @@ from PIL import Image
 
 from minrm.errors import InputError
 from minrm.notebook.figures import bars_with_intervals
-from minrm.notebook.html import image, masked_tokens, score_along_solution, show
+from minrm.notebook.html import image, masked_tokens, score_along_solution, scored_steps, show
 
 ROWS = [{"name": "greedy", "mean": 0.5, "low": 0.4, "high": 0.6}]
 
@@ -82,3 +82,18 @@ def test_bad_input_is_named():
             score_along_solution(["a", "b"], [0.5, score])
     with pytest.raises(ValueError, match="shorter|longer"):
         masked_tokens(["a"], [True, False])
+
+
+def test_each_step_has_its_score_and_the_first_that_breaks_is_named_in_words():
+    page = scored_steps(["9 + 3 = 12", "12 + 5 = 17\n\n# Answer\n\n17"], [0.04, 0.97], name="wrong")
+    lines = [
+        element for element in elements(str(page)) if element.tag == "div" and "padding:.25em" in element.get("style")
+    ]
+    assert ["".join(line.itertext()) for line in lines] == ["0.049 + 3 = 12 ← breaks here", "0.9712 + 5 = 17# Answer17"]
+    assert repr(page) == "2 steps; the first below one half is step 1"
+    for line in lines:
+        background = re.search("background:(#[0-9a-f]{6})", line.get("style"))[1]
+        assert contrast(background, "#1a1a1a") > 7
+    assert "breaks" not in str(scored_steps(["a"], [0.5]))
+    with pytest.raises(ValueError):
+        scored_steps(["a", "b"], [0.5])

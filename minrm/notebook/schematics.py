@@ -1,0 +1,126 @@
+"""Schematics of the course as SVG: the three reward models over one solution, and the way from policy to answer.
+
+Lines and letters take the page's own colour (`currentColor`) and nothing is filled with white, so a schematic is right
+on light and on dark pages. `book/_pictures` holds them for pages that are no notebooks.
+"""
+
+from html import escape
+
+from minrm.notebook.html import Page
+from minrm.notebook.style import WAYS
+
+WIDTH = 430  # of every schematic, in its own units: letters of 13 are readable on a telephone
+_SIZE, _HIGH = 13, 26  # of letters, of a token's box
+_WRONG = ["9", "+", "3", "=", "12", "¶", "12", "+", "5", "=", "17", "Answer", "17"]  # it should be 9 - 3; ¶: a new step
+_RIGHT = ["9", "-", "3", "=", "6", "¶", "6", "+", "5", "=", "11", "Answer", "11"]
+
+
+def three_models() -> Page:
+    """One wrong solution as the three reward models see it: where labels are, what the loss reads, what is scored."""
+    every = {at: "0" for at, token in enumerate(_WRONG) if token != "¶"}
+    steps = ["◆" if token == "¶" else token for token in _WRONG] + ["◆"]
+    parts = [
+        _title("Outcome reward model", "the answer is wrong, so every token has the label 0", 16, "ORM"),
+        _solution(_WRONG, 62, "ORM", labels=every, read=[12]),
+        _text(4, 122, "score = P(1) at the last token"),
+        _title("Process reward model", "a step token ◆ ends each step and has the step's label", 158, "PRM"),
+        _solution(steps, 204, "PRM", labels={5: "-", 13: "+"}, read=[5, 13]),
+        _text(4, 272, "score = the product of P(+) at the step tokens"),
+        _title("Bradley–Terry", "no labels: one solution was preferred to the other", 308, "Bradley–Terry"),
+        _solution(_RIGHT, 340, "Bradley–Terry", labels={12: ""}, read=[12], name="chosen"),
+        _solution(_WRONG, 398, "Bradley–Terry", labels={12: ""}, read=[12], name="rejected"),
+        _text(4, 470, "loss = -log σ(score of chosen - score of rejected)"),
+        _legend(500),
+    ]
+    alt = (
+        "One solution as tokens, three times. The outcome reward model has the label 0 over every token and is read at "
+        "the last one. The process reward model has a step token after each step, labelled minus and plus, and is read "
+        "at both. The Bradley-Terry model has no labels; it is read at the last token of a chosen and of a rejected "
+        "solution, and the loss compares the two."
+    )
+    return _svg(parts, 510, alt)
+
+
+def from_policy_to_answer() -> Page:
+    """A policy writes N solutions, a judge scores each, and the best is handed in; the vote needs no judge."""
+    answers, scores = ["17", "11", "17", "11"], [0.31, 0.92, 0.24, 0.88]
+    rows = [24 + 36 * row for row in range(4)]
+    green = WAYS["PRM"].colour
+    boxes = [_box(112, y, 112, f"… Answer {answer}") for y, answer in zip(rows, answers, strict=True)]
+    numbers = [
+        _box(258, y, 46, f"{score:.2f}", "PRM", score == max(scores)) for y, score in zip(rows, scores, strict=True)
+    ]
+    arrows = [_arrow(65, 91, 110, y + 13) + _arrow(226, y + 13, 256, y + 13, green) for y in rows]
+    parts = [
+        _box(4, 78, 60, "policy"), *arrows, *boxes, *numbers, _arrow(306, 73, 334, 73, green),
+        _box(336, 60, 90, "hand in 11", "PRM", bold=True), _text(168, 14, "N solutions", anchor="middle", faint=True),
+        _text(281, 14, "a judge's scores", anchor="middle", faint=True),
+        _text(381, 50, "best-of-N", anchor="middle", faint=True),
+        _text(381, 122, "vote: 2 to 2", anchor="middle", faint=True),
+    ]  # fmt: skip
+    alt = (
+        "A policy samples four solutions, which answer 17, 11, 17 and 11. A judge scores them 0.31, 0.92, 0.24, 0.88. "
+        "Best-of-N hands in the answer of the highest score, 11. A vote alone would be two against two."
+    )
+    return _svg(parts, 172, alt)
+
+
+def _svg(parts: list[str], height: int, alt: str) -> Page:
+    style = "width:100%;max-width:34em;height:auto;margin:1em 0;font-family:DejaVu Sans,Verdana,sans-serif;color:inherit"
+    head = f'<svg role="img" aria-label="{escape(alt)}" viewBox="0 0 {WIDTH} {height}" style="{style}"'
+    return Page(f'{head} xmlns="http://www.w3.org/2000/svg" fill="currentColor">{"".join(parts)}</svg>', alt)
+
+
+def _text(
+    x: float, y: float, text: str, colour: str = "currentColor", anchor: str = "start", bold: bool = False,
+    faint: bool = False,
+) -> str:  # fmt: skip
+    weight, opacity = ' font-weight="700"' if bold else "", ' opacity="0.75"' if faint else ""
+    where = f'x="{x:g}" y="{y:g}" font-size="{_SIZE}" text-anchor="{anchor}" fill="{colour}"'
+    return f"<text {where}{weight}{opacity}>{escape(text)}</text>"
+
+
+def _title(name: str, what: str, y: int, way: str) -> str:
+    first = _text(4, y, name, WAYS[way].colour, bold=True)
+    return first + _text(4, y + 18, what, faint=True)
+
+
+def _box(x: float, y: float, width: float, text: str, way: str = "", bold: bool = False) -> str:
+    """A frame with a text in its middle."""
+    colour = WAYS[way].colour if way else "currentColor"
+    stroke = f'stroke="{colour}" stroke-width="{2 if bold else 1}"' + ("" if way else ' stroke-opacity="0.45"')
+    frame = f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{_HIGH}" rx="4" fill="none" {stroke}/>'
+    return frame + _text(x + width / 2, y + 18, text, anchor="middle", bold=bold)
+
+
+def _solution(
+    tokens: list[str], y: int, way: str, labels: dict[int, str] | None = None, read: list[int] | None = None,
+    name: str = "",
+) -> str:  # fmt: skip
+    """Tokens in a row: labels above them, a square below where the loss looks, a triangle where the score is read."""
+    colour, labels, read = WAYS[way].colour, labels or {}, read or []
+    left, parts = 70.0 if name else 4.0, [_text(4, y + 18, name, faint=True)] if name else []
+    for at, token in enumerate(tokens):
+        width = 8 if token == "¶" else 9 + 8.2 * len(token)
+        centre = left + width / 2
+        if token != "¶":
+            parts.append(_box(left, y, width, token, way if token == "◆" else ""))
+        if at in labels:
+            parts += [_text(centre, y - 5, labels[at], colour, anchor="middle", bold=True)] if labels[at] else []
+            parts.append(f'<rect x="{centre - 4:g}" y="{y + 30}" width="8" height="8" fill="{colour}"/>')
+        if at in read:
+            top = y + (40 if at in labels else 30)
+            parts.append(f'<path d="M{centre:g} {top} l7 11 h-14 z" fill="{colour}"/>')
+        left += width + 3
+    return "".join(parts)
+
+
+def _arrow(x: float, y: float, to_x: float, to_y: float, colour: str = "currentColor") -> str:
+    line = f'<path d="M{x:g} {y:g} L{to_x:g} {to_y:g}" stroke="{colour}" stroke-width="1.3" stroke-opacity="0.8"/>'
+    return line + f'<circle cx="{to_x:g}" cy="{to_y:g}" r="2.6" fill="{colour}"/>'
+
+
+def _legend(y: int) -> str:
+    square = f'<rect x="4" y="{y - 9}" width="8" height="8" fill="currentColor"/>'
+    triangle = f'<path d="M202 {y - 10} l7 11 h-14 z" fill="currentColor"/>'
+    return square + _text(18, y, "the loss looks here") + triangle + _text(214, y, "the score is read here")
