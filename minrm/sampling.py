@@ -57,13 +57,13 @@ def sample(
     total = len(questions) * n
     device = loading.pick_device(device)
     dtype = str(dtype or loading.compute_dtype(device)).removeprefix("torch.")
-    run = RunFile(path, {"model": _name(model), "dtype": dtype, **settings}) if path else None
+    run = RunFile(path, {"model": name_of(model), "dtype": dtype, **settings}) if path else None
     rows = resume(run, total, n, batch_size) if run else []
     if len(rows) == total:
         return rows
     source = model
     model, tokenizer = loading.load(AutoModelForCausalLM, source, tokenizer=tokenizer, device=device, dtype=dtype)
-    ends = _end_tokens(tokenizer, model, source)  # a copy of a built model has only what its config says
+    ends = end_tokens(tokenizer, model, source)  # a copy of a built model has only what its config says
     model.generation_config = GenerationConfig()  # ours: generate reads from it what it is not told
     options = {"temperature": temperature, "max_new_tokens": max_new_tokens, "ends": ends}
     with loading.progress_bar(total, "sampling", " solutions", shown=progress, start=len(rows)) as bar:
@@ -154,7 +154,7 @@ def step_likelihoods(
     return reward_model.score_once(questions, solutions, score, np.empty(0))
 
 
-def _end_tokens(tokenizer: Any, *models: Any) -> list[int]:
+def end_tokens(tokenizer: Any, *models: Any) -> list[int]:
     """Ids that end a solution: the tokenizer's end token, and those of the models' generation configs (int or list)."""
     ends = {tokenizer.eos_token_id}
     for model in models:
@@ -204,7 +204,7 @@ def _check_finite(model: Any, values: Tensor) -> Tensor:
     return values
 
 
-def _name(model: Any) -> str:
+def name_of(model: Any) -> str:
     """The name of a model: of a built one its class and the sum of its weights' sizes."""
     if isinstance(model, str | Path):
         return str(model)

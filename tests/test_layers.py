@@ -19,9 +19,22 @@ MAY_IMPORT = {  # a room → the rooms that its files may import from; "core" ar
     "world": {"world", "core", "metrics"},
     "sources": {"sources", "core"},
     "published": {"published", "core"},
+    "using": {"using", "core", "training"},
     "notebook": {"notebook", "errors", "metrics"},
     "checks": {"checks", "core", "metrics", "world"},
-    "cli": {"cli", "core", "answers", "metrics", "training", "world", "sources", "published", "notebook", "checks"},
+    "cli": {
+        "cli",
+        "core",
+        "answers",
+        "metrics",
+        "training",
+        "world",
+        "sources",
+        "published",
+        "using",
+        "notebook",
+        "checks",
+    },
 }
 HAND_ON = {*MAY_IMPORT, "cli.__main__"}  # doors (a room's __init__) and the entry point: no floors of their own
 FLOORS = 8
