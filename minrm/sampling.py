@@ -38,6 +38,7 @@ def sample(
     max_new_tokens: int = 256,
     seed: int = 0,
     batch_size: int = 256,
+    token_ids: bool = False,
     device: Any = None,
     dtype: Any = None,
     progress: bool = True,
@@ -48,6 +49,7 @@ def sample(
     given, with `{question}` in it. temperature: 0 decodes greedily. Of the model's generation_config.json only the end
     tokens count (a chat model stops at the end of its turn): penalties and filters would bend the distribution.
     log_likelihood: of the `tokens` tokens of the solution, its end token among them, at temperature 1, in nats.
+    token_ids: adds a column with these tokens, `ids`, which the text alone does not tell.
 
     path: a .jsonl file to which rows are appended (see `minrm.rows.RunFile`); a call that finds the file goes on where
     it ends. The sample depends on seed and batch_size, not on interruptions. Raises InputError if the file holds
@@ -65,7 +67,7 @@ def sample(
     model, tokenizer = loading.load(AutoModelForCausalLM, source, tokenizer=tokenizer, device=device, dtype=dtype)
     ends = end_tokens(tokenizer, model, source)  # a copy of a built model has only what its config says
     model.generation_config = GenerationConfig()  # ours: generate reads from it what it is not told
-    options = {"temperature": temperature, "max_new_tokens": max_new_tokens, "ends": ends}
+    options = {"temperature": temperature, "max_new_tokens": max_new_tokens, "ends": ends, "ids": token_ids}
     with loading.progress_bar(total, "sampling", " solutions", shown=progress, start=len(rows)) as bar:
         for first in range(len(rows), total, batch_size):
             places = [divmod(index, n) for index in range(first, min(first + batch_size, total))]
@@ -193,6 +195,7 @@ def _generate(model: Any, tokenizer: Any, prompts: list[str], seed: int, options
     parts = zip(new, counted, is_end, values.tolist(), strict=True)
     return [
         {"solution": tokenizer.decode(ids[own & ~end]), "log_likelihood": value, "tokens": int(own.sum())}
+        | ({"ids": ids[own].tolist()} if options["ids"] else {})
         for ids, own, end, value in parts
     ]
 

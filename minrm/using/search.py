@@ -154,6 +154,7 @@ class Policy:
         self, source: Any, tokenizer: Any, prompt: str, temperature: float, step_tokens: int, device: Any, dtype: Any
     ) -> None:
         options = {"tokenizer": tokenizer, "device": device, "dtype": dtype}
+        self.model: Any
         self.model, self.tokenizer = loading.load(AutoModelForCausalLM, source, **options)
         self.ends = end_tokens(self.tokenizer, self.model, source)
         self.model.generation_config = GenerationConfig()
