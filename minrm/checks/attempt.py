@@ -17,6 +17,8 @@ NOTHING = "nothing came back; does every way through the function end in `return
 UNCHANGED = "that is what the function was given, unchanged"
 
 Mistake = tuple[Callable[..., Any], str]  # what a learner would have written, and the hint for it
+Same = Callable[[Any, Any], bool]
+Tried = tuple[tuple[Any, ...], Any]  # a case, and the learner's result
 
 
 def compare(
@@ -26,32 +28,36 @@ def compare(
     right: Callable[..., Any],
     mistakes: Sequence[Mistake],
     otherwise: str,
-    same: Callable[[Any, Any], bool] = operator.eq,
+    same: Same = operator.eq,
 ) -> None:
     """Raise AssertionError unless `function` gives what `right` gives on each of the `cases` (tuples of arguments).
 
     name: the function's name in the exercise. mistakes: tried in order; one that gives all the learner's results
     explains them, else one that gives the first wrong result, else `otherwise` is the hint. same: compares two results.
     """
-    results: list[Any] = []
-    wrong: list[int] = []
-    for number, case in enumerate(cases):
+    tried: list[Tried] = []
+    wrong: Tried | None = None
+    for case in cases:
         try:
-            results.append(attempt(name, function, *case))
+            tried.append((case, attempt(name, function, *case)))
         except AssertionError:
             if not wrong:
                 raise
             break  # the value that was wrong before it says more than the exception
-        if not _same(same, results[-1], right(*case)):
-            wrong.append(number)
-    if not wrong:
-        return
-    first, result = cases[wrong[0]], results[wrong[0]]
-    known = [*mistakes, (lambda *_: None, NOTHING), (lambda *arguments: arguments[0], UNCHANGED)]
-    hints = [hint for mistake, hint in known if _explains(same, mistake, cases, results)]
-    hints += [hint for mistake, hint in known if _explains(same, mistake, [first], [result])]
-    shown = f"{call(name, first)} gave {short(repr(result))}, expected {short(repr(right(*first)))}"
-    raise AssertionError(f"{shown}: {[*hints, otherwise][0]}")
+        if not wrong and not _same(same, tried[-1][1], right(*case)):
+            wrong = tried[-1]
+    if wrong:
+        case, result = wrong
+        known = [*mistakes, (lambda *_: None, NOTHING), (lambda *arguments: arguments[0], UNCHANGED)]
+        shown = f"{call(name, case)} gave {short(repr(result))}, expected {short(repr(right(*case)))}"
+        raise AssertionError(f"{shown}: {likely(known, tried, wrong, same) or otherwise}")
+
+
+def likely(mistakes: Sequence[Mistake], tried: Sequence[Tried], wrong: Tried, same: Same = operator.eq) -> str:
+    """The hint of the first mistake that gives all results, else of the first that gives the wrong one, else empty."""
+    hints = [hint for mistake, hint in mistakes if _explains(same, mistake, tried)]
+    hints += [hint for mistake, hint in mistakes if _explains(same, mistake, [wrong])]
+    return hints[0] if hints else ""
 
 
 def attempt(name: str, function: Callable[..., Any], *arguments: Any, shown: str = "") -> Any:
@@ -89,7 +95,7 @@ def close(a: Any, b: Any, atol: float = 1e-7) -> bool:
     return np.shape(a) == np.shape(b) and bool(np.allclose(a, b, rtol=1e-5, atol=atol, equal_nan=True))
 
 
-def _same(same: Callable[[Any, Any], bool], a: Any, b: Any) -> bool:
+def _same(same: Same, a: Any, b: Any) -> bool:
     if a is None or b is None:  # numbers compare by closeness, and None is close to nothing
         return a is b
     try:
@@ -98,12 +104,10 @@ def _same(same: Callable[[Any, Any], bool], a: Any, b: Any) -> bool:
         return False
 
 
-def _explains(
-    same: Callable[[Any, Any], bool], mistake: Callable[..., Any], cases: Sequence[tuple[Any, ...]], results: list[Any]
-) -> bool:
+def _explains(same: Same, mistake: Callable[..., Any], tried: Sequence[Tried]) -> bool:
     """Whether the mistake gives these results in all cases; a mistake that would have stopped does not."""
     try:
-        return all(_same(same, result, mistake(*case)) for case, result in zip(cases, results, strict=False))
+        return all(_same(same, result, mistake(*case)) for case, result in tried)
     except Exception:
         return False
 

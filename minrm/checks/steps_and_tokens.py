@@ -137,8 +137,6 @@ def _hint(pairs: Any) -> str | None:
     if twice := [prompt for prompt in prompts if prompts.count(prompt) > 1]:
         return f"{prompts.count(twice[0])} pairs at the prompt {twice[0]!r}; return one for each place"
     missed = [prompt for prompt, steps in _NEXT.items() if steps[1] and steps[0] and prompt not in prompts]
-    if missed and prompts and set(prompts) <= _QUESTIONS:
-        return f"all pairs stand at the first step; the prompt {missed[0]!r} has a good and a bad next step too"
     return f"no pair for the prompt {missed[0]!r}, which has a good and a bad next step" if missed else None
 
 
@@ -157,10 +155,10 @@ def _steps_hint(prompt: str, chosen: str, rejected: str, **_: Any) -> str | None
     known = set().union(*steps.values())
     bare = {step.split(": ", 2)[2] for step in known}
     for response in [response for response in (chosen, rejected) if response not in known]:
-        if response in bare:
-            return f"the response {response!r} has no header; write `Step: k: ` before it, as the solution does"
         if str(response).split(": ", 2)[-1] in bare:
-            return f"the response {response!r} has a wrong number in its header; the first step is number 1"
+            return (
+                f"the response {response!r} has no header `Step: k: ` or a wrong number in it; write it as the rows do"
+            )
         if response in {row["solution"] for row in _ROWS}:
             return f"the response {response!r} goes on to the end; return only the next step"
         return f"the response {response!r} never follows this prompt in the rows"

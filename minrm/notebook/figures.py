@@ -5,7 +5,7 @@ ends of lines, intervals are bands or bars, and every axis names its unit.
 """
 
 from collections import defaultdict
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -14,8 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from minrm.errors import InputError
-from minrm.notebook.direct_labels import LineEnd, name_line_ends
-from minrm.notebook.style import INK, OTHER, PANEL, QUIET, STYLE, WAYS, WIDTH, look_of
+from minrm.notebook.style import INK, OTHER, PANEL, QUIET, SMALLEST, STYLE, WAYS, WIDTH, Look, look_of
 
 VARIANT_LINES = (":", "--", "-.")  # of further curves that share a look
 in_our_style = mpl.rc_context(STYLE)  # a decorator; the reader's own figures keep their style
@@ -163,6 +162,43 @@ def log2_axis(axes: Axes, ticks: list[int]) -> None:
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
+
+
+class LineEnd(NamedTuple):
+    """The value at which a line ends, its name and look; face: the fill of its marker, None for a line without."""
+
+    value: float
+    name: str
+    look: Look
+    face: str | None
+
+
+def name_line_ends(figure: Figure, axes: Axes, ends: list[LineEnd]) -> None:
+    """Write each name beside the end of its line, moved up or down until no two overlap, joined by a thin line."""
+    figure.draw_without_rendering()  # settles the layout, so that points turn into the axis' unit
+    bottom, top = axes.get_ylim()
+    gap = 1.3 * SMALLEST * figure.dpi / 72 * (top - bottom) / axes.get_window_extent().height
+    ends = sorted(ends, key=lambda end: end.value)
+    edge = axes.get_yaxis_transform()
+    for end, y in zip(ends, spread([end.value for end in ends], gap), strict=True):
+        options: Any = {"color": end.look.colour, "transform": edge, "clip_on": False}
+        axes.plot([1.0, 1.035], [end.value, y], lw=1.2, **options)
+        axes.plot([1.055], [y], marker=end.look.marker if end.face else "_", markerfacecolor=end.face, **options)
+        axes.text(1.085, y, end.name, transform=edge, va="center_baseline")
+    axes.set_ylim(bottom, top)
+
+
+def spread(values: list[float], gap: float) -> list[float]:
+    """Positions at least `gap` apart and as near as can be to the rising values (neighbours move as one block)."""
+    blocks: list[list[float]] = []  # [sum of (value - offset within the block), size]
+    for value in values:
+        blocks.append([value, 1])
+        while len(blocks) > 1:
+            (below, n), (above, m) = blocks[-2:]
+            if above / m - below / n >= gap * (n + m) / 2 - 1e-12 * gap:
+                break
+            blocks[-2:] = [[below + above, n + m]]
+    return [total / size + gap * (i - (size - 1) / 2) for total, size in blocks for i in range(int(size))]
 
 
 def _figure(height: float) -> tuple[Figure, Axes]:

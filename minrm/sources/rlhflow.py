@@ -6,9 +6,11 @@ no such mark.
 """
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
+import minrm.sources.reading as reading
 from minrm.errors import InputError
-from minrm.sources.reading import LABELS, NO_START, Row, Rows, Source, collect, get, process_row, split_question, texts
+from minrm.sources.reading import Convert, Row, Rows, Source
 from minrm.text import final_answer
 
 
@@ -24,16 +26,8 @@ def rlhflow(
     not mark the first step. Dropped and counted: rows in which neither a known question nor "Step 1:" says so, and rows
     with a step without text.
     """
-    split_first = _splitter(problems)
-
-    def convert(record: Row, where: str) -> list[Row] | str:
-        steps, labels = _turns(record, where)
-        parts = split_first(steps[0])
-        if parts is None:
-            return NO_START + ("" if problems else " (give problems=…)")
-        return process_row(parts[0], [parts[1], *steps[1:]], labels)
-
-    return collect("RLHFlow", "process", convert, path, streaming, split=split)
+    convert = _split_first(problems, reading.process_row)
+    return reading.collect("RLHFlow", "process", convert, path, streaming, split=split)
 
 
 def rlhflow_outcomes(
@@ -48,49 +42,52 @@ def rlhflow_outcomes(
     `answer` is the solution's own where that is right, else null. problems: as in `rlhflow`. Dropped and counted: rows
     in which nothing says where the solution begins, and empty solutions.
     """
-    split_first = _splitter(problems)
+    convert = _split_first(problems, _outcome, whole=True)
+    return reading.collect("RLHFlow outcomes", "outcome", convert, path, streaming, split=split)
 
-    def convert(record: Row, where: str) -> list[Row] | str:
+
+def _outcome(question: str, solution: list[str], labels: list[int | None]) -> list[Row] | str:
+    text, right = solution[0].strip(), bool(labels[0])
+    row = {"question": question.strip(), "solution": text, "answer": final_answer(text) if right else None}
+    return [row | {"correct": right}] if text else "an empty solution"
+
+
+def _split_first(problems: Iterable[Row], convert: Callable[..., Any], whole: bool = False) -> Convert:
+    """A converter: `convert(question, steps, labels)` of each conversation, whose first turn is split in two.
+
+    It is split after the longest known question that begins it, else before "Step 1:". whole: as solutions have it, a
+    conversation must have two turns.
+    """
+    questions = {row["question"].strip() for row in problems}
+    lengths = sorted({len(question) for question in questions}, reverse=True)
+
+    def split(record: Row, where: str) -> list[Row] | str:
         steps, labels = _turns(record, where)
-        if len(steps) != 1 or labels == [None]:
+        if whole and (len(steps) != 1 or labels == [None]):
             remedy = "process data, with a turn a step, are read by rlhflow"
             turns = len(record["conversations"])
             raise InputError(f"{where}: {turns} turns, not two (question and solution, then + or -); {remedy}")
-        parts = split_first(steps[0])
+        text = steps[0].strip()
+        end = next((length for length in lengths if text[:length] in questions), None)
+        parts = reading.split_question(text) if end is None else (text[:end], text[end:])
         if parts is None:
-            return NO_START + ("" if problems else " (give problems=…)")
-        question, solution = (text.strip() for text in parts)
-        if not solution:
-            return "an empty solution"
-        answer = final_answer(solution) if labels[0] else None
-        return [{"question": question, "solution": solution, "answer": answer, "correct": bool(labels[0])}]
+            return reading.NO_START + ("" if questions else " (give problems=…)")
+        return convert(parts[0], [parts[1], *steps[1:]], labels)
 
-    return collect("RLHFlow outcomes", "outcome", convert, path, streaming, split=split)
+    return split
 
 
 def _turns(record: Row, where: str) -> tuple[list[str], list[int | None]]:
     """The user's turns of a conversation, and the label after each: None for a last one without."""
-    turns = get(record, "conversations", list, where)
+    turns = reading.get(record, "conversations", list, where)
     if not turns:
         raise InputError(f"{where}: an empty conversation")
-    said = [texts(turn, f"{where}, turn {number}", "role", "content") for number, turn in enumerate(turns, start=1)]
-    for number, (role, text) in enumerate(said):
-        if role != ("user", "assistant")[number % 2] or (number % 2 and text.strip() not in LABELS):
+    said = []
+    for number, turn in enumerate(turns):
+        role, text = reading.texts(turn, f"{where}, turn {number + 1}", "role", "content")
+        if role != ("user", "assistant")[number % 2] or (number % 2 and text.strip() not in reading.LABELS):
             message = "the user says a step, the assistant answers + or -, in turn"
             raise InputError(f"{where}, turn {number + 1}: {role!r} says {text!r:.40}; {message}")
-    steps = [text for _, text in said[::2]]
-    labels = [LABELS[text.strip()] for _, text in said[1::2]]
-    return steps, [*labels, *[None] * (len(steps) - len(labels))]
-
-
-def _splitter(problems: Iterable[Row]) -> Callable[[str], tuple[str, str] | None]:
-    """A function that splits a text after the longest known question that begins it, else before "Step 1:"."""
-    questions = {row["question"].strip() for row in problems}
-    lengths = sorted({len(question) for question in questions}, reverse=True)
-
-    def split(text: str) -> tuple[str, str] | None:
-        text = text.strip()
-        end = next((length for length in lengths if text[:length] in questions), None)
-        return split_question(text) if end is None else (text[:end], text[end:])
-
-    return split
+        said.append(text)
+    labels = [reading.LABELS[text.strip()] for text in said[1::2]]
+    return said[::2], [*labels, *[None] * (len(said) % 2)]
