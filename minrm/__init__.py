@@ -7,7 +7,7 @@ _HOMES = {  # imported when first asked for: torch takes seconds, and `minrm --h
     "OutcomeRewardModel": "orm", "orm_loss": "orm", "every_token": "orm",
     "ProcessRewardModel": "prm", "prm_loss": "prm",
     "BradleyTerryRewardModel": "bradley_terry", "bradley_terry_loss": "bradley_terry",
-    "sample": "sampling", "train": "training", "shipped": "world",
+    "sample": "sampling", "train": "training", "shipped": "world", "search": "using", "reward_function": "using",
     "majority_vote": "selection", "weighted_vote": "selection", "best_of_n": "selection", "pass_at_n": "selection",
 }  # fmt: skip
 __all__ = sorted(_HOMES)

@@ -40,6 +40,7 @@ def sample(
     max_new_tokens: int = 256,
     seed: int = 0,
     batch_size: int = 256,
+    token_ids: bool = False,
     device: Any = None,
     dtype: Any = None,
     progress: bool = True,
@@ -50,6 +51,7 @@ def sample(
     given, with `{question}` in it. temperature: 0 decodes greedily. Of the model's generation_config.json only the end
     tokens count (a chat model stops at the end of its turn): penalties and filters would bend the distribution.
     log_likelihood: of the `tokens` tokens of the solution, its end token among them, at temperature 1, in nats.
+    token_ids: adds a column with these tokens, `ids`, which the text alone does not tell.
 
     path: a .jsonl file to which rows are appended (see `minrm.files.runs.RunFile`); a call that finds the file goes on
     where it ends. The sample depends on seed and batch_size, not on interruptions. Raises InputError if the file holds
@@ -59,16 +61,16 @@ def sample(
     total = len(questions) * n
     device = loading.pick_device(device)
     dtype = str(dtype or loading.compute_dtype(device)).removeprefix("torch.")
-    settings = {"model": _name(model), "dtype": dtype, **settings}
+    settings = {"model": model_name(model), "dtype": dtype, **settings}
     with nullcontext() if path is None else RunFile(path, settings) as run:
         rows = resume(run, total, n, batch_size) if run else []
         if len(rows) == total:
             return rows
         source = model
         model, tokenizer = loading.load(AutoModelForCausalLM, source, tokenizer=tokenizer, device=device, dtype=dtype)
-        ends = _end_tokens(tokenizer, model, source)  # a copy of a built model has only what its config says
+        ends = end_tokens(tokenizer, model, source)  # a copy of a built model has only what its config says
         model.generation_config = GenerationConfig()  # ours: generate reads from it what it is not told
-        options = {"temperature": temperature, "max_new_tokens": max_new_tokens, "ends": ends}
+        options = {"temperature": temperature, "max_new_tokens": max_new_tokens, "ends": ends, "ids": token_ids}
         with loading.progress_bar(total, "sampling", " solutions", shown=progress, start=len(rows)) as bar:
             for first in range(len(rows), total, batch_size):
                 places = [divmod(index, n) for index in range(first, min(first + batch_size, total))]
@@ -157,7 +159,7 @@ def step_likelihoods(
     return reward_model.score_once(questions, solutions, score, np.empty(0))
 
 
-def _end_tokens(tokenizer: Any, *models: Any) -> list[int]:
+def end_tokens(tokenizer: Any, *models: Any) -> list[int]:
     """Ids that end a solution: the tokenizer's end token, and those of the models' generation configs (int or list)."""
     ends = {tokenizer.eos_token_id}
     for model in models:
@@ -196,6 +198,7 @@ def _generate(model: Any, tokenizer: Any, prompts: list[str], seed: int, options
     parts = zip(new, counted, is_end, values.tolist(), strict=True)
     return [
         {"solution": tokenizer.decode(ids[own & ~end]), "log_likelihood": value, "tokens": int(own.sum())}
+        | ({"ids": ids[own].tolist()} if options["ids"] else {})
         for ids, own, end, value in parts
     ]
 
@@ -208,7 +211,7 @@ def _check_finite(model: Any, values: Tensor) -> Tensor:
     return values
 
 
-def _name(model: Any) -> str:
+def model_name(model: Any) -> str:
     """The name of a model: of a built one its class and the sum of its weights' sizes."""
     if isinstance(model, str | Path):
         return name_of(model)

@@ -66,7 +66,9 @@ def from_policy_to_answer() -> Page:
 
 
 def _svg(parts: list[str], height: int, alt: str) -> Page:
-    style = "width:100%;max-width:34em;height:auto;margin:1em 0;font-family:DejaVu Sans,Verdana,sans-serif;color:inherit"
+    style = (
+        "width:100%;max-width:34em;height:auto;margin:1em 0;font-family:DejaVu Sans,Verdana,sans-serif;color:inherit"
+    )
     head = f'<svg role="img" aria-label="{escape(alt)}" viewBox="0 0 {WIDTH} {height}" style="{style}"'
     return Page(f'{head} xmlns="http://www.w3.org/2000/svg" fill="currentColor">{"".join(parts)}</svg>', alt)
 

@@ -1,4 +1,4 @@
-"""The training of the policy: what carries loss, stock files in the end, and a stopped run that goes on."""
+"""The training of the policy: stock files in the end, and a stopped run that goes on."""
 
 import sys
 from pathlib import Path
@@ -7,23 +7,10 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer
 
-from minrm.world.policy import END, build_tokenizer, corpus, new_policy
+from minrm.world.policy import END, corpus, new_policy
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "data"))
-from policy_training import _collate, _rows, train_policy  # noqa: E402 (a module of the recipe)
-
-TOKENIZER = build_tokenizer()
-
-
-def test_the_end_token_is_learnt_although_it_is_also_the_padding_and_the_question_is_not():
-    row = _rows(TOKENIZER, [("Who?\n", "Step: 1: 3")])[0]
-    assert TOKENIZER.decode(row["input_ids"]) == "Who?\nStep: 1: 3" + END
-    assert TOKENIZER.decode(row["input_ids"][: row["question_length"]]) == "Who?\n"
-    end = TOKENIZER.eos_token_id
-    rows = [{"input_ids": [5, 6, 8, end], "question_length": 2}, {"input_ids": [7, end], "question_length": 0}]
-    batch = _collate(rows)
-    assert batch["labels"].tolist() == [[-100, -100, 8, end], [7, end, -100, -100]]
-    assert batch["attention_mask"].tolist() == [[1, 1, 1, 1], [1, 1, 0, 0]]
+from policy_training import train_policy  # noqa: E402 (a module of the recipe)
 
 
 def test_training_writes_stock_files_that_have_learnt(tmp_path):

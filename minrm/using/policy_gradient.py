@@ -1,0 +1,162 @@
+"""Policy gradients: solutions with more reward than their siblings become likelier (Williams 1992, REINFORCE).
+
+The baseline is the mean of a group of solutions to the same question, as in GRPO (Shao et al. 2024) and, up to a factor
+of G / (G - 1), in RLOO (Ahmadian et al. 2024). Each group is used for one update, so no ratio of old and new policy
+appears and nothing is clipped. A penalty keeps the policy near its start.
+"""
+
+import json
+import random
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM
+
+from minrm import loading, reward_model
+from minrm.errors import InputError
+from minrm.sampling import Row, sample, token_log_probs
+
+Reward = Callable[[list[str], list[str]], Sequence[float]]  # (questions, solutions) → rewards
+
+
+def advantages(rewards: Tensor, normalise: bool = True) -> Tensor:
+    """How much better than its group each solution is: [Q, G] rewards → [Q, G], the mean of each row is 0.
+
+    normalise: divide by the group's standard deviation (GRPO, Shao et al. 2024, section 4.1.2); without it, groups
+    whose rewards differ little count for little (Dr. GRPO, Liu et al. 2025). A group of equal rewards gives 0.
+    """
+    centred = rewards - rewards.mean(dim=1, keepdim=True)
+    if not normalise:
+        return centred
+    return torch.where(centred == 0, 0, centred / (rewards.std(dim=1, keepdim=True) + 1e-6))
+
+
+def kl_estimate(log_p: Tensor, reference: Tensor) -> Tensor:
+    """Schulman's estimator "k3" of KL(policy || reference) at each token, [B, T] → [B, T]: r - 1 - log r, r = q / p.
+
+    log_p, reference: log-probabilities of the sampled tokens. Never negative, unbiased in value (its gradient is not
+    that of the KL: GRPO takes it nevertheless, Shao et al. 2024, eq. 4).
+    """
+    log_ratio = reference - log_p
+    return log_ratio.exp() - 1 - log_ratio
+
+
+def policy_gradient_loss(
+    log_p: Tensor, advantage: Tensor, mask: Tensor, reference: Tensor | None = None, kl: float = 0.0
+) -> Tensor:
+    """-(Σ A log p) / tokens, plus `kl` times the mean of `kl_estimate` over tokens; a scalar.
+
+    log_p, reference: [B, T] of the sampled tokens under the policy and its start. advantage: [B]. mask: [B, T] bool,
+    the solution's tokens. All tokens of the batch weigh the same (Yu et al. 2025, DAPO).
+    """
+    losses = -advantage[:, None] * log_p
+    if kl and reference is not None:
+        losses = losses + kl * kl_estimate(log_p, reference)
+    return losses[mask].mean()
+
+
+def policy_gradient(
+    policy: Any, reward: Reward, questions: Sequence[str], folder: str | Path, *, updates: int = 100, batch: int = 16,
+    group: int = 8, learning_rate: float = 1e-4, kl: float = 0.02, normalise: bool = True, max_new_tokens: int = 256,
+    sampler: Callable[..., list[Row]] = sample, watch: dict[str, Reward] | None = None, save_steps: int = 50,
+    seed: int = 0, progress: bool = True,
+) -> list[Row]:  # fmt: skip
+    """One row an update: `update, reward, tokens, kl, entropy, best`, and the mean of each function of `watch`.
+
+    An update samples `group` solutions at temperature 1 for each of `batch` questions, and takes one step of AdamW.
+    The trained policy is saved to `folder`; called again, the run goes on from its last save.
+
+    - policy: a folder or hub name. reward: (questions, solutions) → rewards, such as `reward_function(model)`.
+    - watch: further functions of that kind, noted and not optimised: whether the answers are right, say.
+    - kl: weight of the penalty, in reward per nat and token. normalise: as in `advantages`.
+    - sampler: called as `sample` is, so that an engine may stand behind it; its rows hold the tokens, `ids`.
+
+    reward, tokens: means over solutions. kl: log p(solution) under the policy less that under its start, in nats, the
+    mean. entropy: -log p of a token, in nats, the mean. best: the solution of the highest reward, to be looked at.
+    Raises InputError.
+    """
+    if min(updates, batch, save_steps) < 1 or group < 2 or len(questions) < batch:
+        counts = f"{len(questions)} questions, updates {updates}, batch {batch}, group {group}"
+        raise InputError(f"{counts}; a batch needs as many questions, a group two solutions")
+    settings = {
+        "policy": str(policy), "questions": len(questions), "updates": updates, "batch": batch, "group": group,
+        "learning_rate": learning_rate, "kl": kl, "normalise": normalise, "max_new_tokens": max_new_tokens,
+        "seed": seed,
+    }  # fmt: skip
+    run = Run(Path(folder), settings, policy)
+    with loading.progress_bar(updates, "training", " updates", shown=progress, start=len(run.history)) as bar:
+        for update in range(len(run.history), updates):
+            asked = random.Random(f"{seed} {update}").sample(list(questions), batch)
+            options: Row = {"temperature": 1.0, "max_new_tokens": max_new_tokens, "seed": seed + update}
+            rows = sampler(run.model, asked, group, tokenizer=run.tokenizer, token_ids=True, progress=False, **options)
+            texts = [row["question"] for row in rows], [row["solution"] for row in rows]
+            rewards = torch.tensor([float(value) for value in reward(*texts)], dtype=torch.float64)
+            advantage = advantages(rewards.view(batch, group), normalise).flatten()
+            noted = run.step(rows, advantage, kl)
+            noted |= {name: sum(map(float, function(*texts))) / len(rows) for name, function in (watch or {}).items()}
+            best = texts[1][int(rewards.argmax())]
+            run.history.append({"update": update + 1, "reward": rewards.mean().item(), **noted, "best": best})
+            if (update + 1) % save_steps == 0 or update + 1 == updates:
+                run.save()
+            bar.update(1)
+    return run.history
+
+
+class Run:
+    """A policy in training, its start, its optimiser and its history; saved whole, and taken up again."""
+
+    def __init__(self, folder: Path, settings: Row, start: Any) -> None:
+        """Start a run, or take it up. Raises InputError if the folder holds a run with other settings."""
+        options: Row = {"tokenizer": None, "device": None, "dtype": "float32"}
+        self.folder, self.settings, self.history = folder, settings, list[Row]()
+        self.reference, self.tokenizer = loading.load(AutoModelForCausalLM, start, **options)
+        record = folder / "run.json"  # written last
+        if record.exists():
+            there = json.loads(record.read_text(encoding="utf-8"))
+            if there["settings"] != settings:
+                raise InputError(f"{folder} holds a run with other settings, {there['settings']}: name another folder")
+            self.history = there["history"]
+        source = folder / f"update-{len(self.history)}" if self.history else start
+        self.model, _ = loading.load(AutoModelForCausalLM, source, **options)
+        rate = settings["learning_rate"]
+        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=0.0)
+        if self.history:
+            self.optimiser.load_state_dict(torch.load(source / "optimiser.pt", weights_only=True))
+
+    def step(self, rows: list[Row], advantage: Tensor, kl: float) -> Row:
+        """One step of the optimiser on sampled rows; their means of tokens, kl and entropy before it."""
+        prompts = reward_model.encode(self.tokenizer, [row["question"] for row in rows], [""] * len(rows))
+        texts = [ids + row["ids"] for (ids, _), row in zip(prompts, rows, strict=True)]
+        inputs = reward_model.pad(texts, self.tokenizer, side="right")
+        columns = torch.arange(inputs["input_ids"].shape[1])
+        first = torch.tensor([[len(ids)] for ids, _ in prompts])
+        mask = (columns >= first) & inputs["attention_mask"].bool()  # [B, T], the solution's tokens
+        mask = mask[:, 1:]  # no token is predicted before the first
+        inputs = {name: tensor.to(self.model.device) for name, tensor in inputs.items()}
+        log_p = token_log_probs(self.model, **inputs)
+        with torch.no_grad():
+            reference = token_log_probs(self.reference, **inputs)
+        loss = policy_gradient_loss(log_p, advantage, mask, reference, kl)
+        self.optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimiser.step()
+        gap = (log_p - reference).detach().masked_fill(~mask, 0).sum(dim=1)
+        tokens = mask.sum(dim=1).double().mean().item()
+        return {"tokens": tokens, "kl": gap.mean().item(), "entropy": -log_p[mask].mean().item()}
+
+    def save(self) -> None:
+        """Write policy, optimiser and history; of earlier saves nothing is left."""
+        place = self.folder / f"update-{len(self.history)}"
+        loading.save(self.model, self.tokenizer, place)
+        torch.save(self.optimiser.state_dict(), place / "optimiser.pt")
+        record = json.dumps({"settings": self.settings, "history": self.history}, indent=1)
+        (self.folder / "run.json.part").write_text(record, encoding="utf-8")
+        (self.folder / "run.json.part").replace(self.folder / "run.json")
+        for old in self.folder.glob("update-*"):
+            if old != place:
+                shutil.rmtree(old)
