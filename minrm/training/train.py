@@ -86,9 +86,9 @@ def train(
         if not lora or precision == torch.float32:
             model.float()  # small updates vanish in half precision; a frozen base may stay in it
         if not record.get("finished"):
-            trainer = partial(RewardTrainer, collate=collate, rows=rows, eval_rows=held_out[0], progress=progress)
             arguments = training_arguments(folder, device, precision, settings, steps, len(rows), bool(held_out[0]))
-            history = _run(model, trainer, arguments, record, lora, gradient_checkpointing)
+            given = (model, arguments, collate, rows, held_out[0])
+            history = _run(given, record, lora, gradient_checkpointing, progress)
             record |= {"finished": True, "history": history, "dropped": dropped}
             if first_process():
                 write_card(folder, model, settings | {"dtype": name}, history, (rows, dropped), held_out)
@@ -102,12 +102,16 @@ def train(
 
 
 def _run(
-    model: Any, trainer_of: Callable[..., RewardTrainer], arguments: Any, record: Row, lora: int, checkpointing: bool
+    given: tuple[Any, Any, Collate, list, list], record: Row, lora: int, checkpointing: bool, progress: bool
 ) -> list[dict[str, float]]:
-    """The history of a run that trains the model from the last checkpoint, or the start, and saves it."""
+    """The history of a run that trains from the last checkpoint, or the start, and saves the model.
+
+    given: what the trainer takes first, the model, its arguments, the collate function and the rows.
+    """
+    model, arguments = given[:2]
     folder, device, base_dtype = Path(arguments.output_dir), model.model.device, model.model.dtype
     with loading.quiet(), _training(model, lora, arguments.seed, checkpointing) as adapters:
-        trainer = trainer_of(model, arguments, adapters=adapters)
+        trainer = RewardTrainer(*given, adapters, progress)
         trainer.accelerator.wait_for_everyone()  # until the first process has opened the folder
         trainer.train(resume_from_checkpoint=checkpoints.last_checkpoint(folder))
         try:
