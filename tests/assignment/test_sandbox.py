@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from multiprocessing import get_context
 
 import handins
+import pytest
 import sandbox
 import worker
 
