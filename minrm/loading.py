@@ -98,7 +98,7 @@ def load(
         model.to(pick_device(device)).eval()  # type: ignore[arg-type]
         check_causal(model, name)
         check_weights(model, report, name, base)
-    model.origin = {"base": name, "head_seed": seed}  # what tells one run from another, beside its settings  # type: ignore[assignment]
+    model.origin = {"base": name, "head_seed": seed}  # type: ignore[assignment]  # tells one run from another
     return model, tokenizer
 
 
