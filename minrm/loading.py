@@ -95,10 +95,10 @@ def load(
         if type(config) not in AutoModelForCausalLM._model_mapping or config.is_encoder_decoder:
             raise InputError(f"{name} is not a causal language model, but of the type {config.model_type}")
         model, report = (_copy if built else read)(auto_class, source, config=config, dtype=dtype)
-        model = model.to(pick_device(device)).eval()
+        model.to(pick_device(device)).eval()  # type: ignore[arg-type]
         check_causal(model, name)
         check_weights(model, report, name, base)
-    model.origin = {"base": name, "head_seed": seed}  # what tells one run from another, beside its settings
+    model.origin = {"base": name, "head_seed": seed}  # type: ignore[assignment]  # tells one run from another
     return model, tokenizer
 
 
@@ -150,7 +150,7 @@ def check_causal(model: PreTrainedModel, name: str) -> None:
 
     The model itself is asked: two texts that begin alike, in one batch, must have the same states there.
     """
-    size = len(model.get_input_embeddings().weight)
+    size = model.get_input_embeddings().weight.shape[0]  # type: ignore[index]
     place = torch.arange(8, device=model.device).repeat(2, 1)
     ids, context = place.clone(), {"attention_mask": torch.ones_like(place), "position_ids": place}
     ids[1, 4:] += size // 2
@@ -203,7 +203,7 @@ def _by_its_file(source: str | Path) -> Any:
     """
     tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     try:
-        rules = Tokenizer.from_file(cached_file(source, "tokenizer.json"))
+        rules = Tokenizer.from_file(str(cached_file(source, "tokenizer.json")))
     except OSError:  # a tokenizer in another format, such as tokenizer.model
         return tokenizer
     rules.no_truncation()

@@ -40,8 +40,8 @@ def prm_loss(step_logits: Tensor, step_labels: Tensor, reduction: str = "mean") 
     dtype = torch.promote_types(step_logits.dtype, torch.float32)
     good = step_labels.to(dtype)
     log_p = F.log_softmax(step_logits.to(dtype), dim=-1)
-    parts = [(good, log_p[:, CORRECT]), (1 - good, log_p[:, 1 - CORRECT])]
-    losses = -sum(torch.where(share > 0, share * of, 0) for share, of in parts)  # 0 · log 0 is 0
+    shares = torch.stack([1 - good, good], dim=-1)  # [S, 2], as classes in `text.py`
+    losses = -torch.where(shares > 0, shares * log_p, 0).sum(dim=-1)  # 0 · log 0 is 0
     return {"mean": losses.mean, "sum": losses.sum}[reduction]()
 
 

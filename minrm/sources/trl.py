@@ -1,7 +1,7 @@
 """Data in TRL's layouts: *stepwise supervision* and *preference*."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import takewhile
 from typing import Any
@@ -49,7 +49,7 @@ def trl_preference(
     with equal or empty responses, without a common prompt, that part before the last message or end with another
     role's, or with a message that is no text or that the template refuses or leaves out.
     """
-    write = transcript
+    write: Callable[[list[Message]], str | None] = transcript
     if tokenizer is not None:
         tokenizer = loading.load_tokenizer(tokenizer)
         if not tokenizer.chat_template:
@@ -58,13 +58,12 @@ def trl_preference(
 
     def convert(record: Row, where: str) -> list[Row] | str:
         if all(isinstance(record.get(name) or "", str) for name in ("prompt", "chosen", "rejected")):
-            parts = _texts(record.get("prompt") or "", *texts(record, where, "chosen", "rejected"))
+            parts: Sequence[str] | str = _texts(record.get("prompt") or "", *texts(record, where, "chosen", "rejected"))
         else:
-            sides = [_messages(record, name, where) for name in ("chosen", "rejected")]
+            chosen, rejected = (_messages(record, name, where) for name in ("chosen", "rejected"))
             prompt = record.get("prompt") or ""
-            parts = _conversation(
-                prompt if isinstance(prompt, str) else _messages(record, "prompt", where), *sides, write
-            )
+            prompt = prompt if isinstance(prompt, str) else _messages(record, "prompt", where)
+            parts = _conversation(prompt, chosen, rejected, write)
         if isinstance(parts, str):
             return parts
         row = dict(zip(("prompt", "chosen", "rejected"), parts, strict=True))
@@ -130,19 +129,22 @@ def _content(message: Message) -> str | None:
     content = message.get("content") or ""
     if isinstance(content, str):
         return content
-    parts = [part.get("text") if isinstance(part, dict) else None for part in content]
-    return None if None in parts else "".join(parts)
+    parts = (
+        [part.get("text") if isinstance(part, dict) else None for part in content]
+        if isinstance(content, list)
+        else [None]
+    )
+    return None if None in parts else "".join(map(str, parts))
 
 
 def transcript(messages: list[Message]) -> str | None:
     """A conversation in plain text, up to where the assistant answers; None if a message is no text."""
-    said = [_content(message) for message in messages]
+    said = [(_content(message) or "").strip() for message in messages]
     if not all(said):
         return None
-    if [message["role"] for message in messages] == ["user"]:
-        return str(said[0]).strip()
-    turns = [f"{message['role'].capitalize()}: {text.strip()}" for message, text in zip(messages, said, strict=True)]
-    return "\n\n".join([*turns, "Assistant:"])
+    roles = [message["role"].capitalize() for message in messages]
+    turns = [f"{role}: {text}" for role, text in zip(roles, said, strict=True)]
+    return said[0] if roles == ["User"] else "\n\n".join([*turns, "Assistant:"])
 
 
 def templated(tokenizer: Any, messages: list[Message]) -> str | None:
@@ -155,7 +157,7 @@ def templated(tokenizer: Any, messages: list[Message]) -> str | None:
         text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     except (TemplateError, TypeError, ValueError):
         return None
-    if None in said or any(content.strip() not in text for content in said):
+    if any(content is None or content.strip() not in text for content in said):
         return None
     start = tokenizer.bos_token if start_ids(tokenizer) else ""
     return text.removeprefix(start).removesuffix("\n")

@@ -8,7 +8,7 @@ import pytest
 import torch
 import transformers
 from learners import KINDS, TEXTS, breaking, rows
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tiny import causal, word_level
 
 from minrm import loading
@@ -108,6 +108,11 @@ def test_a_broken_run_leaves_the_base_as_it_was_and_ends_like_a_whole_one(kind, 
     other.model.base_model.layers[0].mlp.up_proj.weight.data *= 1.01
     with pytest.raises(InputError, match=r"checkpoint-\d+: its adapters belong to another base"):
         run(other, kind, tmp_path / "run", save_steps=3)
+    weight = next(name for name in kept if "lora_B" in name)
+    save_file({name: kept[name] for name in kept if name != weight}, checkpoint / "adapter_model.safetensors")
+    with pytest.raises(InputError, match=rf"checkpoint-\d+: adapters that lack.*{weight}"):
+        run(new(kind, ("qwen2", 1)), kind, tmp_path / "run", save_steps=3)
+    save_file(kept, checkpoint / "adapter_model.safetensors")
     again = run(new(kind, ("qwen2", 1)), kind, tmp_path / "run", save_steps=3)
     assert [e["loss"] for e in again.history] == pytest.approx([e["loss"] for e in result.history], abs=1e-5)
     resumed = KINDS[kind].from_pretrained(tmp_path / "run")
