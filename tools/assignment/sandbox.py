@@ -95,8 +95,8 @@ def _watch(process: Popen, pipe: int, seconds: float, memory_mb: int, others: se
         memory, busy = used(_children() - others, spent)
         passed, last = time.monotonic() - last, time.monotonic()
         state = len(spent), sum(spent.values()), len(output)
-        if state[0] > before[0]:
-            unseen += min(passed, LOOK)  # what starts others all the time leaves most of its computing unseen
+        if state[0] > max(before[0], TASKS):  # what starts others all the time leaves most of its computing unseen
+            unseen += min(passed, LOOK)
         elif state == before and not busy:
             idle += passed
         before = state
