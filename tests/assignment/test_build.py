@@ -73,14 +73,13 @@ def test_both_graders_run_one_file_of_tests(dist):
 
 
 def test_otter_gives_the_points_that_make_grade_gives(dist, graded, tmp_path):
-    otter = [Path(sys.executable).with_name("otter"), "run", "-a", dist / "autograder.zip", "-o"]
+    otter = [Path(sys.executable).with_name("otter"), "run", "-a", dist / "autograder.zip"]
     expected, runs = {"ben": CODE, "eva": 0}, {}
     for student in expected:  # both at once
-        command = [*otter, tmp_path / f"{student}.json", graded.folder / f"{student}.ipynb"]
-        runs[student] = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=tmp_path)
+        (tmp_path / student).mkdir()
+        runs[student] = subprocess.Popen([*otter, graded.folder / f"{student}.ipynb"], cwd=tmp_path / student)
     for student, points in expected.items():
-        err = runs[student].communicate()[1]
-        assert runs[student].returncode == 0, err
-        results = json.loads((tmp_path / f"{student}.json").read_text())
+        assert runs[student].wait() == 0
+        results = json.loads((tmp_path / student / "results.json").read_text())
         score = sum(test["score"] for test in results["tests"] if "score" in test)
         assert score == points == int(graded.rows[student]["code"])

@@ -104,8 +104,7 @@ def test_checkpointing_computes_each_layer_again_only_while_it_trains(lora, tmp_
 PAIRS = {"epochs": 2, "learning_rate": 1e-3, "eval_dataset": rows("pair", 11), "progress": False}
 ADAPTERS = {"lora": 4, "epochs": 2, "learning_rate": 1e-2, "save_steps": 3, "progress": False}
 RUN = f"""
-import os, sys
-import learners as t
+import os, sys, learners as t
 from minrm import train
 calls, parts = 0, {{"batch_size": 2, "accumulate": 2}}
 def every_token(mask):
