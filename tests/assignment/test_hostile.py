@@ -298,8 +298,9 @@ def test_what_neither_computes_nor_seems_idle_is_ended_too(monkeypatch):
     """A process that waits for what it started by `vfork` looks as one that waits for a disk."""
     task = {"cells": [("", f"machine = {platform.machine()!r}\n{WAITS}")], "masks": []}
     monkeypatch.setattr(sandbox, "HANGS", 3)
+    before = set(psutil.Process().children())  # servers that other tests have started
     assert sandbox.run("limits", task, 2) == (b"", "stopped after 6 seconds")
-    assert not psutil.Process().children()
+    assert set(psutil.Process().children()) <= before
 
 
 def ends_its_grader(entry, *options):
