@@ -48,7 +48,7 @@ def write(problem: Problem, rng: random.Random, habits: Habits = CLASS) -> tuple
 
 
 def write_direct(problem: Problem, rng: random.Random, habits: Habits = CLASS) -> str:
-    """The answer alone, as somebody who worked it out in the head would give it: with the class's mistakes."""
+    """The answer alone, worked out in the head: with the class's mistakes."""
     solution, _ = write(problem, rng, habits)
     return "# Answer\n\n" + solution.rpartition("\n")[2]
 

@@ -1,8 +1,8 @@
 """The reference answer of the exercise "Supervise only the final token". For instructors: it shows what is to be found.
 
 The recording (`data/supervision.py`) and the tests of the kit use it. It is in no package, no notebook and no page of
-the book; whoever reads the repository can read it here, which is why the written comparison, and not the function,
-tells students apart.
+the book; a student who reads the repository can read it here, which is why the written comparison, and not the
+function, tells students apart.
 """
 
 import torch
