@@ -1,1 +1,1 @@
-"""Files that survive kills and second writers: lines of JSON, files written whole, files and records of long runs."""
+"""Files that users bring and runs leave: lines of JSON, files of runs, and whether a checkpoint is what its config says."""

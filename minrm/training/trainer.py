@@ -16,6 +16,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from minrm import loading, reward_model
 from minrm.errors import InputError
+from minrm.files.weights import check_weights
 from minrm.training import checkpoints
 from minrm.training.lora import without_warnings
 
@@ -194,7 +195,7 @@ def load_weights(model: Any, folder: str | Path) -> None:
     """Put the saved weights of a checkpoint into a reward model, in the precision that it has."""
     with loading.quiet():
         saved, report = loading.read(type(model.model), folder, dtype=torch.float32)
-    loading.check_weights(saved, report, str(folder))
+    check_weights(saved, report, str(folder))
     model.model.load_state_dict(saved.state_dict())
 
 

@@ -7,6 +7,7 @@ learns to write at once.
 
 import json
 import random
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from transformers import AutoModelForCausalLM
 
 from minrm import loading
 from minrm.errors import InputError
+from minrm.files.runs import name_of, whole
 from minrm.sampling import COT, Row, sample
 from minrm.using.fine_tuning import fine_tune
+from minrm.using.rewards import digest, label
 
 Reward = Callable[[list[str], list[str]], Sequence[float]]  # (questions, solutions) → rewards
 
@@ -36,6 +39,12 @@ def expert_iteration(
         counts = f"rounds is {rounds}, keep {keep}, n {n}, with {len(questions)} questions"
         raise InputError(f"{counts}; keep is from 1 to n, and each round needs a question")
     folder, history = Path(folder), list[Row]()
+    settings: Row = {
+        "policy": name_of(policy), "reward": label(reward), "questions": digest(questions), "rounds": rounds, "n": n,
+        "keep": keep, "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "prompt": prompt,
+        "temperature": temperature, "max_new_tokens": max_new_tokens, "seed": seed,
+    }  # fmt: skip
+    _start(folder, settings)
     for number in range(1, rounds + 1):
         own, place = list(questions[number - 1 :: rounds]), folder / f"round-{number}"
         if (place / "round.json").exists():
@@ -52,16 +61,33 @@ def expert_iteration(
         kept = best(rewards, chance, n, keep)
         model, tokenizer = loading.load(AutoModelForCausalLM, policy, tokenizer=None, device=None, dtype="float32")
         texts = [(prompt.replace("{question}", asked[at]), written[at]) for at in kept]
-        settings: Row = {"batch_size": batch_size, "learning_rate": learning_rate, "num_train_epochs": epochs}
-        fine_tune(model, tokenizer, texts, place / "checkpoints", seed=seed, disable_tqdm=not progress, **settings)
+        how: Row = {"batch_size": batch_size, "learning_rate": learning_rate, "num_train_epochs": epochs}
+        fine_tune(model, tokenizer, texts, place / "checkpoints", seed=seed, disable_tqdm=not progress, **how)
         loading.save(model, tokenizer, place)
+        shutil.rmtree(place / "checkpoints", ignore_errors=True)  # optimiser states, of no use any more
         history.append({
             "round": number, "policy": str(place), "kept": len(kept), "mean_reward": sum(rewards) / len(rewards),
             "reward": sum(rewards[at] for at in kept) / len(kept), "tokens": sum(row["tokens"] for row in rows),
         })  # fmt: skip
-        (place / "round.json").write_text(json.dumps(history[-1], indent=1), encoding="utf-8")  # last: it is finished
+        with whole(place / "round.json") as part:  # last: the round is finished
+            part.write_text(json.dumps(history[-1], indent=1), encoding="utf-8")
         policy = place
     return history
+
+
+def _start(folder: Path, settings: Row) -> None:
+    """Note the settings of a new run. Raises InputError if the folder holds a run with others."""
+    place = folder / "settings.json"
+    if place.exists():
+        there = json.loads(place.read_text(encoding="utf-8"))
+        if changed := [name for name in settings if there.get(name) != settings[name]]:
+            raise InputError(
+                f"{folder} holds a run whose {changed[0]} is {there.get(changed[0])!r}: name another folder"
+            )
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with whole(place) as part:
+        part.write_text(json.dumps(settings, indent=1), encoding="utf-8")
 
 
 def best(rewards: Sequence[float], chance: Sequence[float], n: int, keep: int) -> list[int]:

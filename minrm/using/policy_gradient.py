@@ -7,18 +7,22 @@ appears and nothing is clipped. A penalty keeps the policy near its start.
 
 import json
 import random
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from minrm import loading, reward_model
 from minrm.errors import InputError
+from minrm.files.runs import name_of, whole
 from minrm.sampling import Row, sample, token_log_probs
+from minrm.using.rewards import digest, label
 
 Reward = Callable[[list[str], list[str]], Sequence[float]]  # (questions, solutions) → rewards
 
@@ -83,7 +87,8 @@ def policy_gradient(
         counts = f"{len(questions)} questions, updates {updates}, batch {batch}, group {group}"
         raise InputError(f"{counts}; a batch needs as many questions, a group two solutions")
     settings = {
-        "policy": str(policy), "questions": len(questions), "updates": updates, "batch": batch, "group": group,
+        "policy": name_of(policy), "questions": digest(questions), "reward": label(reward),
+        "updates": updates, "batch": batch, "group": group,
         "learning_rate": learning_rate, "kl": kl, "normalise": normalise, "max_new_tokens": max_new_tokens,
         "seed": seed,
     }  # fmt: skip
@@ -95,6 +100,10 @@ def policy_gradient(
             rows = sampler(run.model, asked, group, tokenizer=run.tokenizer, token_ids=True, progress=False, **options)
             texts = [row["question"] for row in rows], [row["solution"] for row in rows]
             rewards = torch.tensor([float(value) for value in reward(*texts)], dtype=torch.float64)
+            if not rewards.isfinite().all():
+                raise InputError(
+                    "a reward is not finite; reward_function(model) gives rewards that trainers can average"
+                )
             advantage = advantages(rewards.view(batch, group), normalise).flatten()
             noted = run.step(rows, advantage, kl)
             noted |= {name: sum(map(float, function(*texts))) / len(rows) for name, function in (watch or {}).items()}
@@ -125,7 +134,11 @@ class Run:
         rate = settings["learning_rate"]
         self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=0.0)
         if self.history:
-            self.optimiser.load_state_dict(torch.load(source / "optimiser.pt", weights_only=True))
+            state: dict[int, Row] = {}
+            for key, tensor in load_file(source / "optimiser.safetensors").items():
+                number, name = key.split(".")
+                state.setdefault(int(number), {})[name] = tensor
+            self.optimiser.load_state_dict(self.optimiser.state_dict() | {"state": state})
 
     def step(self, rows: list[Row], advantage: Tensor, kl: float) -> Row:
         """One step of the optimiser on sampled rows; their means of tokens, kl and entropy before it."""
@@ -153,10 +166,12 @@ class Run:
         """Write policy, optimiser and history; of earlier saves nothing is left."""
         place = self.folder / f"update-{len(self.history)}"
         loading.save(self.model, self.tokenizer, place)
-        torch.save(self.optimiser.state_dict(), place / "optimiser.pt")
+        moments = self.optimiser.state_dict()["state"]
+        tensors = {f"{number}.{name}": tensor for number, own in moments.items() for name, tensor in own.items()}
+        save_file(tensors, place / "optimiser.safetensors")
         record = json.dumps({"settings": self.settings, "history": self.history}, indent=1)
-        (self.folder / "run.json.part").write_text(record, encoding="utf-8")
-        (self.folder / "run.json.part").replace(self.folder / "run.json")
+        with whole(self.folder / "run.json") as part:
+            part.write_text(record, encoding="utf-8")
         for old in self.folder.glob("update-*"):
-            if old != place:
+            if old != place and re.fullmatch("update-[0-9]+", old.name):  # and no folder of the user's
                 shutil.rmtree(old)

@@ -4,6 +4,8 @@ verl asks for `compute_score(data_source, solution_str, ground_truth, extra_info
 `extra_info` that is one call of this function.
 """
 
+import hashlib
+import json
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -32,7 +34,9 @@ def reward_function(model: Any, **how: Any) -> Rewards:
         lowest = min((score for score in scores if score > -math.inf), default=0.0)
         return [max(score, lowest) for score in scores]
 
-    rewards.__name__ = getattr(model, "kind", type(model).__name__).replace(" ", "_")  # by which trainers log it
+    rewards.__name__ = rewards.__qualname__ = getattr(model, "kind", type(model).__name__).replace(
+        " ", "_"
+    )  # by which trainers log it
     return rewards
 
 
@@ -44,3 +48,13 @@ def _text(value: Any, where: str) -> str:
     if not messages or not all(isinstance(message.get("content"), str) for message in messages):
         raise InputError(f"{where} is {value!r:.60}; it should be a text, or messages with role and content")
     return "\n".join(message["content"] for message in messages)
+
+
+def label(reward: Any) -> str:
+    """The name of a reward in the settings of a run, by which it is not taken up with another reward."""
+    return getattr(reward, "__qualname__", type(reward).__name__)
+
+
+def digest(questions: Sequence[str]) -> str:
+    """A fingerprint of the questions of a run."""
+    return hashlib.sha256(json.dumps(list(questions)).encode()).hexdigest()[:16]

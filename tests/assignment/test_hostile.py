@@ -23,7 +23,7 @@ from table import Verdict
 pytestmark = pytest.mark.timeout(3600)  # only a hang: other programs may hold the machine
 TOKEN = f"mark{secrets.token_hex(4)}"  # in the names of what hostile code makes: other tests may run beside this one
 PAGE = sandbox.HOME / "book" / "instructors.md"
-PLACES = ["/", "/tmp", "/var/tmp", "/dev/shm", "/usr/lib", "/sys/fs/cgroup", "/root", str(Path.home())]
+PLACES = ["/", "/tmp", "/var/tmp", "/dev/shm", "/usr/lib", "/sys/fs/cgroup", str(Path.home())]
 HONEST = ("ada", "रीना", "रानी")
 FUNCTION = handins.HEAD + "    return solution_mask"
 NEVER = "import time\ntime.sleep(10**6)"

@@ -35,7 +35,11 @@ def test_rounds_follow_one_another_and_are_not_run_again(base, tmp_path):
     assert all(row["reward"] > row["mean_reward"] for row in history)
     first, second = ([row["question"] for row in read_rows(tmp_path / f"round-{k}/samples.jsonl")] for k in (1, 2))
     assert not set(first) & set(second) and set(first) | set(second) == set(QUESTIONS)
-    assert expert_iteration(base, None, QUESTIONS, tmp_path, **OPTIONS) == history  # both rounds are there
+    assert expert_iteration(base, short, QUESTIONS, tmp_path, **OPTIONS) == history  # both rounds are there
+    assert not list(tmp_path.rglob("optimizer.pt"))
+    for reward, options in ((None, {}), (short, {"n": 3})):
+        with pytest.raises(InputError, match="holds a run whose (reward is 'short'|n is 4)"):
+            expert_iteration(base, reward, QUESTIONS, tmp_path, **OPTIONS | options)
 
 
 def test_without_a_reward_chance_keeps_as_many(base, tmp_path):

@@ -78,14 +78,23 @@ def test_a_stopped_run_goes_on_and_ends_where_the_whole_one_ends(base, tmp_path)
             raise RuntimeError("the power went out")
         return short(questions, solutions)
 
+    fails_once.__qualname__ = "short"  # by which a run knows its reward
+    (tmp_path / "cut/update-notes").mkdir(parents=True)  # the user's own
     with pytest.raises(RuntimeError):
         policy_gradient(base, fails_once, QUESTIONS, tmp_path / "cut", **options)
     assert policy_gradient(base, fails_once, QUESTIONS, tmp_path / "cut", **options) == whole
     assert len(calls) == 4 + 4  # from update 3, which was not saved
-    assert sorted(path.name for path in (tmp_path / "cut").iterdir()) == ["run.json", "update-6"]
+    assert sorted(path.name for path in (tmp_path / "cut").iterdir()) == ["run.json", "update-6", "update-notes"]
     assert json.loads((tmp_path / "cut/run.json").read_text())["history"] == whole
     with pytest.raises(InputError, match="other settings"):
         policy_gradient(base, short, QUESTIONS, tmp_path / "cut", **options | {"kl": 0.5})
+    with pytest.raises(InputError, match="other settings"):
+        policy_gradient(base, lambda questions, solutions: [0.0] * 16, QUESTIONS, tmp_path / "cut", **options)
+
+
+def test_a_reward_that_is_not_finite_is_refused(base, tmp_path):
+    with pytest.raises(InputError, match="not finite"):
+        policy_gradient(base, lambda _, solutions: [float("-inf")] * len(solutions), QUESTIONS, tmp_path, **OPTIONS)
 
 
 @pytest.mark.parametrize("options", [{"batch": 9}, {"group": 1}, {"updates": 0}, {"save_steps": 0}])
