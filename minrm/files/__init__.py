@@ -1,1 +1,1 @@
-"""Files that users bring and runs leave: lines of JSON, files of runs, and whether a checkpoint is what its config says."""
+"""Files: lines of JSON, files of runs that survive kills, and whether a checkpoint is what its config says."""
