@@ -8,7 +8,7 @@ learns to write at once.
 import json
 import random
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from transformers import AutoModelForCausalLM
@@ -18,9 +18,7 @@ from minrm.errors import InputError
 from minrm.files.runs import name_of, whole
 from minrm.sampling import COT, Row, sample
 from minrm.using.fine_tuning import fine_tune
-from minrm.using.rewards import digest, label
-
-Reward = Callable[[list[str], list[str]], Sequence[float]]  # (questions, solutions) → rewards
+from minrm.using.rewards import Reward, digest, label
 
 
 def expert_iteration(

@@ -22,9 +22,7 @@ from minrm import loading, reward_model
 from minrm.errors import InputError
 from minrm.files.runs import name_of, whole
 from minrm.sampling import Row, sample, token_log_probs
-from minrm.using.rewards import digest, label
-
-Reward = Callable[[list[str], list[str]], Sequence[float]]  # (questions, solutions) → rewards
+from minrm.using.rewards import Reward, digest, label
 
 
 def advantages(rewards: Tensor, normalise: bool = True) -> Tensor:

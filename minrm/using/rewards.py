@@ -12,10 +12,10 @@ from typing import Any
 
 from minrm.errors import InputError
 
-Rewards = Callable[..., list[float]]
+Reward = Callable[[list[str], list[str]], Sequence[float]]  # (questions, solutions) → rewards
 
 
-def reward_function(model: Any, **how: Any) -> Rewards:
+def reward_function(model: Any, **how: Any) -> Callable[..., list[float]]:
     """A function (prompts, completions, **columns) → rewards, one float a completion, equal to `model.score`.
 
     prompts, completions: texts, or lists of messages with role and content. Of messages the contents are read, one
