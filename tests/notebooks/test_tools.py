@@ -3,7 +3,9 @@
 import json
 import sys
 from pathlib import Path
+from typing import get_type_hints
 
+import command_pages
 import fork
 import make_env
 import notebooks
@@ -146,3 +148,24 @@ def test_every_file_of_the_package_has_its_place_in_the_reference():
     modules = {".".join(path.parts[1:]).removesuffix(".__init__") for path in files} - {"__init__"}
     assert "checks" in modules, "packages within the package count too"
     assert {name for name in modules if pages.count(f".. automodule:: minrm.{name}\n") != 1} == set()
+
+
+def test_the_page_of_the_command_line_has_every_command():
+    page = (ROOT / "book" / "api" / "cli.md").read_text()
+    assert {name for name in command_pages.commands() if page.count(f".. command:: {name}\n") != 1} == set()
+
+
+@pytest.mark.parametrize("name", command_pages.commands())
+def test_a_command_is_shown_with_all_that_its_help_says(name):
+    from docutils.core import publish_doctree
+
+    tree = publish_doctree("\n".join(command_pages.as_rst(name)), settings_overrides={"report_level": 1})
+    assert not list(tree.findall(lambda node: node.tagname in ("system_message", "problematic", "target")))
+    shown = " ".join(tree.astext().split())
+    hints = get_type_hints(command_pages.commands()[name].callback, include_extras=True)
+    told = {argument: hint.__metadata__[0] for argument, hint in hints.items() if argument != "return"}
+    assert len(told) == len(list(tree.findall(lambda node: node.tagname == "term")))
+    for argument, info in told.items():
+        declared = [name for name in (info.default, *(info.param_decls or ())) if isinstance(name, str)]
+        parts = [*(declared or [argument.replace("_", "-")]), " ".join((info.help or "").replace("`", "").split())]
+        assert [part for part in parts if part not in shown] == []
