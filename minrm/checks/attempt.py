@@ -1,16 +1,21 @@
-"""How a check tries the learner's function, and how it finds the hint that fits.
+"""How a check tries the learner's answer, and how it finds the hint that fits.
 
 Typical mistakes are functions, as a learner would have written them. If such a function gives the learner's results on
 every input, its hint is given.
 """
 
+import dis
+import inspect
 import operator
 import re
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
+
+from minrm.text import final_answer, same_answer
 
 LONGEST = 240  # characters of an input or a result in a hint
 NOTHING = "nothing came back; does every way through the function end in `return`?"
@@ -19,6 +24,41 @@ UNCHANGED = "that is what the function was given, unchanged"
 Mistake = tuple[Callable[..., Any], str]  # what a learner would have written, and the hint for it
 Same = Callable[[Any, Any], bool]
 Tried = tuple[tuple[Any, ...], Any]  # a case, and the learner's result
+Options = ParamSpec("Options")
+
+
+class WrongAnswer(AssertionError):
+    """The hint of a check. Jupyter and Colab show the hint alone; plain Python and nbval see an AssertionError."""
+
+    def _render_traceback_(self) -> list[str]:
+        """The lines that IPython shows in place of the traceback, which leads through the check and helps nobody."""
+        return [f"✗ {self}"]
+
+
+def exercise(check: Callable[Concatenate[Any, Options], None]) -> Callable[Concatenate[Any, Options], None]:
+    """The same check, which does no more than ask for the answer while the answer is still `...`.
+
+    So a chapter whose exercises are empty runs from top to bottom. Empty is `...` itself, a list that holds it, and a
+    function whose body is `...` or `pass`.
+    """
+    name = check.__name__.removeprefix("check_")
+
+    @wraps(check)
+    def checked(answer: Any, *args: Options.args, **options: Options.kwargs) -> None:
+        if _is_empty(answer):
+            print(f"✎ {name} is still empty: fill it in above, run that cell, then run this one.")
+        else:
+            check(answer, *args, **options)
+
+    return checked
+
+
+def _is_empty(answer: Any) -> bool:
+    """Whether the learner has not begun: `...`, a list or tuple that holds it, or a function that does nothing."""
+    if not inspect.isfunction(answer):
+        return answer is ... or (isinstance(answer, list | tuple) and any(part is ... for part in answer))
+    steps = [step for step in dis.get_instructions(answer) if step.opname not in ("RESUME", "NOP", "RETURN_VALUE")]
+    return all(step.opname in ("LOAD_CONST", "RETURN_CONST") and step.argval in (None, ...) for step in steps)
 
 
 def compare(
@@ -30,7 +70,7 @@ def compare(
     otherwise: str,
     same: Same = operator.eq,
 ) -> None:
-    """Raise AssertionError unless `function` gives what `right` gives on each of the `cases` (tuples of arguments).
+    """Raise WrongAnswer unless `function` gives what `right` gives on each of the `cases` (tuples of arguments).
 
     name: the function's name in the exercise. mistakes: tried in order; one that gives all the learner's results
     explains them, else one that gives the first wrong result, else `otherwise` is the hint. same: compares two results.
@@ -40,7 +80,7 @@ def compare(
     for case in cases:
         try:
             tried.append((case, attempt(name, function, *case)))
-        except AssertionError:
+        except WrongAnswer:
             if not wrong:
                 raise
             break  # the value that was wrong before it says more than the exception
@@ -50,7 +90,7 @@ def compare(
         case, result = wrong
         known = [*mistakes, (lambda *_: None, NOTHING), (lambda *arguments: arguments[0], UNCHANGED)]
         shown = f"{call(name, case)} gave {short(repr(result))}, expected {short(repr(right(*case)))}"
-        raise AssertionError(f"{shown}: {likely(known, tried, wrong, same) or otherwise}")
+        raise WrongAnswer(f"{shown}: {likely(known, tried, wrong, same) or otherwise}")
 
 
 def likely(mistakes: Sequence[Mistake], tried: Sequence[Tried], wrong: Tried, same: Same = operator.eq) -> str:
@@ -61,7 +101,7 @@ def likely(mistakes: Sequence[Mistake], tried: Sequence[Tried], wrong: Tried, sa
 
 
 def attempt(name: str, function: Callable[..., Any], *arguments: Any, shown: str = "") -> Any:
-    """The result of `function` for copies of the arguments; AssertionError if it stops, or changes its arguments.
+    """The result of `function` for copies of the arguments; WrongAnswer if it stops, or changes its arguments.
 
     shown: how to write the call in a message, if not with its arguments.
     """
@@ -71,10 +111,10 @@ def attempt(name: str, function: Callable[..., Any], *arguments: Any, shown: str
         result = function(*copies)
     except Exception as error:  # whatever the learner's code raises is a hint to the learner
         reason = f"{type(error).__name__}: {error}"
-        raise AssertionError(f"{shown} stopped with {reason}. Try it by itself on this input.") from error
+        raise WrongAnswer(f"{shown} stopped with {reason}. Try it by itself on this input.") from error
     if repr(copies) != repr(arguments):
         now = short(", ".join(map(repr, copies)))
-        raise AssertionError(f"{shown} changed its arguments, to {now}; work on a copy of them")
+        raise WrongAnswer(f"{shown} changed its arguments, to {now}; work on a copy of them")
     return result
 
 
@@ -82,7 +122,21 @@ def must_be_function(name: str, function: Any) -> None:
     """Refuse what cannot be called, such as the function's result."""
     if not callable(function):
         what = short(repr(function))
-        raise AssertionError(f"the check was given {what}; give it the function itself, `{name}` without brackets")
+        raise WrongAnswer(f"the check was given {what}; give it the function itself, `{name}` without brackets")
+
+
+def wrong_answer(name: str, solution: Any, truth: str) -> str:
+    """The final answer of the learner's wrong solution, a text; WrongAnswer if none can be read, or it is the truth."""
+    if not isinstance(solution, str):
+        raise WrongAnswer(f"{name} is of type {type(solution).__name__}; expected one text, with a line for each step")
+    given = final_answer(solution)
+    if given is None:
+        raise WrongAnswer(
+            f"no final answer can be read in {name}: end it with `# Answer`, an empty line, and the answer"
+        )
+    if same_answer(given, truth):
+        raise WrongAnswer(f"the final answer of {name} is {given}, which is right; write a solution that is wrong")
+    return given
 
 
 def call(name: str, arguments: tuple[Any, ...]) -> str:

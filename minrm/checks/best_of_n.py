@@ -1,4 +1,6 @@
-"""The checks of chapter 7: best-of-N of one problem by hand, a paired difference, and the tokens to a target."""
+"""The checks of chapter 7: best-of-N of one problem by hand, a paired difference, the tokens to a target; and step
+scores on which two aggregates disagree.
+"""
 
 import math
 import random
@@ -8,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from minrm.checks.attempt import Mistake, close, compare
+from minrm.checks.attempt import Mistake, WrongAnswer, close, compare, exercise, short
 
 Numbers = Sequence[float]
 
 
+@exercise
 def check_expected_best(expected_best: Callable[[Numbers, Sequence[bool], int], float]) -> None:
     """Try `expected_best(scores, correct, n)`: how often the best-scored of n samples of one problem is right.
 
@@ -32,6 +35,7 @@ def check_expected_best(expected_best: Callable[[Numbers, Sequence[bool], int], 
     print("✓ expected_best averages over every subset, and lets tied scores share.")
 
 
+@exercise
 def check_paired(paired: Callable[[Numbers, Numbers], tuple[float, float]]) -> None:
     """Try `paired(a, b)`: the mean of a - b over the same problems, and the standard error of that mean.
 
@@ -49,6 +53,7 @@ def check_paired(paired: Callable[[Numbers, Numbers], tuple[float, float]]) -> N
     print("✓ paired takes the differences first, and their scatter after.")
 
 
+@exercise
 def check_tokens_to_reach(tokens_to_reach: Callable[[float, Numbers, Numbers], float | None]) -> None:
     """Try `tokens_to_reach(target, tokens, accuracy)`: the fewest tokens at which the accuracy is at least the target.
 
@@ -63,6 +68,32 @@ def check_tokens_to_reach(tokens_to_reach: Callable[[float, Numbers, Numbers], f
     otherwise = "go along the curve from the left: where is it at least the target for the first time?"
     compare("tokens_to_reach", tokens_to_reach, cases, _reach, _TOKENS_TO_REACH, otherwise)
     print("✓ tokens_to_reach finds where the curve first reaches the target, and says None where it never does.")
+
+
+@exercise
+def check_rivals(rivals: tuple[Numbers, Numbers]) -> None:
+    """Try `rivals`, two lists of step scores: the product prefers the first solution, the minimum the second.
+
+    Each list holds P(good) of a solution's steps, numbers between 0 and 1; the lists may differ in length.
+    """
+    lists = isinstance(rivals, list | tuple) and all(isinstance(own, list | tuple) for own in rivals)
+    if not lists or len(rivals) != 2:
+        raise WrongAnswer(f"rivals is {short(repr(rivals))}; expected two lists of step scores")
+    for place, own in zip(("first", "second"), rivals, strict=True):
+        if not own or not all(isinstance(p, int | float) and 0 <= p <= 1 for p in own):
+            raise WrongAnswer(f"the {place} list is {short(repr(own))}; expected a probability for each step")
+    first, second = rivals
+    products, minima = (math.prod(first), math.prod(second)), (min(first), min(second))
+    shown = f"products {products[0]:.3g} and {products[1]:.3g}, minima {minima[0]:.3g} and {minima[1]:.3g}"
+    if products[0] < products[1] and minima[0] > minima[1]:
+        raise WrongAnswer(f"{shown}: they disagree the other way round; the product has to prefer the first")
+    if not products[0] > products[1]:
+        raise WrongAnswer(
+            f"{shown}: the product does not prefer the first. Each step is a factor; what makes it small?"
+        )
+    if not minima[0] < minima[1]:
+        raise WrongAnswer(f"{shown}: the minimum does not prefer the second. Which step of a solution does it look at?")
+    print(f"✓ rivals: {shown}. The two aggregates disagree.")
 
 
 def _over(worth: Callable[[list[tuple[float, bool]]], float]) -> Callable[[Numbers, Sequence[bool], int], float]:
@@ -144,11 +175,13 @@ def _reach(target: float, tokens: Numbers, accuracy: Numbers) -> float | None:
 
 
 _NEVER = "this curve never reaches the target: return None"
+_FIRST = "only the first entry is looked at: `return None` belongs behind the loop, not into it"
 _TOKENS_TO_REACH: list[Mistake] = [
     (lambda target, tokens, accuracy: tokens[min(int(np.searchsorted(accuracy, target)), len(tokens) - 1)],
         "a search by halves needs a curve that only rises; this one may fall, so go through it entry by entry"),
     (lambda target, tokens, accuracy: _reach(target + 1e-9, tokens, accuracy),
         "reaching the target is enough: at least, not more than"),
+    (lambda target, tokens, accuracy: _reach(target, tokens[:1], accuracy[:1]), _FIRST),
     (lambda target, tokens, accuracy: tokens[int(np.argmax(accuracy))], "that is where the curve is highest; where is "
         "it at least the target for the first time?"),
     (lambda target, tokens, accuracy: max(_reached(target, tokens, accuracy), default=None),

@@ -1,19 +1,23 @@
-"""The checks of chapter 6: the loss of pairs, pairs from a ranking, and majorities that go in a circle."""
+"""The checks of chapter 6: the loss of pairs, pairs from a ranking, majorities that go in a circle; and a guess of how
+many labels a model needs, which is then measured.
+"""
 
 import random
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import combinations, permutations, product
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
-from minrm.checks.attempt import Mistake, close, compare, must_be_function
+from minrm.checks.attempt import Mistake, WrongAnswer, close, compare, exercise, must_be_function
 
 Rewards = Sequence[float]
 Shares = Sequence[Sequence[float]]
 
 
+@exercise
 def check_pair_loss(pair_loss: Callable[[Rewards, Rewards], float]) -> None:
     """Try `pair_loss(chosen, rejected)`: the mean of -log P(chosen ≻ rejected) over pairs of rewards, two lists.
 
@@ -29,6 +33,7 @@ def check_pair_loss(pair_loss: Callable[[Rewards, Rewards], float]) -> None:
     print("✓ pair_loss is right for small gaps, and finite and right for very large ones.")
 
 
+@exercise
 def check_ranked_pairs(ranked_pairs: Callable[[str, list[str], list[int]], list[dict[str, str]]]) -> None:
     """Try `ranked_pairs(prompt, responses, ranks)`: every pair of responses of which one is ranked better.
 
@@ -43,6 +48,7 @@ def check_ranked_pairs(ranked_pairs: Callable[[str, list[str], list[int]], list[
     print("✓ ranked_pairs makes one pair of every two responses with different ranks.")
 
 
+@exercise
 def check_cycles(cycles: Callable[[Shares], float]) -> None:
     """Try `cycles(p)`: the share of all threes of responses whose majorities go in a circle.
 
@@ -56,6 +62,34 @@ def check_cycles(cycles: Callable[[Shares], float]) -> None:
     otherwise = "go through the threes of this table by hand: is a ahead of b, b of c, and c of a, or all the reverse?"
     compare("cycles", cycles, cases, _cycles, _CYCLES, otherwise, same=close)
     print("✓ cycles finds every circle once, whichever way it goes, and takes no tie for a majority.")
+
+
+@exercise
+def check_labels_needed(
+    labels_needed: int, measure: Callable[[int], float], counts: Sequence[int], target: float
+) -> None:
+    """Try `labels_needed`, a guess: with how many labels does a model reach the target?
+
+    measure: trains on so many labels, and returns what should reach the target, such as an AUC. It is called only once
+    there is a guess: for the smallest of the counts, then the next, until one reaches the target. A guess passes within
+    a factor of two.
+    """
+    if not isinstance(labels_needed, Integral) or isinstance(labels_needed, bool) or labels_needed < 1:
+        raise WrongAnswer(f"labels_needed is {labels_needed!r}; expected a whole number of labels, 1 or more")
+    below, reached = 0, None
+    for count in sorted(counts):
+        value = float(measure(count))
+        print(f"{count:,} labels: {value:.3f}, {'at least' if value >= target else 'below'} {target:.3f}")
+        if value >= target:
+            reached = count
+            break
+        below = count
+    if labels_needed * 2 < below:
+        raise WrongAnswer(f"{labels_needed:,} labels are too few: even {below:,} do not reach {target:.3f}")
+    if reached is not None and labels_needed > 2 * reached:
+        raise WrongAnswer(f"{labels_needed:,} labels are more than it takes: {reached:,} reach {target:.3f}")
+    between = f"between {below:,} and {reached:,}" if reached is not None else f"more than {below:,}"
+    print(f"✓ labels_needed: it takes {between} labels, and you said {labels_needed:,}.")
 
 
 def _nan_if_too_large(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minrm.checks.attempt import Mistake, close, compare
+from minrm.checks.attempt import Mistake, close, compare, exercise
 from minrm.world.generator import generate, read_problem
 
 TEXTS = (
@@ -18,6 +18,7 @@ NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 Z = 1.96
 
 
+@exercise
 def check_last_number(last_number: Callable[[str], str | None]) -> None:
     """Try `last_number(solution)`: the last number of a text as text, without commas, or None where there is none."""
     otherwise = "which number does the text end with, read from its end by eye?"
@@ -25,6 +26,7 @@ def check_last_number(last_number: Callable[[str], str | None]) -> None:
     print("✓ last_number finds the last number of every text, and None where there is none.")
 
 
+@exercise
 def check_wilson(wilson: Callable[[int, int], Any]) -> None:
     """Try `wilson(k, n)`: the two ends, low and high, of Wilson's 95 % interval for k right answers among n."""
     cases = [(6, 10), (10, 10), (0, 4), (1, 8), (171, 300)]
@@ -34,6 +36,7 @@ def check_wilson(wilson: Callable[[int, int], Any]) -> None:
     print("✓ wilson gives both ends of the interval, also where all or none are right.")
 
 
+@exercise
 def check_calculations(calculations: Callable[[str], int]) -> None:
     """Try `calculations(question)`: how many calculations a question of the embedded world takes.
 
@@ -57,7 +60,13 @@ def _numbers(pattern: str) -> Callable[[str], str | None]:
 
 _PARTS = "the pattern takes a comma or full stop that no digit follows: let it begin and end with a digit"
 _MINUS = "the minus sign is part of the number: begin the pattern with `-?`"
+_GROUP = "a pair of brackets in the pattern makes `re.findall` return only what stands in them; write `(?:…)` instead"
+_NEVER = (
+    "None came back, here and for every other text. Does the pattern find this number? Try `re.findall(pattern, text)` "
+    "alone. And does the function end in `return`?"
+)
 _LAST_NUMBER: list[Mistake] = [
+    (lambda text: None, _NEVER),
     (lambda text: (NUMBER.findall(text) or [None])[0], "that is the first number; return the last one"),
     (_numbers(r"\d"), r"that is one digit of it; `\d+` takes all digits that stand together"),
     (lambda text: "".join(re.findall(r"\d", text)), "these are all digits of the text in one: find number by number"),
@@ -73,6 +82,12 @@ _LAST_NUMBER: list[Mistake] = [
     (_numbers(r"-?\d+"), "the digits after a decimal point belong to the number"),
     (lambda text: (_last(text) or "").lstrip("-") or None, _MINUS),
     (_numbers(r"\d+"), _MINUS),
+    *(
+        (_numbers(pattern), _GROUP)
+        for pattern in (r"-?\d+(\.\d+)?", r"-?\d[\d,]*(\.\d+)?", r"-?\d+(,\d{3})*", r"(-)?\d+")
+    ),
+    *((_numbers(pattern), _GROUP) for pattern in (r"(-?\d+(\.\d+)?)", r"-?\d+(,\d{3})*(\.\d+)?", r"(-)?(\d+)")),
+    (lambda text: "", _GROUP),  # whatever else the pattern is: what stands in its brackets is not in this text
 ]
 
 

@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from minrm.checks.attempt import NOTHING, Mistake, Tried, attempt, likely, must_be_function, short
+from minrm.checks.attempt import NOTHING, Mistake, Tried, WrongAnswer, attempt, likely, must_be_function, short
 
 if TYPE_CHECKING:  # torch takes seconds, and of all checks only this one needs it
     from torch import Tensor
@@ -39,7 +39,7 @@ def check_final_token(final_token: Callable[[Tensor], Tensor], seed: int | None 
     """Try `final_token(solution_mask)`: a new mask, true only at the last true column of each row.
 
     Both are [B, T] bool. Padding may stand on either side, a solution may have holes or one token only, and a row
-    without a solution stays all false. seed: of the masks. Raises AssertionError with a hint.
+    without a solution stays all false. seed: of the masks. Raises WrongAnswer, an AssertionError, with a hint.
     """
     must_be_function("final_token", final_token)
     tried: list[Tried] = []  # a row and its batch, and the columns marked in it
@@ -47,7 +47,7 @@ def check_final_token(final_token: Callable[[Tensor], Tensor], seed: int | None 
     for batch in draw_batches(random.Random(seed or 0)):
         try:
             marked = _marked(final_token, batch)
-        except AssertionError:
+        except WrongAnswer:
             if not wrong:
                 raise
             break  # the columns that were wrong before it say more
@@ -58,12 +58,12 @@ def check_final_token(final_token: Callable[[Tensor], Tensor], seed: int | None 
         number = [own is row for own in batch.rows].index(True) + 1
         given, gave, expected = map(batch.picture, (row, columns, row[-1:]))
         hint = (likely(_MISTAKES, [one for one in tried if one[0][0]], wrong) or _OTHERWISE) if row else _NONE
-        raise AssertionError(f"{batch}, row {number}: mask {given} gave {gave}, expected {expected}: {hint}")
+        raise WrongAnswer(f"{batch}, row {number}: mask {given} gave {gave}, expected {expected}: {hint}")
     print("✓ final_token keeps the last token of each solution, wherever it stands, and nothing where there is none.")
 
 
 def _marked(final_token: Callable[[Tensor], Tensor], batch: Batch) -> list[set[int]]:
-    """The columns that the learner's function marks in each row; AssertionError if its result is no mask."""
+    """The columns that the learner's function marks in each row; WrongAnswer if its result is no mask."""
     import torch
 
     mask = batch.mask()
@@ -75,7 +75,7 @@ def _marked(final_token: Callable[[Tensor], Tensor], batch: Batch) -> list[set[i
         numbers = kind.endswith("torch.int64") and result.shape != mask.shape
         what = "these are numbers of columns, not a mask" if numbers else f"that is {kind}"
         hint = NOTHING if result is None else f"{what}; expected is {expected}, like the mask given"
-        raise AssertionError(f"{batch} gave {short(repr(result))}: {hint}")
+        raise WrongAnswer(f"{batch} gave {short(repr(result))}: {hint}")
     return [set(row.nonzero().flatten().tolist()) for row in result]
 
 

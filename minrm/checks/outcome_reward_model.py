@@ -1,15 +1,34 @@
-"""The checks of chapter 4: the loss at every supervised token, the AUC within problems, the error of calibration."""
+"""The checks of chapter 4: the loss at every supervised token, the AUC within problems, the error of calibration; and
+two that touch a model: one update of its training, and a wrong solution that it likes.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minrm.checks.attempt import Mistake, close, compare
+from minrm.checks.attempt import (
+    Mistake,
+    WrongAnswer,
+    attempt,
+    close,
+    compare,
+    exercise,
+    likely,
+    must_be_function,
+    wrong_answer,
+)
+
+if TYPE_CHECKING:  # torch takes seconds, and of the checks here only one needs it
+    from torch import Tensor
 
 Array = np.ndarray
 
 
+@exercise
 def check_token_loss(token_loss: Callable[[Array, Array, Array], float]) -> None:
     """Try `token_loss(logits, labels, supervised)`: the mean cross-entropy over all supervised tokens of a batch.
 
@@ -28,6 +47,7 @@ def check_token_loss(token_loss: Callable[[Array, Array, Array], float]) -> None
     print("✓ token_loss asks every supervised token for its solution's label, and counts each token once.")
 
 
+@exercise
 def check_auc_within(auc_within: Callable[[Any, Any], float]) -> None:
     """Try `auc_within(scores, correct)`: how often a right solution outscores a wrong one of the same problem.
 
@@ -48,6 +68,7 @@ def check_auc_within(auc_within: Callable[[Any, Any], float]) -> None:
     print("✓ auc_within compares within problems only, shares ties, and lets each problem count once.")
 
 
+@exercise
 def check_calibration_error(calibration_error: Callable[[Array, Array, int], float]) -> None:
     """Try `calibration_error(probabilities, outcomes, bins)`: Guo et al.'s expected calibration error (2017, eq. 3).
 
@@ -64,6 +85,40 @@ def check_calibration_error(calibration_error: Callable[[Array, Array, int], flo
     print("✓ calibration_error weighs each bin's gap by the samples in it.")
 
 
+@exercise
+def check_update(update: Callable[[Tensor, Any], None]) -> None:
+    """Try `update(loss, optimizer)`: move the optimizer's parameters once, by the gradients of this loss alone.
+
+    loss: a scalar tensor that `backward` can be called on. optimizer: any of `torch.optim`. Nothing is returned.
+    """
+    must_be_function("update", update)
+    moves, expected = _moves(update), _moves(_update)
+    for number, (move, right) in enumerate(zip(moves, expected, strict=True), start=1):
+        if not close(move[0], right[0]):
+            hint = likely(_UPDATE, [((), moves)], ((), moves), same=_same_moves) or _LOOK
+            raise WrongAnswer(
+                f"after update {number} the parameters are {move[0]}, expected {right[0]} (gradient descent, "
+                f"learning rate 0.1): {hint}"
+            )
+    print("✓ update forgets the old gradients, computes those of the loss, and moves the parameters.")
+
+
+@exercise
+def check_fooling(fooling: str, orm: Any, question: str, answer: str, above: float = 0.8) -> None:
+    """Try `fooling`, a wrong solution of the question, as text, that an outcome reward model scores above `above`.
+
+    orm: its `score(questions, solutions)` gives P(correct) of each solution. answer: the right answer.
+    """
+    given = wrong_answer("fooling", fooling, answer)
+    score = float(orm.score([question], [fooling])[0])
+    if not score > above:
+        raise WrongAnswer(
+            f"the score of fooling is {score:.3f}, expected more than {above}: the model is not fooled. Which mistakes "
+            "does it overlook, and how are the solutions written that it scores highest?"
+        )
+    print(f"✓ fooling ends in {given}, where {answer} is right, and its score is {score:.3f}.")
+
+
 def _of(mean: Callable[[Array, Array], Any]) -> Callable[[Array, Array, Array], float]:
     """`mean` of what each token would cost, log(1 + e^(other - own)), and of what is supervised: both [B, T]."""
     return lambda logits, labels, supervised: float(
@@ -74,6 +129,14 @@ def _of(mean: Callable[[Array, Array], Any]) -> Callable[[Array, Array, Array], 
 _token_loss = _of(lambda costs, on: costs[on].mean())
 
 
+def _clipped(least: float) -> Callable[[Array, Array, Array], float]:
+    """The loss by probabilities that are kept away from 0 and 1."""
+    return _of(lambda costs, on: -np.log(np.exp(-costs[on]).clip(least, 1 - least)).mean())
+
+
+_CLIPPED = (
+    "a probability was cut off at an end: there the loss is flat, and the model learns nothing where it errs most"
+)
 _PADDED = "tokens that are not supervised count here: the question's, or the padding's"
 _TOKEN_LOSS: list[Mistake] = [
     (_of(lambda costs, on: costs.mean()), _PADDED),
@@ -91,6 +154,13 @@ _TOKEN_LOSS: list[Mistake] = [
         "that is the mean probability of the label; the loss is the mean of -log of it"),
     (_of(lambda costs, on: -np.log(np.exp(-costs[on]).mean())),
         "the logarithm comes first, then the mean: each token has a loss of its own"),
+    (lambda *batch: _token_loss(*batch) / np.log(2), "that is in bits; with the natural logarithm the loss is in nats"),
+    (_of(lambda costs, on: np.mean([row[mask][-1] for row, mask in zip(costs, on, strict=True)])),
+        "only the last supervised token of each solution counts here: the score is read there, the loss asks at each"),
+    (_of(lambda costs, on: costs[:, -1].mean()), "only the last column counts here; ask at every supervised token"),
+    *((_clipped(10.0**-digits), _CLIPPED) for digits in (*range(3, 17), 20, 30, 100, 300)),
+    (lambda *batch: float("inf"),
+        "a probability was rounded to 0 before its logarithm: log p is the logit minus np.logaddexp of both logits"),
     (lambda *batch: float("nan"),
         "exp of a large logit is no finite number: subtract the larger of the two first, or use np.logaddexp"),
 ]  # fmt: skip
@@ -165,3 +235,62 @@ _CALIBRATION_ERROR: list[Mistake] = [
         "that compares each probability with its own outcome; compare a bin's means"),
     (lambda predicted, outcomes, bins: _ece(predicted, outcomes, 10), "the number of bins is fixed at ten; use `bins`"),
 ]  # fmt: skip
+
+
+Moves = list[tuple[list[float], bool]]  # after each update the parameters, and whether a gradient is left behind
+
+
+def _moves(update: Callable[[Tensor, Any], Any]) -> Moves:
+    """What three updates make of two parameters, each with a squared distance as its loss."""
+    import torch
+
+    parameters = torch.tensor([1.0, -2.0], requires_grad=True)
+    optimizer = torch.optim.SGD([parameters], lr=0.1)
+    moves = []
+    for goal in ([0.0, 1.0], [3.0, 2.0], [-1.0, 2.0]):
+        loss = ((parameters - torch.tensor(goal)) ** 2).sum()
+        attempt("update", partial(update, loss, optimizer), shown="update(loss, optimizer)")
+        gradient = parameters.grad is not None and bool(parameters.grad.any())
+        moves.append((parameters.detach().double().numpy().round(4).tolist(), gradient))
+    return moves
+
+
+def _same_moves(a: Moves, b: Moves) -> bool:
+    return all(close(x, y) and left == also for (x, left), (y, also) in zip(a, b, strict=True))
+
+
+def _in_order(*names: str) -> Callable[[], Moves]:
+    """What an update makes of the parameters that calls these methods in this order."""
+
+    def update(loss: Tensor, optimizer: Any) -> None:
+        for name in names:
+            getattr(loss if name == "backward" else optimizer, name)()
+
+    return lambda: _moves(update)
+
+
+def _update(loss: Tensor, optimizer: Any) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+
+_LOOK = "print the parameters and their gradients (`.grad`) after each of your lines"
+_STANDS = (
+    "nothing moves, since no gradient is there when `optimizer.step()` comes: `loss.backward()` makes it, and "
+    "`zero_grad` between the two takes it away again"
+)
+_UNUSED = "the gradients are there, and nothing moves by them: `optimizer.step()` comes after `loss.backward()`"
+_LATE = "this update moves by the gradients of the one before: `loss.backward()` comes before `optimizer.step()`"
+_ADDED = "gradients of earlier losses are still in it, since `backward` adds to what is there: `optimizer.zero_grad()`"
+_UPDATE: list[Mistake] = [
+    (_in_order("backward", "step"), _ADDED),
+    (_in_order("step"), _STANDS),
+    (_in_order("zero_grad"), _STANDS),
+    (_in_order("backward", "zero_grad", "step"), _STANDS),
+    (_in_order("zero_grad", "backward"), _UNUSED),
+    (_in_order("backward"), _UNUSED),
+    (_in_order("step", "zero_grad", "backward"), _LATE),
+    (_in_order("step", "backward"), _LATE),
+    (_in_order("zero_grad", "backward", "step", "step"), "the same gradients move the parameters twice"),
+]

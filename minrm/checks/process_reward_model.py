@@ -1,4 +1,6 @@
-"""The checks of chapter 5: step scores from logits, a solution's score in logarithms, and labels from rollouts."""
+"""The checks of chapter 5: step scores from logits, a solution's score in logarithms, labels from rollouts; and the
+labels of a solution that a model then scores.
+"""
 
 import math
 import random
@@ -7,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from minrm.checks.attempt import Mistake, close, compare
+from minrm.checks.attempt import Mistake, WrongAnswer, close, compare, exercise, short
 
 Array = np.ndarray
 Reached = Sequence[Sequence[str | None]]
 
 
+@exercise
 def check_step_scores(step_scores: Callable[[Array, list[int], int, int, int], Sequence[float]]) -> None:
     """Try `step_scores(logits, ids, step, plus, minus)`: P(good) at each step token of one solution.
 
@@ -27,6 +30,7 @@ def check_step_scores(step_scores: Callable[[Array, list[int], int, int, int], S
     print("✓ step_scores reads the two signs at each step token, and nothing else.")
 
 
+@exercise
 def check_log_score(log_score: Callable[[Sequence[float], str], float]) -> None:
     """Try `log_score(log_p, how)`: the logarithm of a solution's score, from log P(good) of its steps.
 
@@ -42,6 +46,7 @@ def check_log_score(log_score: Callable[[Sequence[float], str], float]) -> None:
     print("✓ log_score aggregates in all four ways, and stays finite where probabilities vanish.")
 
 
+@exercise
 def check_label_steps(label_steps: Callable[[Reached, str], tuple[Sequence[int], Sequence[float]]]) -> None:
     """Try `label_steps(reached, truth)`: hard and soft labels of a solution's steps from the answers of their rollouts.
 
@@ -57,6 +62,25 @@ def check_label_steps(label_steps: Callable[[Reached, str], tuple[Sequence[int],
     otherwise = "count by hand, for each step, how many of its rollouts gave the truth"
     compare("label_steps", label_steps, cases, _right_labels, _LABEL_STEPS, otherwise, same=close)
     print("✓ label_steps gives hard and soft labels, and counts a rollout without an answer as wrong.")
+
+
+@exercise
+def check_article_labels(article_labels: Sequence[int]) -> None:
+    """Try `article_labels`, a label for each of the article's 13 steps: 1 for a good step, 0 for a bad one.
+
+    A step is good if it follows from the question and from what is written before it. The answer block belongs to the
+    last step.
+    """
+    if not isinstance(article_labels, list | tuple) or len(article_labels) != len(_ARTICLE):
+        raise WrongAnswer(f"expected a list of 13 labels, one for each step; this is {short(repr(article_labels))}")
+    for step, (label, right) in enumerate(zip(article_labels, _ARTICLE, strict=True), start=1):
+        if label not in (0, 1):
+            raise WrongAnswer(f"the label of step {step} is {label!r}: {_NO_LABEL}")
+        if label != right:
+            raise WrongAnswer(
+                f"the label of step {step} is {label}, expected {right}: {_ARTICLE_HINTS.get(step, _TRUE)}"
+            )
+    print("✓ article_labels: twelve good steps, and a last one that does not give what was asked for.")
 
 
 def _read(value: Callable[[Array, int, int], float], shift: int = 0) -> Callable[..., list[float]]:
@@ -156,3 +180,16 @@ _LABEL_STEPS: list[Mistake] = [
         "these are pairs, one for each step; return two lists, hard and soft"),
     (lambda *args: 1 - np.array(_right_labels(*args)), "1 is for a good step, from which rollouts end right"),
 ]  # fmt: skip
+
+_ARTICLE = [*[1] * 12, 0]
+_NO_LABEL = "give each step 1 (good) or 0 (bad). PRM800K rates 1, 0 (neutral) or -1; a neutral step counts as good here"
+_TRUE = (
+    "the step follows from what stands before it. Try it with numbers: x = -9/8 and y = -3/5 make the four terms an "
+    "arithmetic sequence"
+)
+_ARTICLE_HINTS = {
+    8: "d = -2y follows from step 3, so the step is true. It drops an equation that it should have used, and makes no "
+    "progress, which is a neutral step; what is missing shows where the answer is given",
+    13: "does it give what the question asks for? The four terms fix x and y, so the fifth term is a number, a common "
+    "fraction; its answer still holds x and y",
+}

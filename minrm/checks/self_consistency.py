@@ -1,5 +1,6 @@
 """The checks of chapter 2: the vote of two, where the vote ends, and the winner of a vote with weights."""
 
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -8,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from minrm.checks.attempt import Mistake, close, compare
+from minrm.checks.attempt import Mistake, close, compare, exercise
 
 Answers = Sequence[str | None]
 
 
+@exercise
 def check_vote_of_two(vote_of_two: Callable[[Answers, str], float]) -> None:
     """Try `vote_of_two(answers, truth)`: how often the vote of two of one problem's samples gives the truth.
 
@@ -26,6 +28,7 @@ def check_vote_of_two(vote_of_two: Callable[[Answers, str], float]) -> None:
     print("✓ vote_of_two counts every pair once, shares ties, and lets samples without an answer cast no vote.")
 
 
+@exercise
 def check_vote_in_the_end(vote_in_the_end: Callable[[Any, Any], float]) -> None:
     """Try `vote_in_the_end(answers, truth)`: the share of problems that a vote of all samples wins.
 
@@ -43,6 +46,7 @@ def check_vote_in_the_end(vote_in_the_end: Callable[[Any, Any], float]) -> None:
     print("✓ vote_in_the_end finds the answers that lead, and shares the win among them.")
 
 
+@exercise
 def check_winner(winner: Callable[[Answers, Sequence[float]], str]) -> None:
     """Try `winner(answers, weights)`: the answer of one problem's samples whose weights, added up, are the largest.
 
@@ -148,6 +152,12 @@ def _winner(answers: Answers, weights: Sequence[float], none: bool = False) -> s
     return _largest(_sums(answers, weights, none))
 
 
+def _product(answers: Answers, weights: Sequence[float]) -> dict[str | None, float]:
+    """The multiplied weights of each answer."""
+    return {a: math.prod(w for b, w in zip(answers, weights, strict=True) if a == b) for a in _said(answers)}
+
+
+_LAST = "the last weight of each answer is kept, since `=` writes over what was there; add up with `+=`"
 _ONE = "that is the answer of the single heaviest sample (best-of-N); a vote adds up the weights of equal answers"
 _WINNER: list[Mistake] = [
     (lambda answers, weights: answers[int(np.argmax(weights))], _ONE),
@@ -156,6 +166,11 @@ _WINNER: list[Mistake] = [
         "given most often, but its weights add up to less"),
     (lambda answers, weights: _largest({a: s / list(answers).count(a) for a, s in _sums(answers, weights).items()}),
         "that is the largest mean weight; add up, since many samples are to count for more than one"),
+    (lambda answers, weights: _largest({a: w for a, w in zip(answers, weights, strict=True) if a is not None}), _LAST),
+    (lambda answers, weights: _largest(dict(zip(answers, weights, strict=True))), _LAST),
+    (lambda *args: _largest(_product(*args)), "the weights of equal answers are multiplied; a vote adds them up"),
+    (lambda answers, weights: _said(answers)[0], "the first answer wins everywhere, as if all sums were equal; did you "
+        "multiply by a sum that begins at 0?"),
     (lambda answers, weights: _winner(answers, weights, none=True),
         "None has won; a sample without an answer casts no vote, whatever its weight"),
     (lambda *args: _largest({answer: -total for answer, total in _sums(*args).items()}),

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from minrm.checks.attempt import Mistake, attempt, close, compare, must_be_function, short
+from minrm.checks.attempt import Mistake, WrongAnswer, attempt, close, compare, exercise, must_be_function, short
 from minrm.world import shipped
 
 Soft = Sequence[Sequence[float]]
 Exact = Sequence[Sequence[int]]
 
 
+@exercise
 def check_agreement(agreement: Callable[[Soft, Exact, float], float]) -> None:
     """Try `agreement(soft, exact, share)`: how often soft labels, cut at `share`, say what the exact ones say.
 
@@ -35,6 +36,7 @@ def check_agreement(agreement: Callable[[Soft, Exact, float], float]) -> None:
     print("✓ agreement compares each step up to the first error once, and calls a step good from the share on.")
 
 
+@exercise
 def check_step_pairs(step_pairs: Callable[[list[dict[str, Any]]], list[dict[str, str]]]) -> None:
     """Try `step_pairs(rows)`: pairs of the same prompt and first steps, with a good next step and a bad one.
 
@@ -44,10 +46,11 @@ def check_step_pairs(step_pairs: Callable[[list[dict[str, Any]]], list[dict[str,
     """
     pairs = attempt("step_pairs", step_pairs, _ROWS)
     if hint := _hint(pairs):
-        raise AssertionError(f"step_pairs(rows), for {len(_ROWS)} made rows, gave {short(repr(pairs))}: {hint}")
+        raise WrongAnswer(f"step_pairs(rows), for {len(_ROWS)} made rows, gave {short(repr(pairs))}: {hint}")
     print("✓ step_pairs finds each place with a good and a bad next step, and makes one pair of it.")
 
 
+@exercise
 def check_safe_tag(safe_tag: Callable[[Any, str, Sequence[str]], bool]) -> None:
     """Try `safe_tag(tokenizer, tag, texts)`: whether `tag` can end the steps of `texts` and be found again.
 

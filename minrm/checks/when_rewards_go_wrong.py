@@ -1,4 +1,6 @@
-"""Checks of chapter 8: what a judge expects, how far a judge of two grades can pull, and when to stop."""
+"""The checks of chapter 8: what a judge expects, how far a judge of two grades can pull, when to stop; and a solution
+that fools the mean of its step scores.
+"""
 
 import math
 import random
@@ -8,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from minrm.checks.attempt import Mistake, close, compare
+from minrm.checks.attempt import Mistake, WrongAnswer, close, compare, exercise, wrong_answer
+from minrm.text import final_answer, same_answer
 
 
+@exercise
 def check_expected_score(expected_score: Callable[[Sequence[float], int], float]) -> None:
     """Try `expected_score(scores, n)`: the mean over all subsets of n of these scores of the highest in the subset.
 
@@ -27,6 +31,7 @@ def check_expected_score(expected_score: Callable[[Sequence[float], int], float]
     print("✓ expected_score averages the highest score over every subset once.")
 
 
+@exercise
 def check_kl_of_two_grades(kl_of_two_grades: Callable[[float, int], float]) -> None:
     """Try `kl_of_two_grades(share, n)`: KL(best-of-n || policy) in nats under a judge that only says yes or no.
 
@@ -38,6 +43,7 @@ def check_kl_of_two_grades(kl_of_two_grades: Callable[[float, int], float]) -> N
     print("✓ kl_of_two_grades adds up both grades, each by how much likelier it has become.")
 
 
+@exercise
 def check_best_count(best_count: Callable[[float, float, Sequence[int]], int]) -> None:
     """Try `best_count(alpha, beta, counts)`: the count at which d (alpha - beta d) is highest, d² = log n - (n-1)/n.
 
@@ -51,6 +57,26 @@ def check_best_count(best_count: Callable[[float, float, Sequence[int]], int]) -
     otherwise = "work out d and d (alpha - beta d) for each of the counts: where is it largest?"
     compare("best_count", best_count, cases, _best_count, _BEST_COUNT, otherwise)
     print("✓ best_count measures the distance in roots of nats, and stops where the curve is highest.")
+
+
+@exercise
+def check_padded(padded: str, prm: Any, question: str, answer: str, wrong: str, by: float = 0.2) -> None:
+    """Try `padded`, the solution `wrong` with more steps, as text: the same wrong answer, a mean score higher by `by`.
+
+    Its weakest step must stay below one half, so that the step that breaks is still in it. prm: its
+    `step_scores(questions, solutions)` gives P(good) of each step of each. answer: the right answer.
+    """
+    given, kept = wrong_answer("padded", padded, answer), final_answer(wrong)
+    if kept is None or not same_answer(given, kept):
+        raise WrongAnswer(f"the final answer of padded is {given}; keep that of the solution given, which is {kept}")
+    before, after = prm.step_scores([question] * 2, [wrong, padded])
+    means = f"{len(after)} steps with a mean of {np.mean(after):.3f}, before {len(before)} with {np.mean(before):.3f}"
+    if not np.min(after) < 0.5:
+        hint = "the step that breaks is gone; keep it, and add others"
+        raise WrongAnswer(f"the weakest step of padded has a score of {np.min(after):.3f}: {hint}")
+    if not np.mean(after) >= np.mean(before) + by:
+        raise WrongAnswer(f"{means}, expected {by} more: which steps does the model call good, whatever they are for?")
+    print(f"✓ padded has {means}; its minimum is {np.min(after):.3f}. Steps that say nothing lift the mean.")
 
 
 def _over(subsets: Callable[[Sequence[float], int], Iterable[tuple[float, ...]]], worth: Callable = max) -> Callable:

@@ -9,7 +9,7 @@ import pandas as pd
 from hints import trial
 
 from minrm import best_of_n, pass_at_n
-from minrm.checks import check_expected_best, check_paired, check_tokens_to_reach
+from minrm.checks import check_expected_best, check_paired, check_rivals, check_tokens_to_reach
 
 
 def listed(worth, mean=np.mean):
@@ -106,6 +106,10 @@ def first(target, tokens, accuracy):
     return None
 
 
+def forgets_return(target, tokens, accuracy):
+    first(target, tokens, accuracy)
+
+
 def first_by_pandas(target, tokens, accuracy):
     reached = pd.Series(accuracy, index=tokens).loc[lambda share: share >= target]
     return None if reached.empty else reached.index.min()
@@ -117,6 +121,8 @@ test_tokens_to_reach = trial(
     [
         (lambda t, tokens, a: tokens[min(np.searchsorted(a, t), len(a) - 1)] if max(a) >= t else None, "by halves"),
         (lambda t, tokens, a: next((x for x, y in zip(tokens, a, strict=True) if y > t), None), "at least, not more"),
+        (lambda t, tokens, a: tokens[0] if a[0] >= t else None, "only the first entry is looked at"),
+        (forgets_return, "nothing came back"),
         (lambda t, tokens, a: tokens[np.argmax(a)], "where the curve is highest"),
         (lambda t, tokens, a: max((x for x, y in zip(tokens, a, strict=True) if y >= t), default=None), "last place"),
         (lambda t, tokens, a: tokens[np.argmax(np.array(a) >= t)], "argmax of all False is 0"),
@@ -125,5 +131,24 @@ test_tokens_to_reach = trial(
         (lambda t, tokens, a: first(t, a, a), "that is the accuracy"),
         (lambda t, tokens, a: [x for x, y in zip(tokens, a, strict=True) if y >= t], "these are all the places"),
         (lambda t, tokens, a: tokens[0], "go along the curve from the left"),
+    ],
+)
+
+
+test_rivals = trial(
+    check_rivals,
+    [([0.5], [0.6] * 4), [(0.5, 1.0), (0.6, 0.7)], ([np.float64(0.9), 0.8], [0.85] * 20), ([0.0001], [0.5] * 50)],
+    [
+        (([0.6] * 4, [0.5]), "products 0.13 and 0.5, minima 0.6 and 0.5: they disagree the other way round"),
+        (([0.9, 0.9], [0.5, 0.5]), "the minimum does not prefer the second"),
+        (([0.5, 0.9], [0.5, 0.6]), "the minimum does not prefer the second"),
+        (([0.5, 0.5], [0.9, 0.9]), "the product does not prefer the first"),
+        (([0.25], [0.5, 0.5]), "the product does not prefer the first"),
+        (([], [0.5]), "the first list is []; expected a probability for each step"),
+        (([0.5], [0.5, 1.5]), "the second list is [0.5, 1.5]"),
+        (([0.5], ["good"]), "the second list is ['good']"),
+        ([0.5, 0.6], "expected two lists of step scores"),
+        (([0.5], [0.6], [0.7]), "expected two lists of step scores"),
+        (0.5, "expected two lists of step scores"),
     ],
 )

@@ -4,11 +4,12 @@ import math
 from itertools import combinations, permutations
 
 import numpy as np
+import pytest
 import torch
 from hints import trial
 
 from minrm import bradley_terry_loss
-from minrm.checks import check_cycles, check_pair_loss, check_ranked_pairs
+from minrm.checks import check_cycles, check_labels_needed, check_pair_loss, check_ranked_pairs
 
 
 def loss_by_hand(chosen, rejected):
@@ -168,3 +169,46 @@ test_cycles = trial(
         (lambda p: p[0].sort(), "changed its arguments"),
     ],
 )
+
+
+def learning_curve(count):
+    """.5 with one label, a tenth more with ten times as many."""
+    return 0.5 + 0.1 * math.log10(count)
+
+
+COUNTS = [4000, 250, 1000, 500, 2000]
+
+test_labels_needed = trial(
+    check_labels_needed,
+    [500, 1000, np.int64(2000), 250],
+    [
+        (200, "200 labels are too few: even 500 do not reach 0.790"),
+        (2001, "2,001 labels are more than it takes: 1,000 reach 0.790"),
+        (0, "labels_needed is 0; expected a whole number"),
+        (1e3, "labels_needed is 1000.0; expected a whole number"),
+        (True, "labels_needed is True; expected"),
+        ("many", "labels_needed is 'many'; expected"),
+    ],
+    learning_curve, COUNTS, 0.79,
+)  # fmt: skip
+
+
+def test_nothing_is_measured_before_there_is_a_guess_and_nothing_beyond_the_target(capsys):
+    measured = []
+
+    def measure(count):
+        measured.append(count)
+        return learning_curve(count)
+
+    check_labels_needed(..., measure, COUNTS, 0.79)
+    assert measured == []
+    check_labels_needed(1000, measure, COUNTS, 0.79)
+    assert measured == [250, 500, 1000]
+    assert "1,000 labels: 0.800, at least 0.790" in capsys.readouterr().out
+
+
+def test_a_target_that_no_count_reaches_leaves_large_guesses_open(capsys):
+    check_labels_needed(1_000_000, learning_curve, COUNTS, 0.9)
+    assert "it takes more than 4,000 labels, and you said 1,000,000" in capsys.readouterr().out
+    with pytest.raises(AssertionError, match="too few: even 4,000"):
+        check_labels_needed(1000, learning_curve, COUNTS, 0.9)

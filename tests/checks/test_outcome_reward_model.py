@@ -8,7 +8,7 @@ import torch
 from hints import trial
 
 from minrm import orm_loss
-from minrm.checks import check_auc_within, check_calibration_error, check_token_loss
+from minrm.checks import check_auc_within, check_calibration_error, check_fooling, check_token_loss, check_update
 from minrm.metrics import pooled_auc, within_problem_auc
 
 
@@ -53,6 +53,28 @@ def probability(logits, labels, supervised):
     return np.where(labels[:, None] == 1, right, 1 - right)[supervised].mean()
 
 
+def of_softmax(loss):
+    """The mean over supervised tokens of what `loss` makes of a probability, by a softmax that does not overflow."""
+
+    def token_loss(logits, labels, supervised):
+        p = softmax(logits - logits.max(-1, keepdims=True))
+        chosen = [row[mask][:, label] for row, label, mask in zip(p, labels, supervised, strict=True)]
+        with np.errstate(all="ignore"):
+            return loss(np.concatenate(chosen)).mean()
+
+    return token_loss
+
+
+def at_the_end(logits, labels, supervised):
+    last = [np.flatnonzero(mask)[-1] for mask in supervised]
+    rows = np.arange(len(last))
+    return by_loops(logits[rows, last][:, None], labels, np.ones((len(last), 1), dtype=bool))
+
+
+def in_the_last_column(logits, labels, supervised):
+    return by_loops(logits[:, -1:], labels, np.ones((len(labels), 1), dtype=bool))
+
+
 test_token_loss = trial(
     check_token_loss,
     [by_loops, by_package, by_arrays],
@@ -67,6 +89,13 @@ test_token_loss = trial(
         (probability, "the mean probability of the label"),
         (lambda *batch: -np.log(probability(*batch)), "the logarithm comes first"),
         (naive, "subtract the larger of the two first"),
+        (lambda *batch: by_loops(*batch) / math.log(2), "that is in bits"),
+        (of_softmax(lambda p: -np.log(p)), "rounded to 0 before its logarithm"),
+        (of_softmax(lambda p: -np.log(p.clip(1e-12, 1))), "a probability was cut off at an end"),
+        (of_softmax(lambda p: -np.log(p + 1e-12)), "a probability was cut off at an end"),
+        (of_softmax(lambda p: -np.log(p.clip(1e-7, 1 - 1e-7))), "a probability was cut off at an end"),
+        (at_the_end, "only the last supervised token of each solution counts here"),
+        (in_the_last_column, "only the last column counts here"),
         (lambda logits, labels, mask: by_package(logits, labels, mask.astype(int)), "stopped with ValueError"),
         (lambda *batch: by_loops(*batch) ** 2, "take one token"),
     ],
@@ -178,3 +207,85 @@ test_calibration_error = trial(
         (lambda given, outcomes, bins: np.median(given), "take the bins one by one"),
     ],
 )
+
+
+def update(loss, optimizer):
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+
+def clears_behind(loss, optimizer):
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=False)
+
+
+def by_hand(loss, optimizer):
+    """Gradient descent without the optimizer's own methods."""
+    (group,) = optimizer.param_groups
+    gradients = torch.autograd.grad(loss, group["params"])
+    with torch.no_grad():
+        for parameter, gradient in zip(group["params"], gradients, strict=True):
+            parameter -= group["lr"] * gradient
+
+
+def calls(*names):
+    def update(loss, optimizer):
+        for name in names:
+            getattr(loss if name == "backward" else optimizer, name)()
+
+    return update
+
+
+test_update = trial(
+    check_update,
+    [update, clears_behind, by_hand],
+    [
+        (calls("backward", "step"), "after update 2 the parameters are"),
+        (calls("backward", "step"), "gradients of earlier losses are still in it"),
+        (calls("zero_grad", "step"), "no gradient is there when `optimizer.step()` comes"),
+        (calls("backward", "zero_grad", "step"), "`zero_grad` between the two takes it away"),
+        (calls("zero_grad", "backward"), "nothing moves by them"),
+        (calls("zero_grad", "step", "backward"), "`optimizer.step()` comes after `loss.backward()`"),
+        (calls("step", "zero_grad", "backward"), "by the gradients of the one before"),
+        (calls("zero_grad", "backward", "step", "step"), "move the parameters twice"),
+        (calls("zero_grad", "backward", "step", "backward"), "stopped with RuntimeError"),
+        (lambda loss, optimizer: loss.item(), "nothing moves"),
+        (lambda loss, optimizer: optimizer.backward(), "stopped with AttributeError"),
+        (lambda loss, optimizer: update(-loss, optimizer), "print the parameters and their gradients"),
+    ],
+)
+
+
+def solution(answer, *steps):
+    return "\n".join(steps) + f"\n\n# Answer\n\n{answer}"
+
+
+class Judge:
+    """A model that likes long solutions, whatever they say."""
+
+    def score(self, questions, solutions):
+        assert questions == ["What is 2 + 2?"]
+        return np.array([min(0.1 * len(text.split("\n\n# Answer")[0].splitlines()), 1) for text in solutions])
+
+
+test_fooling = trial(
+    check_fooling,
+    [solution(5, *["2 + 3 = 5"] * 9), solution("4.5", *["2 + 2 = 4.5"] * 10)],
+    [
+        (solution(5, "2 + 3 = 5"), "the score of fooling is 0.100, expected more than 0.8: the model is not fooled"),
+        (solution(4, *["2 + 2 = 4"] * 9), "the final answer of fooling is 4, which is right"),
+        (solution("4.0", *["2 + 2 = 4"] * 9), "which is right"),
+        ("2 + 3 = 5\n" * 9, "no final answer can be read in fooling"),
+        ("", "no final answer can be read in fooling"),
+        (["2 + 3 = 5"] * 9, "of type list"),
+        (5, "of type int"),
+    ],
+    Judge(), "What is 2 + 2?", "4",
+)  # fmt: skip
+
+
+def test_how_much_a_model_must_be_fooled_can_be_chosen(capsys):
+    check_fooling(solution(5, *["2 + 3 = 5"] * 6), Judge(), "What is 2 + 2?", "4", above=0.5)
+    assert "✓ fooling ends in 5, where 4 is right, and its score is 0.600." in capsys.readouterr().out

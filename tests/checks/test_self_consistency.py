@@ -124,6 +124,22 @@ def winner_by_pandas(answers, weights):
     return pd.Series(weights).groupby(np.array(answers, dtype=object)).sum().idxmax()
 
 
+def overwritten(answers, weights):
+    table = {}
+    for answer, weight in zip(answers, weights, strict=True):
+        if answer is not None:
+            table[answer] = weight
+    return max(table, key=table.get)
+
+
+def multiplied(answers, weights, start=1):
+    table = {}
+    for answer, weight in zip(answers, weights, strict=True):
+        if answer is not None:
+            table[answer] = table.get(answer, start) * weight
+    return max(table, key=table.get)
+
+
 def by_mean(answers, weights):
     table = pd.DataFrame({"answer": answers, "weight": weights})
     return table.groupby("answer").weight.mean().idxmax()
@@ -137,6 +153,10 @@ test_winner = trial(
         (lambda answers, weights: max(zip(weights, answers))[1], "the single heaviest sample (best-of-N)"),  # noqa: B905
         (lambda answers, weights: Counter(a for a in answers if a).most_common(1)[0][0], "the weights are not used"),
         (by_mean, "the largest mean weight"),
+        (overwritten, "the last weight of each answer is kept"),
+        (lambda a, w: max(dict(zip(a, w)), key=dict(zip(a, w)).get), "the last weight of each answer is kept"),  # noqa: B905
+        (multiplied, "the weights of equal answers are multiplied"),
+        (lambda *args: multiplied(*args, start=0), "a sum that begins at 0"),
         (lambda a, w: max(sums(a, w, none=True), key=sums(a, w, none=True).get), "None has won"),
         (lambda answers, weights: winner(answers, weights, min), "that is the smallest sum"),
         (lambda answers, weights: max(sums(answers, weights).values()), "return the answer it belongs to"),

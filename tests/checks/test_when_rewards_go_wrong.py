@@ -8,8 +8,9 @@ import numpy as np
 from hints import trial
 
 from minrm import best_of_n
-from minrm.checks import check_best_count, check_expected_score, check_kl_of_two_grades
+from minrm.checks import check_best_count, check_expected_score, check_kl_of_two_grades, check_padded
 from minrm.metrics import kl_of_best_of_n, kl_with_repeats
+from minrm.text import split_steps
 
 
 def best_by_ranks(scores, n):
@@ -139,3 +140,33 @@ test_best_count = trial(
         (lambda a, b, c: c[len(c) // 3], "work out d and"),
     ],
 )
+
+
+def solution(answer, *steps):
+    return "\n".join(f"Step: {k}: {step}" for k, step in enumerate(steps, start=1)) + f"\n\n# Answer\n\n{answer}"
+
+
+class Judge:
+    """A model that finds every step good but 2 + 2 = 5 and what is no sum."""
+
+    def step_scores(self, questions, solutions):
+        scores = {"2 + 2 = 5": 0.1, "5 + 1 = 6": 0.9, "6 + 0 = 6": 0.8}
+        return [np.array([scores.get(step.split("\n")[0], 0.3) for step in split_steps(text)]) for text in solutions]
+
+
+BROKEN = ("2 + 2 = 5", "5 + 1 = 6")
+
+test_padded = trial(
+    check_padded,
+    [solution(6, *BROKEN, *["6 + 0 = 6"] * 4), solution("6.0", "6 + 0 = 6", *BROKEN, *["5 + 1 = 6"] * 3)],
+    [
+        (solution(6, *BROKEN, "6 + 0 = 6"), "3 steps with a mean of 0.600, before 2 with 0.500, expected 0.2 more"),
+        (solution(6, *BROKEN, *["so it is 6"] * 9), "expected 0.2 more: which steps does the model call good"),
+        (solution(6, *["6 + 0 = 6"] * 5), "has a score of 0.800: the step that breaks is gone"),
+        (solution(7, *BROKEN, *["6 + 0 = 6"] * 4), "the final answer of padded is 7; keep that of the solution given"),
+        (solution(5, *BROKEN, *["6 + 0 = 6"] * 4), "the final answer of padded is 5, which is right"),
+        ("\n".join(BROKEN), "no final answer can be read in padded"),
+        ([*BROKEN], "of type list"),
+    ],
+    Judge(), "What is 2 + 2 + 1?", "5", solution(6, *BROKEN),
+)  # fmt: skip
