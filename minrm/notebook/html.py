@@ -105,18 +105,18 @@ def labelled_steps(steps: Sequence[str], labels: Mapping[str, Sequence[float | N
     labels: for each source, [S] numbers in [0, 1]; None, a dash on grey: no label. name: a heading of the steps.
     A row may also be a place at which steps stand, its numbers their means.
     """
-    cell = f"color:{INK};padding:.3em .6em;border:2px solid {PANEL};line-height:1.4;vertical-align:middle"
-    heads = "".join(
-        f'<th scope="col" style="{cell};background:{PANEL};text-align:{"center" if at else "left"}">{escape(head)}</th>'
-        for at, head in enumerate([name, *labels])
-    )
-    rows = []
+    look = f"color:{INK};padding:.3em .6em;border:2px solid {PANEL};line-height:1.4;overflow-wrap:break-word"
+    left, middle = f"{look};background:{PANEL};text-align:left", f"{look};white-space:nowrap;text-align:center"
+    heads = [f'<th scope="col" style="{left}">{escape(name)}</th>']
+    heads += [f'<th scope="col" style="{middle};background:{PANEL}">{escape(source)}</th>' for source in labels]
+    rows = ["".join(heads)]
     for step, *own in zip(steps, *labels.values(), strict=True):
-        first = f'<th scope="row" style="{cell};background:{PANEL};text-align:left;font-weight:400">{_lines(step)}</th>'
-        rows.append(f"<tr>{first}{''.join(_label(label, cell) for label in own)}</tr>")
-    table = f'<table style="border-collapse:collapse;margin:0"><tr>{heads}</tr>{"".join(rows)}</table>'
+        first = f'<th scope="row" style="{left};font-weight:400">{_lines(step)}</th>'
+        rows.append(first + "".join(_label(label, middle) for label in own))
+    table = "".join(f"<tr>{row}</tr>" for row in rows)
     key = "1, blue: good · 0, orange: bad · between: soft · –: no label"
-    return _page([table], key, f"{len(steps)} rows, labelled by: {', '.join(labels)}")
+    page = _page([f'<table style="border-collapse:collapse;margin:0">{table}</table>'], key, "")
+    return Page(f'<div style="margin:.6em 0">{page}</div>', f"{len(steps)} rows, labelled by: {', '.join(labels)}")
 
 
 def masked_tokens(pieces: Sequence[str], mask: Sequence[bool]) -> Page:
@@ -146,7 +146,7 @@ def _label(label: float | None, style: str) -> str:
     if label is not None and not 0 <= label <= 1:
         raise InputError(f"the label {label} is no number in [0, 1]; None is for no label")
     ground, shown = ("#e3e3e3", "–") if label is None else (_between(label), f"{label:.2f}".removesuffix(".00"))
-    return f'<td style="{style};background:{ground};text-align:center;font-weight:700">{shown}</td>'
+    return f'<td style="{style};background:{ground};font-weight:700">{shown}</td>'
 
 
 def _between(score: float) -> str:
