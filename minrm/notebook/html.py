@@ -99,23 +99,24 @@ def scored_steps(steps: Sequence[str], scores: Sequence[float], name: str = "") 
     return _page(parts, "P(+) after each step", f"{len(steps)} steps; {said}")
 
 
-def labelled_steps(steps: Sequence[str], labels: Mapping[str, Sequence[float | None]], name: str = "step") -> Page:
+def labelled_steps(steps: Sequence[str], labels: Mapping[str, Sequence[float | None]], name: str = "") -> Page:
     """A solution's steps [S] in rows, and a column for each source of labels: orange 0, blue 1, between: soft.
 
-    labels: for each source, [S] numbers in [0, 1]; None, a dash on grey: no label. name: a heading of the steps.
+    labels: for each source, [S] numbers in [0, 1]; None, a dash on grey: no label. name: a heading, as the question.
     A row may also be a place at which steps stand, its numbers their means.
     """
-    look = f"color:{INK};padding:.3em .6em;border:2px solid {PANEL};line-height:1.4;overflow-wrap:break-word"
+    look = f"color:{INK};padding:.3em .35em;border:2px solid {PANEL};line-height:1.35;overflow-wrap:break-word"
     left, middle = f"{look};background:{PANEL};text-align:left", f"{look};white-space:nowrap;text-align:center"
-    heads = [f'<th scope="col" style="{left}">{escape(name)}</th>']
-    heads += [f'<th scope="col" style="{middle};background:{PANEL}">{escape(source)}</th>' for source in labels]
-    rows = ["".join(heads)]
+    heads = [f'<th scope="col" style="{middle};background:{PANEL}">{escape(source)}</th>' for source in labels]
+    rows = [f'<td style="{left}"></td>' + "".join(heads)]
     for step, *own in zip(steps, *labels.values(), strict=True):
         first = f'<th scope="row" style="{left};font-weight:400">{_lines(step)}</th>'
         rows.append(first + "".join(_label(label, middle) for label in own))
     table = "".join(f"<tr>{row}</tr>" for row in rows)
-    key = "1, blue: good · 0, orange: bad · between: soft · –: no label"
-    page = _page([f'<table style="border-collapse:collapse;margin:0">{table}</table>'], key, "")
+    font = "font-family:DejaVu Sans,Verdana,sans-serif;line-height:1.6"
+    parts = [f'<div style="{font};font-weight:700">{escape(name)}</div>'] if name else []
+    parts.append(f'<table style="{font};border-collapse:collapse;margin:0">{table}</table>')
+    page = _page(parts, "1, blue: good · 0, orange: bad · between: soft · –: no label", "")
     return Page(f'<div style="margin:.6em 0">{page}</div>', f"{len(steps)} rows, labelled by: {', '.join(labels)}")
 
 

@@ -104,8 +104,8 @@ def test_every_source_has_its_label_of_each_step_in_words_and_none_is_a_dash():
         ["9 + 3 = 12", "12 + 5 = 17\n\n# Answer\n\n17"], {"exact": [0, 1], "soft": [0.25, None]}, "wrong"
     )
     rows = [["".join(cell.itertext()) for cell in row] for row in elements(str(page)) if row.tag == "tr"]
-    assert rows == [["wrong", "exact", "soft"], ["9 + 3 = 12", "0", "0.25"], ["12 + 5 = 17# Answer17", "1", "–"]]
-    assert repr(page) == "2 rows, labelled by: exact, soft"
+    assert rows == [["", "exact", "soft"], ["9 + 3 = 12", "0", "0.25"], ["12 + 5 = 17# Answer17", "1", "–"]]
+    assert repr(page) == "2 rows, labelled by: exact, soft" and ">wrong</div>" in str(page)
     cells = [element for element in elements(str(page)) if element.tag in ("td", "th")]
     grounds = [re.search("background:(#[0-9a-f]{6})", cell.get("style"))[1] for cell in cells]
     assert all(contrast(ground, "#1a1a1a") > 7 for ground in grounds)
