@@ -1,4 +1,4 @@
-"""The checks of chapter 3: labels by a threshold, pairs that differ in one step, and a tag that is safe to use."""
+"""The checks of chapter 3 (pairs that differ in one step, a safe tag) and of the page on labels (a threshold)."""
 
 import operator
 import random

@@ -5,7 +5,7 @@ Every box sets its own background and ink, so that dark and light pages show the
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -91,13 +91,33 @@ def scored_steps(steps: Sequence[str], scores: Sequence[float], name: str = "") 
     first = next((at for at, score in enumerate(scores) if score < 0.5), None)
     parts = [f'<div style="font-weight:700;line-height:1.6">{escape(name)}</div>'] if name else []
     for at, (step, score) in enumerate(zip(steps, scores, strict=True)):
-        text = "<br>".join(escape(line) for line in step.splitlines() if line.strip())
         number = f'<b style="display:inline-block;min-width:3.2em">{score:.2f}</b>'
         mark = " <b>← breaks here</b>" if at == first else ""
         look = f"background:{_between(score)};padding:.25em .5em;margin:.2em 0;border-radius:4px;line-height:1.5"
-        parts.append(f'<div style="{look}">{number}{text}{mark}</div>')
+        parts.append(f'<div style="{look}">{number}{_lines(step)}{mark}</div>')
     said = f"the first below one half is step {first + 1}" if first is not None else "none is below one half"
     return _page(parts, "P(+) after each step", f"{len(steps)} steps; {said}")
+
+
+def labelled_steps(steps: Sequence[str], labels: Mapping[str, Sequence[float | None]], name: str = "") -> Page:
+    """A solution's steps [S] in rows, and a column for each source of labels: orange 0, blue 1, between: soft.
+
+    labels: for each source, [S] numbers in [0, 1]; None, a dash on grey: no label. name: a heading, as the question.
+    A row may also be a place at which steps stand, its numbers their means.
+    """
+    look = f"color:{INK};padding:.3em .35em;border:2px solid {PANEL};line-height:1.35;overflow-wrap:break-word"
+    left, middle = f"{look};background:{PANEL};text-align:left", f"{look};white-space:nowrap;text-align:center"
+    heads = [f'<th scope="col" style="{middle};background:{PANEL}">{escape(source)}</th>' for source in labels]
+    rows = [f'<td style="{left}"></td>' + "".join(heads)]
+    for step, *own in zip(steps, *labels.values(), strict=True):
+        first = f'<th scope="row" style="{left};font-weight:400">{_lines(step)}</th>'
+        rows.append(first + "".join(_label(label, middle) for label in own))
+    table = "".join(f"<tr>{row}</tr>" for row in rows)
+    font = "font-family:DejaVu Sans,Verdana,sans-serif;line-height:1.6"
+    parts = [f'<div style="{font};font-weight:700">{escape(name)}</div>'] if name else []
+    parts.append(f'<table style="{font};border-collapse:collapse;margin:0">{table}</table>')
+    page = _page(parts, "1, blue: good · 0, orange: bad · between: soft · –: no label", "")
+    return Page(f'<div style="margin:.6em 0">{page}</div>', f"{len(steps)} rows, labelled by: {', '.join(labels)}")
 
 
 def masked_tokens(pieces: Sequence[str], mask: Sequence[bool]) -> Page:
@@ -115,6 +135,19 @@ def _token(piece: str, title: str = "", style: str = "", below: str = "") -> str
     named = f' title="{escape(title)}"' if title else ""
     frame = f"color:{INK};border:1px solid #d8d8d8;border-radius:3px;padding:.1em .05em;white-space:pre-wrap;{style}"
     return f'<span{named} style="{frame}">{shown}{below}</span>' + ("<br>" if "\n" in piece else "")
+
+
+def _lines(step: str) -> str:
+    """A step's lines that are not empty, as HTML."""
+    return "<br>".join(escape(line) for line in step.splitlines() if line.strip())
+
+
+def _label(label: float | None, style: str) -> str:
+    """A cell of a label's colour with its number, or with a dash."""
+    if label is not None and not 0 <= label <= 1:
+        raise InputError(f"the label {label} is no number in [0, 1]; None is for no label")
+    ground, shown = ("#e3e3e3", "–") if label is None else (_between(label), f"{label:.2f}".removesuffix(".00"))
+    return f'<td style="{style};background:{ground};font-weight:700">{shown}</td>'
 
 
 def _between(score: float) -> str:

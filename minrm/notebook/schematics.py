@@ -65,6 +65,49 @@ def from_policy_to_answer() -> Page:
     return _svg(parts, 172, alt)
 
 
+def solution_as_row() -> Page:
+    """A solution as a teacher marks it, and as the row that a process reward model learns from."""
+    first, second = ["Step: 1:", *_WRONG[:5], "◆"], ["Step: 2:", *_WRONG[6:11], "¶", "# Answer", "17", "◆"]
+    bad, good = WAYS["ORM"].colour, WAYS["PRM"].colour
+    parts = [
+        _text(4, 16, "A solution, as a teacher marks it", bold=True),
+        _text(4, 38, "Tom has 9 pens. That is 3 more than Mia has. …", faint=True),
+        _text(4, 60, "Step: 1: 9 + 3 = 12"), _text(4, 80, "Step: 2: 12 + 5 = 17"),
+        _text(180, 60, "✗", bad, bold=True), _text(198, 60, "the question says 9 - 3"),
+        _text(180, 80, "✓", good, bold=True), _text(198, 80, "follows from the 12"),
+        _text(4, 100, "# Answer 17"), _arrow(215, 108, 215, 130),
+        _text(4, 156, "The row: a token ◆ ends each step and has its label", bold=True),
+        _box(4, 168, 254, "question: no label, only context"),
+        _solution(first, 222, "PRM", labels={6: "-"}), _solution(second, 286, "PRM", labels={9: "+"}),
+        f'<rect x="4" y="337" width="8" height="8" fill="{good}"/>',
+        _text(18, 346, "a label; the other tokens have none"),
+    ]  # fmt: skip
+    alt = (
+        "A solution of two steps, as a teacher marks it: 9 + 3 = 12 is wrong, since the question says 9 - 3; 12 + 5 = "
+        "17 is good, since it follows from the 12. Below, the same solution as tokens. A step token ends each step; "
+        "the first has the label minus, the second plus. The question and all other tokens have no label."
+    )
+    return _svg(parts, 356, alt)
+
+
+def joined_or_apart() -> Page:
+    """The border between question and solution: tokenised as one text, and tokenised apart and joined."""
+    together, apart = ["now", "?", "↵↵", "Step: 1:", "9"], ["now", "?", "↵", "¶", "↵", "Step: 1:", "9"]
+    across, between = 2.5 + _width("now", "?") + _width("↵↵") / 2, 8 + _width("now", "?", "↵")
+    parts = [
+        _text(4, 16, "As one text: a token lies across the border", bold=True),
+        _solution(together, 34, "PRM"), _border(across, 28),
+        _text(4, 92, "Apart, then joined: the border is exact", bold=True),
+        _solution(apart, 110, "PRM"), _border(between, 104),
+        _text(between - 6, 160, "question", anchor="end", faint=True), _text(between + 6, 160, "solution", faint=True),
+    ]  # fmt: skip
+    alt = (
+        "The end of a question and the beginning of a solution as tokens, twice. Tokenised as one text, two line "
+        "breaks are one token, which lies across the border. Tokenised apart and joined, each side has its own."
+    )
+    return _svg(parts, 168, alt)
+
+
 def _svg(parts: list[str], height: int, alt: str) -> Page:
     style = (
         "width:100%;max-width:34em;height:auto;margin:1em 0;font-family:DejaVu Sans,Verdana,sans-serif;color:inherit"
@@ -103,7 +146,7 @@ def _solution(
     colour, labels, read = WAYS[way].colour, labels or {}, read or []
     left, parts = 70.0 if name else 4.0, [_text(4, y + 18, name, faint=True)] if name else []
     for at, token in enumerate(tokens):
-        width = 8 if token == "¶" else 9 + 8.2 * len(token)
+        width = _width(token) - 3
         centre = left + width / 2
         if token != "¶":
             parts.append(_box(left, y, width, token, way if token == "◆" else ""))
@@ -115,6 +158,15 @@ def _solution(
             parts.append(f'<path d="M{centre:g} {top} l7 11 h-14 z" fill="{colour}"/>')
         left += width + 3
     return "".join(parts)
+
+
+def _width(*tokens: str) -> float:
+    """What tokens in a row take up, the gaps behind them included."""
+    return sum(11.0 if token == "¶" else 12 + 8.2 * len(token) for token in tokens)
+
+
+def _border(x: float, y: float) -> str:
+    return f'<path d="M{x:g} {y} v38" stroke="{WAYS["ORM"].colour}" stroke-width="2.5" stroke-dasharray="5 3"/>'
 
 
 def _arrow(x: float, y: float, to_x: float, to_y: float, colour: str = "currentColor") -> str:

@@ -104,13 +104,10 @@ def chapter_2():
 
 
 def chapter_3():
-    """The shipped solutions, with drawn labels in place of rollouts, and the policy's tokenizer in place of a model."""
+    """The first shipped solutions, and the policy's tokenizer in place of a model."""
     tokenizer = PreTrainedTokenizerFast.from_pretrained(shipped("policy"))
-    training = list(islice(read_rows(shipped("training.parquet")), 2000))
-    some = [row for row in training if len(row["labels"]) >= 3][:80]
-    rng = random.Random(0)
     return {
-        "training": training, "some": some, "soft": [[rng.randrange(9) / 8 for _ in row["labels"]] for row in some],
+        "training": list(islice(read_rows(shipped("training.parquet")), 2000)),
         "model": SimpleNamespace(tokenizer=tokenizer), "join_steps": join_steps, "split_steps": split_steps,
     }  # fmt: skip
 
@@ -165,6 +162,14 @@ def chapter_8():
         "np": np, "best_of_n": best_of_n, "kl_of_best_of_n": kl_of_best_of_n, "shape": shape, "counts": counts,
         "few": few, "one": 2, "correct": correct, "fits": {"ORM, few labels": metrics.fit_gao(gold, counts, draws=20)},
     }  # fmt: skip
+
+
+def what_a_label_means():
+    """The shipped labels of a few solutions, from rollouts and from the checker."""
+    training, rolled = (islice(read_rows(shipped(f"{name}.parquet")), 2000) for name in ("training", "rollouts"))
+    training = list(training)
+    few = [row for row in rolled if row["row"] < len(training)]
+    return {"soft": [row["soft"] for row in few], "exact": [training[row["row"]]["labels"] for row in few]}
 
 
 @pytest.mark.parametrize(("chapter", "title", "time", "difficulty", "asked", "solution"), ALL)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from minrm.errors import InputError
 from minrm.notebook.figures import bars_with_intervals
-from minrm.notebook.html import image, masked_tokens, score_along_solution, scored_steps, show
+from minrm.notebook.html import image, labelled_steps, masked_tokens, score_along_solution, scored_steps, show
 
 ROWS = [{"name": "greedy", "mean": 0.5, "low": 0.4, "high": 0.6}]
 
@@ -97,3 +97,26 @@ def test_each_step_has_its_score_and_the_first_that_breaks_is_named_in_words():
     assert "breaks" not in str(scored_steps(["a"], [0.5]))
     with pytest.raises(ValueError):
         scored_steps(["a", "b"], [0.5])
+
+
+def test_every_source_has_its_label_of_each_step_in_words_and_none_is_a_dash():
+    page = labelled_steps(
+        ["9 + 3 = 12", "12 + 5 = 17\n\n# Answer\n\n17"], {"exact": [0, 1], "soft": [0.25, None]}, "wrong"
+    )
+    rows = [["".join(cell.itertext()) for cell in row] for row in elements(str(page)) if row.tag == "tr"]
+    assert rows == [["", "exact", "soft"], ["9 + 3 = 12", "0", "0.25"], ["12 + 5 = 17# Answer17", "1", "–"]]
+    assert repr(page) == "2 rows, labelled by: exact, soft" and ">wrong</div>" in str(page)
+    cells = [element for element in elements(str(page)) if element.tag in ("td", "th")]
+    grounds = [re.search("background:(#[0-9a-f]{6})", cell.get("style"))[1] for cell in cells]
+    assert all(contrast(ground, "#1a1a1a") > 7 for ground in grounds)
+    bad, soft, good, none = (grounds[at] for at in (4, 5, 7, 8))
+    assert len({bad, soft, good, none}) == 4
+
+
+@pytest.mark.parametrize(
+    ("labels", "error"),
+    [({"exact": [0, 1.5]}, InputError), ({"exact": [float("nan"), 1]}, InputError), ({"exact": [1]}, ValueError)],
+)
+def test_what_is_no_label_and_a_missing_label_are_refused(labels, error):
+    with pytest.raises(error, match="shorter|no number"):
+        labelled_steps(["a", "b"], labels)

@@ -11,12 +11,13 @@ from PIL import ImageFont
 from minrm.notebook import schematics
 
 PICTURES = {"three_models": schematics.three_models(), "from_policy_to_answer": schematics.from_policy_to_answer()}
+ALL = PICTURES | {"solution_as_row": schematics.solution_as_row(), "joined_or_apart": schematics.joined_or_apart()}
 FOLDER = Path(__file__).parents[2] / "book/_pictures"
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", ALL)
 def test_every_letter_and_box_lies_inside_and_nothing_is_filled_with_white(name):
-    root = ElementTree.fromstring(PICTURES[name].html)
+    root = ElementTree.fromstring(ALL[name].html)
     width, height = map(float, root.get("viewBox").split()[2:])
     font = ImageFont.truetype(font_manager.findfont("DejaVu Sans:bold"), 13)  # the widest that is used
     for node in root.iter("{http://www.w3.org/2000/svg}text"):
@@ -26,7 +27,7 @@ def test_every_letter_and_box_lies_inside_and_nothing_is_filled_with_white(name)
     for node in root.iter("{http://www.w3.org/2000/svg}rect"):
         x, y, w, h = (float(node.get(key)) for key in ("x", "y", "width", "height"))
         assert x >= 0 and x + w <= width and y >= 0 and y + h <= height
-    assert not re.search("#fff|white", PICTURES[name].html) and root.get("aria-label") == PICTURES[name].text
+    assert not re.search("#fff|white", ALL[name].html) and root.get("aria-label") == ALL[name].text
 
 
 @pytest.mark.parametrize("name", PICTURES)
