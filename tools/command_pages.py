@@ -3,16 +3,18 @@
 `.. command:: minrm` shows the options that stand before a command. The page cannot drift from the code.
 """
 
+from typing import Any
+
 import plain_docstrings
 import typer
 from sphinx.util.docutils import SphinxDirective
 
 
-def commands() -> dict[str, typer.core.TyperCommand]:
+def commands() -> dict[str, Any]:
     """The commands by name; `minrm` is what they all belong to."""
     from minrm.cli.__main__ import app
 
-    group = typer.main.get_command(app)
+    group: Any = typer.main.get_command(app)
     return {"minrm": group, **group.commands}
 
 
