@@ -1,6 +1,7 @@
 """The rendered book in a real browser, at two widths, on light and dark pages; and that each kind of fault is found.
 
-`make book` renders the pages and comes here; without a Chromium, or without pages as new as their sources, this skips.
+It looks at the pages that `make book` has rendered: `pytest tests/notebooks/test_pages.py`. Without a Chromium, or without
+pages as new as their sources, it skips.
 """
 
 from pathlib import Path
