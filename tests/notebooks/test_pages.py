@@ -1,7 +1,7 @@
 """The rendered book in a real browser, at two widths, on light and dark pages; and that each kind of fault is found.
 
-It looks at the pages that `make book` has rendered: `pytest tests/notebooks/test_pages.py`. Without a Chromium, or without
-pages as new as their sources, it skips.
+It looks at the pages that `make book` has rendered: `pytest tests/notebooks/test_pages.py`. Without a Chromium, or
+without pages as new as their sources, it skips.
 """
 
 from pathlib import Path
@@ -55,7 +55,9 @@ def pages():
     if newest.stat().st_mtime > (HTML / "searchindex.js").stat().st_mtime:
         return [pytest.param("", marks=pytest.mark.skip(reason=f"{newest.name} is newer than the pages: make html"))]
     names = [path.relative_to(HTML) for path in HTML.rglob("*.html")]
-    return sorted(map(str, {name for name in names if name.parts[0] != "_static"} - {Path("index.html")}))  # it leads on
+    return sorted(
+        map(str, {name for name in names if name.parts[0] != "_static"} - {Path("index.html")})
+    )  # it leads on
 
 
 @pytest.fixture(scope="module")
