@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +24,6 @@ UNCHANGED = "that is what the function was given, unchanged"
 Mistake = tuple[Callable[..., Any], str]  # what a learner would have written, and the hint for it
 Same = Callable[[Any, Any], bool]
 Tried = tuple[tuple[Any, ...], Any]  # a case, and the learner's result
-Options = ParamSpec("Options")
 
 
 class WrongAnswer(AssertionError):
@@ -35,7 +34,7 @@ class WrongAnswer(AssertionError):
         return [f"✗ {self}"]
 
 
-def exercise(check: Callable[Concatenate[Any, Options], None]) -> Callable[Concatenate[Any, Options], None]:
+def exercise(check: Callable[..., None]) -> Callable[..., None]:
     """The same check, which does no more than ask for the answer while the answer is still `...`.
 
     So a chapter whose exercises are empty runs from top to bottom. Empty is `...` itself, a list that holds it, and a
@@ -44,7 +43,7 @@ def exercise(check: Callable[Concatenate[Any, Options], None]) -> Callable[Conca
     name = check.__name__.removeprefix("check_")
 
     @wraps(check)
-    def checked(answer: Any, *args: Options.args, **options: Options.kwargs) -> None:
+    def checked(answer: Any, *args: Any, **options: Any) -> None:
         if _is_empty(answer):
             print(f"✎ {name} is still empty: fill it in above, run that cell, then run this one.")
         else:
