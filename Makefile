@@ -15,7 +15,7 @@ DATA := $(shell find data -type f ! -name '*.md' ! -name '*.pyc' ! -path '*/.*' 
 PAGES := $(shell find book -type f ! -path '*/.*') _config.yml _toc.yml
 AGAIN := $(MAKE) --no-print-directory
 
-.PHONY: help env book test check gate html compat refresh data assignment grade lint clean fork FORCE
+.PHONY: help env book test check gate html pages compat refresh data assignment grade lint clean fork FORCE
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -82,6 +82,9 @@ _build/stamps/html: $(PAGES) $(PACKAGE) requirements.txt tools/run_table.py | $(
 	  || { tr -d '\033' < _build/html.log | sed -E 's/\[[0-9;]*m//g' \
 	    | grep -E 'WARNING|ERROR|CRITICAL|^[A-Z]\w*(Error|Exception):'; echo "✗ the pages have warnings: _build/html.log"; exit 1; }
 	@touch $@
+
+pages: html  ## every rendered page in an installed Chromium, at two widths, light and dark: some minutes
+	@$(PY) -m pytest -rs tests/notebooks/test_pages.py
 
 # ---- making what is stored
 refresh: env  ## execute chapters in place and store their outputs (CHAPTER=01 for one)
