@@ -102,10 +102,11 @@ grade: env  ## grade a folder of notebooks (SUBMISSIONS=folder, OUT=folder, JOBS
 	  $(if $(TIME),--time $(TIME)) $(if $(MEMORY),--memory $(MEMORY))
 
 # ---- care
-lint: env  ## ruff and mypy
+lint: env  ## ruff and mypy, and turns of phrase that pages and messages do without
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+	@$(PY) tools/check_english.py
 
 fork:  ## point every badge, install line and link at REPOSITORY=https://github.com/ORG/NAME
 	@$(PYTHON) tools/fork.py $(REPOSITORY)
