@@ -94,12 +94,12 @@ data: env  ## rebuild data/ from nothing (QUICK=1: the same way in 2 minutes; OU
 	@$(PY) data/recipe.py $(if $(QUICK),--quick) $(if $(OUT),--out $(OUT))
 
 # ---- teaching
-assignment: env  ## the exercise for a class, in dist/: notebook, handout, autograder.zip
+assignment: env  ## the assignments for a class, in dist/: of each its notebook, handout, autograder.zip
 	@$(PY) tools/assignment/build.py
 
-grade: env  ## grade a folder of notebooks (SUBMISSIONS=folder, OUT=folder, JOBS=2, TIME=30 seconds, MEMORY=2048 MB)
+grade: env  ## grade a folder of notebooks (SUBMISSIONS=, ASSIGNMENT=final_token, OUT=, JOBS=2, TIME=30, MEMORY=2048)
 	@$(PY) tools/assignment/grade.py "$(SUBMISSIONS)" $(if $(OUT),--out "$(OUT)") $(if $(JOBS),--jobs $(JOBS)) \
-	  $(if $(TIME),--time $(TIME)) $(if $(MEMORY),--memory $(MEMORY))
+	  $(if $(TIME),--time $(TIME)) $(if $(MEMORY),--memory $(MEMORY)) $(if $(ASSIGNMENT),--assignment $(ASSIGNMENT))
 
 # ---- care
 lint: env  ## ruff and mypy, and turns of phrase that pages and messages do without
