@@ -15,7 +15,7 @@ DATA := $(shell find data -type f ! -name '*.md' ! -name '*.pyc' ! -path '*/.*' 
 PAGES := $(shell find book -type f ! -path '*/.*') _config.yml _toc.yml
 AGAIN := $(MAKE) --no-print-directory
 
-.PHONY: help env book test check gate html compat refresh data assignment grade lint clean fork FORCE
+.PHONY: help env book test check gate html pages compat refresh data assignment grade lint clean fork FORCE
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -83,6 +83,9 @@ _build/stamps/html: $(PAGES) $(PACKAGE) requirements.txt tools/run_table.py | $(
 	    | grep -E 'WARNING|ERROR|CRITICAL|^[A-Z]\w*(Error|Exception):'; echo "✗ the pages have warnings: _build/html.log"; exit 1; }
 	@touch $@
 
+pages: html  ## every rendered page in an installed Chromium, at two widths, light and dark: some minutes
+	@$(PY) -m pytest -rs tests/notebooks/test_pages.py
+
 # ---- making what is stored
 refresh: env  ## execute chapters in place and store their outputs (CHAPTER=01 for one)
 	@$(PY) tools/refresh.py $(CHAPTER)
@@ -91,18 +94,19 @@ data: env  ## rebuild data/ from nothing (QUICK=1: the same way in 2 minutes; OU
 	@$(PY) data/recipe.py $(if $(QUICK),--quick) $(if $(OUT),--out $(OUT))
 
 # ---- teaching
-assignment: env  ## the exercise for a class, in dist/: notebook, handout, autograder.zip
+assignment: env  ## the assignments for a class, in dist/: of each its notebook, handout, autograder.zip
 	@$(PY) tools/assignment/build.py
 
-grade: env  ## grade a folder of notebooks (SUBMISSIONS=folder, OUT=folder, JOBS=2, TIME=30 seconds, MEMORY=2048 MB)
+grade: env  ## grade a folder of notebooks (SUBMISSIONS=, ASSIGNMENT=final_token, OUT=, JOBS=2, TIME=30, MEMORY=2048)
 	@$(PY) tools/assignment/grade.py "$(SUBMISSIONS)" $(if $(OUT),--out "$(OUT)") $(if $(JOBS),--jobs $(JOBS)) \
-	  $(if $(TIME),--time $(TIME)) $(if $(MEMORY),--memory $(MEMORY))
+	  $(if $(TIME),--time $(TIME)) $(if $(MEMORY),--memory $(MEMORY)) $(if $(ASSIGNMENT),--assignment $(ASSIGNMENT))
 
 # ---- care
-lint: env  ## ruff and mypy
+lint: env  ## ruff and mypy, and turns of phrase that pages and messages do without
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+	@$(PY) tools/check_english.py
 
 fork:  ## point every badge, install line and link at REPOSITORY=https://github.com/ORG/NAME
 	@$(PYTHON) tools/fork.py $(REPOSITORY)

@@ -126,7 +126,8 @@ class Look:
     def search(self, term):
         """The pages, without their folder's address, that the book's own search lists for a term, the best first."""
         self._open(f"search.html?q={quote_plus(term)}")
-        self.page.locator("#search-results h2", has_text="Search Results").wait_for()  # when all are there
+        done = self.page.locator("#search-results h2", has_text="Search Results")
+        done.wait_for(state="attached")  # when all are there; the theme hides this heading
         links = self.page.locator("#search-results li > a")
         return list(dict.fromkeys(link.get_attribute("href").split("?")[0].split("#")[0] for link in links.all()))
 

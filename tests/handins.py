@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import nbformat
 import sandbox
-from submissions import NOTEBOOK
+from rubric import FINAL_TOKEN
 from table import file_name
 
 GRADE = Path(sandbox.__file__).with_name("grade.py")
@@ -68,12 +68,17 @@ RESULTS = {
 }
 
 
-def notebook(function, results=RESULTS, explanation="I see that one of the two is better, because of its loss."):
+def notebook(
+    function,
+    results=RESULTS,
+    explanation="I see that one of the two is better, because of its loss.",
+    assignment=FINAL_TOKEN,
+):
     """The student's notebook with an answer pasted in, run, and explained. A value of None leaves a cell as it is."""
-    made = nbformat.read(NOTEBOOK, as_version=4)
+    made = nbformat.read(assignment.notebook, as_version=4)
     cells = {cell.id: cell for cell in made.cells}
     if function is not None:
-        cells["final-token"].source = f"import torch\n{function}"
+        cells[assignment.cell].source = f"import torch\n{function}"
     if results is not None:
         printed = nbformat.v4.new_output("stream", name="stdout", text=f"results: {json.dumps(results)}\n")
         cells["experiment"].outputs = [printed]
@@ -132,7 +137,7 @@ BROKEN = {  # student: (what stands in the cell, a pattern of its reason)
 
 def hostile(folder: Path, port: int) -> dict[str, str]:
     """Code that is meant to cheat, to be run only where namespaces contain it. What it finds it tells in an error."""
-    out, repository = folder.with_name(f"{folder.name}-graded"), NOTEBOOK.parents[2]
+    out, repository = folder.with_name(f"{folder.name}-graded"), FINAL_TOKEN.notebook.parents[2]
     paths = [str(folder), str(out), *(str(repository / name) for name in ("tests", "tools", "book", ".git"))]
     tell = "raise RuntimeError(f'looked everywhere, found {found}')"
     return {
@@ -207,6 +212,7 @@ for number in range(3, 256):
 
 LIAR = """
 import json
-tell, none = json.dump, {'tensor': ['bool', [9], []], 'mask': [[True]]}
+none = {'tensor': ['bool', [9], []], 'arguments': [{'tensor': ['bool', [1, 1], [[True]]]}]}
+tell = json.dump
 json.dump = lambda told, out: tell(told | {'answers': [none] * len(told['answers'])}, out)
 """

@@ -2,7 +2,8 @@
 
 `check_last_number(last_number)` prints a line with a tick, or raises `WrongAnswer`, an AssertionError whose hint names
 the first input with a wrong result, this result, the expected one, and the likely mistake. A notebook shows the hint
-alone. While the answer is still `...` a check asks for it, except `check_final_token`, which is graded.
+alone. While the answer is still `...` a check asks for it, except `check_final_token` and `check_choose`, which are
+graded.
 """
 
 from minrm.checks.best_of_n import check_expected_best, check_paired, check_rivals, check_tokens_to_reach
@@ -23,6 +24,7 @@ from minrm.checks.process_reward_model import (
     check_step_scores,
 )
 from minrm.checks.self_consistency import check_vote_in_the_end, check_vote_of_two, check_winner
+from minrm.checks.spend_labels import check_choose
 from minrm.checks.steps_and_tokens import check_agreement, check_safe_tag, check_step_pairs
 from minrm.checks.when_rewards_go_wrong import (
     check_best_count,
@@ -33,10 +35,10 @@ from minrm.checks.when_rewards_go_wrong import (
 
 __all__ = [
     "check_agreement", "check_article_labels", "check_auc_within", "check_best_count",
-    "check_calculations", "check_calibration_error", "check_cycles", "check_expected_best", "check_expected_score",
-    "check_final_token", "check_fooling", "check_kl_of_two_grades", "check_label_steps", "check_labels_needed",
-    "check_last_number", "check_log_score", "check_padded", "check_pair_loss", "check_paired", "check_ranked_pairs",
-    "check_rivals", "check_safe_tag", "check_step_pairs", "check_step_scores", "check_token_loss",
+    "check_calculations", "check_calibration_error", "check_choose", "check_cycles", "check_expected_best",
+    "check_expected_score", "check_final_token", "check_fooling", "check_kl_of_two_grades", "check_label_steps",
+    "check_labels_needed", "check_last_number", "check_log_score", "check_padded", "check_pair_loss", "check_paired",
+    "check_ranked_pairs", "check_rivals", "check_safe_tag", "check_step_pairs", "check_step_scores", "check_token_loss",
     "check_tokens_to_reach", "check_update", "check_vote_in_the_end", "check_vote_of_two", "check_wilson",
     "check_winner",
 ]  # fmt: skip

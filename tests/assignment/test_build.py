@@ -11,11 +11,12 @@ import build
 import handins
 import nbformat
 import pytest
-from rubric import CODE, POINTS, TESTS
+from rubric import ASSIGNMENTS, CODE, FINAL_TOKEN, POINTS, SPEND
 
 from minrm.errors import InputError
 
-PAGE = build.NOTEBOOK.parents[1] / "instructors.md"
+PAGE = FINAL_TOKEN.notebook.parents[1] / "instructors.md"
+EACH = pytest.mark.parametrize("assignment", ASSIGNMENTS.values(), ids=ASSIGNMENTS)
 
 
 @pytest.fixture(scope="module")
@@ -25,32 +26,36 @@ def dist(tmp_path_factory):
     return folder
 
 
-def test_the_students_notebook_is_empty_and_valid(dist):
-    notebook = nbformat.read(dist / "final_token.ipynb", as_version=4)
+@EACH
+def test_the_students_notebook_is_empty_and_valid(dist, assignment):
+    notebook = nbformat.read(dist / assignment.name / f"{assignment.name}.ipynb", as_version=4)
     nbformat.validate(notebook)
     assert not any(cell.outputs or cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
-    assert {"final-token", "check", "experiment", "explanation"} <= {cell.id for cell in notebook.cells}
+    assert {assignment.cell, "check", "experiment", "explanation"} <= {cell.id for cell in notebook.cells}
     assert "otter" not in "".join(cell.source for cell in notebook.cells)
 
 
 def test_a_notebook_with_an_answer_is_not_handed_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(build, "NOTEBOOK", handins.hand_in(tmp_path, "final_token", handins.HONEST))
+    path = handins.hand_in(tmp_path, "final_token", handins.HONEST)
+    monkeypatch.setattr(type(FINAL_TOKEN), "notebook", path)
     with pytest.raises(InputError, match="holds an answer"):
-        build.student_notebook()
+        build.student_notebook(FINAL_TOKEN)
 
 
-def test_the_handout_stands_alone_and_its_points_make_a_hundred(dist):
-    page = (dist / "handout.html").read_text(encoding="utf-8")
+@EACH
+def test_the_handout_stands_alone_and_its_points_make_a_hundred(dist, assignment):
+    page = (dist / assignment.name / "handout.html").read_text(encoding="utf-8")
     assert not re.search(r"(src|href)=|https?://|\{\w+\}", page)
     points = [int(number) for number in re.findall(r"<td style=\"text-align:right\">(\d+)</td>", page)]
-    assert points[:4] == list(POINTS.values())
+    assert points[:4] == list(assignment.points.values()) and sum(points[:2]) == CODE
     assert sum(points[:4]) == 100 and sum(points[4:]) == POINTS["explanation"]
 
 
 def test_the_instructors_page_tells_the_rubric():
     graded = PAGE.read_text(encoding="utf-8").split("## What is graded")[1].split("\n## ")[0].split("\n(")[0]
     points = re.findall(r"^\| .* \| (\d+) \| .* \|$", graded, re.MULTILINE)
-    assert list(map(int, points)) == list(POINTS.values())
+    expected = [[*assignment.points.values()][:2] for assignment in ASSIGNMENTS.values()]
+    assert list(map(int, points)) == [*expected[0], *expected[1], *POINTS.values()]
 
 
 @pytest.mark.parametrize(
@@ -61,19 +66,22 @@ def test_links_lead_to_the_fork_and_to_nowhere_before_there_is_one(tmp_path, mon
     (tmp_path / "_config.yml").write_text(config, encoding="utf-8")
     monkeypatch.setattr(build, "CONFIG", tmp_path / "_config.yml")
     assert build.address() == ("https://github.com/ann/rm" if links else "")
-    first = nbformat.reads(build.student_notebook(), as_version=4).cells[0].source
+    first = nbformat.reads(build.student_notebook(FINAL_TOKEN), as_version=4).cells[0].source
     link = "[Chapter 4](https://github.com/ann/rm/blob/HEAD/book/04_outcome_reward_model.ipynb)"
     assert "../" not in first and "Chapter 4" in first and (link in first) == links
 
 
-def test_both_graders_run_one_file_of_tests(dist):
-    with zipfile.ZipFile(dist / "autograder.zip") as packed:
-        assert packed.read("tests/final_token.py").decode() == TESTS.read_text(encoding="utf-8")
-        assert {f"files/{name}" for name in build.HELPERS} <= set(packed.namelist())
+@EACH
+def test_both_graders_run_one_file_of_tests(dist, assignment):
+    with zipfile.ZipFile(dist / assignment.name / "autograder.zip") as packed:
+        assert packed.read(f"tests/{assignment.name}.py").decode() == assignment.tests.read_text(encoding="utf-8")
+        assert {f"files/{name}" for name in assignment.helpers} <= set(packed.namelist())
+        other = SPEND if assignment is FINAL_TOKEN else FINAL_TOKEN
+        assert f"tests/{other.name}.py" not in packed.namelist()
 
 
 def test_otter_gives_the_points_that_make_grade_gives(dist, graded, tmp_path):
-    otter = [Path(sys.executable).with_name("otter"), "run", "-a", dist / "autograder.zip"]
+    otter = [Path(sys.executable).with_name("otter"), "run", "-a", dist / "final_token" / "autograder.zip"]
     expected, runs = {"ben": CODE, "eva": 0}, {}
     for student in expected:  # both at once
         (tmp_path / student).mkdir()

@@ -296,7 +296,7 @@ if ctypes.CDLL(None).syscall(CALL, 0x4000 | 17, NEITHER, NEITHER, NEITHER, NEITH
 
 def test_what_neither_computes_nor_seems_idle_is_ended_too(monkeypatch):
     """A process that waits for what it started by `vfork` looks as one that waits for a disk."""
-    task = {"cells": [("", f"machine = {platform.machine()!r}\n{WAITS}")], "masks": []}
+    task = {"cells": [("", f"machine = {platform.machine()!r}\n{WAITS}")], "function": "f", "calls": []}
     monkeypatch.setattr(sandbox, "HANGS", 3)
     before = set(psutil.Process().children())  # servers that other tests have started
     assert sandbox.run("limits", task, 2) == (b"", "stopped after 6 seconds")

@@ -35,7 +35,8 @@ def test_whatever_a_submission_starts_is_watched_and_ended_in_every_way(way):
                 pool = stack.enter_context(ProcessPoolExecutor(1, get_context("spawn"), sandbox.protect))
                 if reason == "closed":  # unshare, around namespaces, holds the pipe too
                     reason = WAITS if each == "namespaces" else "it closed the grader's pipe"
-                runs.append((pool, pool.submit(sandbox.run, each, {"cells": [("", cell)], "masks": []}, 2), reason))
+                task = {"cells": [("", cell)], "function": "f", "calls": []}
+                runs.append((pool, pool.submit(sandbox.run, each, task, 2), reason))
         for pool, run, reason in runs:
             assert run.result() == (b"", reason)
             assert not pool.submit(sandbox._children).result()
@@ -68,7 +69,7 @@ def test_no_way_leaves_the_network_keys_others_or_hidden_memory_within_reach():
     numbers = {"KEYCTL": worker.KEYCTL, "SHMGET": worker.DENIED["shmget"], "CLONE": worker.CLONE}
     cell = "".join(f"{name} = {number[which]}\n" for name, number in numbers.items()) + REACHES
     for way in sandbox.ways():
-        output, failure = sandbox.run(way, {"cells": [("", cell)], "masks": []}, 30)
+        output, failure = sandbox.run(way, {"cells": [("", cell)], "function": "f", "calls": []}, 30)
         assert not failure and b"found []" in output or way == "namespaces" and not output
 
 

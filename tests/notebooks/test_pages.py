@@ -1,7 +1,7 @@
 """The rendered book in a real browser, at two widths, on light and dark pages; and that each kind of fault is found.
 
-It looks at the pages that `make book` has rendered: `pytest tests/notebooks/test_pages.py`. Without a Chromium, or
-without pages as new as their sources, it skips.
+It looks at the pages that `make book` has rendered: `make pages`. Without a Chromium, or without pages as new as their
+sources, it skips.
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""`make assignment`: what is given to students, and what grades them, in `dist/`.
+"""`make assignment`: what is given to students, and what grades them, a folder of `dist/` for each assignment.
 
-The student's notebook without outputs, a handout of one page, and `autograder.zip` for otter-grader, with the
-same tests as `make grade` runs. The zip holds the reference answer: it is for instructors.
+The student's notebook without outputs, a handout of one page, and `autograder.zip` for otter-grader, with the same
+tests as `make grade` runs. A zip may hold the reference answer: it is for instructors.
 """
 
 from __future__ import annotations
@@ -17,48 +17,49 @@ import nbformat
 import yaml
 from markdown_it import MarkdownIt
 from otter.generate import main as generate
-from rubric import POINTS, SEEDS, TESTS
-from submissions import NOTEBOOK
+from rubric import ASSIGNMENTS, SEEDS, Assignment
 from table import PAGE
 
 from minrm.errors import InputError
 
 HERE = Path(__file__).parent
-HELPERS = ["reference.py", "trained.py"]  # of the tests
 CONFIG = HERE.parents[1] / "_config.yml"
 LINK = re.compile(r"\[([^\]]*)\]\(\.\./([^)]*)\)")
 
 
-def student_notebook() -> str:
+def student_notebook(assignment: Assignment) -> str:
     """The notebook as students start from it. Raises InputError if its function is written already."""
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook = nbformat.read(assignment.notebook, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
             cell.metadata.pop("execution", None)
-            if cell.id == "final-token" and "NotImplementedError" not in cell.source:
-                raise InputError(f"{NOTEBOOK.name}: the cell `final-token` holds an answer; it must raise instead")
+            if cell.id == assignment.cell and "NotImplementedError" not in cell.source:
+                raise InputError(
+                    f"{assignment.notebook.name}: the cell `{cell.id}` holds an answer; it must raise instead"
+                )
         # handed out alone it has no neighbours: a link to one leads to the fork, or is its text alone
         cell.source = LINK.sub(rf"[\1]({address()}/blob/HEAD/book/\2)" if address() else r"\1", cell.source)
     notebook.metadata.pop("minrm", None)  # the seal of its stored outputs
     return nbformat.writes(notebook) + "\n"
 
 
-def handout() -> str:
+def handout(assignment: Assignment) -> str:
     """The handout as a page that stands alone, its points from the rubric."""
-    text = (HERE / "handout.md").read_text(encoding="utf-8").format(**POINTS, seeds=SEEDS)
-    return PAGE.format(title="Supervise only the final token", body=MarkdownIt().enable("table").render(text))
+    text = (HERE / f"{assignment.name}.md").read_text(encoding="utf-8").format(**assignment.points, seeds=SEEDS)
+    return PAGE.format(title=assignment.title, body=MarkdownIt().enable("table").render(text))
 
 
-def autograder(path: Path) -> None:
+def autograder(assignment: Assignment, path: Path) -> None:
     """Write the zip, by `otter generate`. Its own container installs the course, without git, from where it lies."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        shutil.copytree(TESTS.parent, "tests", ignore=shutil.ignore_patterns("__pycache__"))
-        for name in HELPERS:
+        Path("tests").mkdir()
+        shutil.copy(assignment.tests, "tests")
+        for name in assignment.helpers:
             shutil.copy(HERE / name, name)
         Path("requirements.txt").write_text(f"minrm @ {address()}/archive/HEAD.zip\n" if address() else "")
         Path("otter_config.json").write_text('{"show_hidden": true, "pdf": false}\n')
-        generate(output_path=str(path), files=HELPERS, python_version="3.11")
+        generate(output_path=str(path), files=list(assignment.helpers), python_version="3.11")
 
 
 def address() -> str:
@@ -68,12 +69,14 @@ def address() -> str:
 
 
 def build(out: Path) -> None:
-    """Write all three."""
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "final_token.ipynb").write_text(student_notebook(), encoding="utf-8")
-    (out / "handout.html").write_text(handout(), encoding="utf-8")
-    autograder(out / "autograder.zip")
-    print(f"✓ {out}: final_token.ipynb and handout.html for students, autograder.zip for you (it holds the answer)")
+    """Write all three of each assignment."""
+    for name, assignment in ASSIGNMENTS.items():
+        folder = out / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.ipynb").write_text(student_notebook(assignment), encoding="utf-8")
+        (folder / "handout.html").write_text(handout(assignment), encoding="utf-8")
+        autograder(assignment, folder / "autograder.zip")
+        print(f"✓ {folder}: {name}.ipynb and handout.html for students, autograder.zip for you (keep it)")
     if not address():
         print("  the course has no address yet (make fork), so the zip grades with `otter run`, and not in a container")
 

@@ -1,9 +1,9 @@
 """`make grade SUBMISSIONS=folder`: grades a folder of notebooks into `grades.csv` and a page of feedback each.
 
-A submission runs in a process of its own (`sandbox.py`), which is given masks and returns what its `final_token` makes
-of them. Then otter's test cases run here, on these answers: what is right is known only here, and nothing in an answer
-is trusted to be more than numbers. Only this program writes, each file whole, so that it can be stopped at any time;
-the next call grades what is new or has changed.
+A submission runs in a process of its own (`sandbox.py`), which is given arguments and returns what the submission's
+function makes of them. Then otter's test cases run here, on these answers: what is right is known only here, and
+nothing in an answer is trusted to be more than numbers. Only this program writes, each file whole, so that it can be
+stopped at any time; the next call grades what is new or has changed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import argparse
 import json
 import multiprocessing
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import redirect_stdout, suppress
@@ -22,28 +22,35 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+import reference
 import sandbox
 import torch
-from reference import final_token as reference
-from rubric import CASES, CODE, POINTS
+from rubric import ASSIGNMENTS, CODE, FINAL_TOKEN, POINTS, Assignment, cases
 from submissions import Entry, find, missing, read
 from table import Row, Table, Verdict
 from torch import Tensor
 from tqdm import tqdm
+from worker import pack, unpack
 
 from minrm.errors import InputError
 
-PROBE = [("", "import threading, torch, minrm; threading.Thread(target=print).start(); final_token = torch.clone")]
+PROBE = {
+    "cells": [("", "import threading, torch, minrm; threading.Thread(target=print).start(); tried = torch.clone")],
+    "function": "tried",
+    "calls": [[{"tensor": ["bool", [1], [True]]}]],
+}
 
 
-def grade(folder: Path, out: Path, jobs: int, seconds: float, memory_mb: int) -> list[Row]:
+def grade(
+    folder: Path, out: Path, jobs: int, seconds: float, memory_mb: int, assignment: Assignment = FINAL_TOKEN
+) -> list[Row]:
     """Grade what is new in `folder`, `jobs` at a time, and write `out`. Returns the table's rows."""
     entries = find(folder)
-    table = Table(out)
+    table = Table(out, assignment.title)
     todo = [entry for entry in entries if not table.keep(entry.student, entry.digest)]
     print(f"{len(entries)} students, {len(todo)} to grade", flush=True)
     way = best_way() if todo else ""
-    verdicts = judge_all(todo, jobs, way, seconds, memory_mb)
+    verdicts = judge_all(todo, jobs, way, assignment, seconds, memory_mb)
     for verdict in tqdm(verdicts, total=len(todo), desc="graded", unit="student"):
         table.add(verdict)
         table.write()
@@ -75,21 +82,22 @@ def judge_all(entries: list[Entry], jobs: int, *options: Any) -> Iterator[Verdic
 def best_way() -> str:
     """The best way of containing that works here; prints what it contains."""
     for way in sandbox.ways():
-        output, failure = sandbox.run(way, {"cells": PROBE, "masks": [[[1]]]}, seconds=120)
+        output, failure = sandbox.run(way, PROBE, seconds=120)
         if not failure and b'"tensor"' in output:
             print(f"contained by {way}: {sandbox.CONTAINED[way]}")
             return way
     raise InputError(f"no submission can be run here: {failure or output.decode()}")
 
 
-def judge(entry: Entry, way: str, seconds: float = 30, memory_mb: int = 2048) -> Verdict:
+def judge(entry: Entry, way: str, assignment: Assignment, seconds: float = 30, memory_mb: int = 2048) -> Verdict:
     """The verdict on a notebook. way: of containing it (`sandbox`)."""
     torch.set_num_threads(1)
     verdict = Verdict(entry.student, entry.file, entry.digest)
     try:
-        work = read(entry)
-        output, failure = sandbox.run(way, {"cells": work.cells, "masks": _masks()}, seconds, memory_mb)
-        if reason := failure or _code(output, verdict):
+        work = read(entry, assignment)
+        task = {"cells": work.cells, "function": assignment.function, "calls": _calls(assignment)}
+        output, failure = sandbox.run(way, task, seconds, memory_mb)
+        if reason := failure or _code(output, verdict, assignment):
             verdict.miss("Function", reason)
         if lack := missing(work.results):
             verdict.miss("Experiment", f"experiment: {lack}")
@@ -107,11 +115,11 @@ def judge(entry: Entry, way: str, seconds: float = 30, memory_mb: int = 2048) ->
     return verdict
 
 
-def _code(output: bytes, verdict: Verdict) -> str:
+def _code(output: bytes, verdict: Verdict, assignment: Assignment) -> str:
     """Give the points of each test case, to the first that fails. Returns why it failed; nothing if none did."""
     try:
         reply = json.loads(output)
-        answers = dict(zip(map(str, _masks()), reply["answers"], strict=False))
+        answers = dict(zip(map(json.dumps, _calls(assignment)), reply["answers"], strict=False))
         stopped = [(str(cell)[:80], str(message)[:600]) for cell, message in reply["stopped"][:20]]
     except (ValueError, TypeError, KeyError, RecursionError):
         return "it wrote into the grader's own pipe"
@@ -120,27 +128,32 @@ def _code(output: bytes, verdict: Verdict) -> str:
             verdict.notes.append(("Cells", f"the cell {cell or 'without a name'} stopped with {message}"))
     if not answers:
         where = f"; the cell {stopped[0][0]} stopped" if stopped else ""
-        return f"after all cells have run there is no function `final_token`{where}"
-    for case in CASES:
+        return f"after all cells have run there is no function `{assignment.function}`{where}"
+
+    def told(*given: Any) -> Any:
+        return _answer(answers.get(json.dumps([pack(each) for each in given])), given)
+
+    for case in cases(assignment):
         try:
             with redirect_stdout(StringIO()):
-                case.body.call_func({"final_token": lambda mask: _answer(answers.get(str(mask.int().tolist())), mask)})
+                case.body.call_func({assignment.function: told})
         except AssertionError as error:
-            return "blank: final_token is not written" if "NotImplementedError" in str(error) else str(error)
+            return f"blank: {assignment.function} is not written" if "NotImplementedError" in str(error) else str(error)
         verdict.code += case.points
         verdict.notes.append(("Function", case.success_message))
     return ""
 
 
-def _answer(answer: Any, mask: Tensor) -> Any:
-    """What the submission's `final_token` returned for a mask, or an error of the name of the one that it raised."""
+def _answer(answer: Any, given: Sequence[Any]) -> Any:
+    """What the submission's function returned for these arguments, or an error with the name of the one it raised."""
     try:
-        mask.copy_(torch.tensor(answer["mask"], dtype=torch.bool).reshape(mask.shape))
-        if "tensor" in answer:
-            dtype, shape, values = answer["tensor"]
-            return torch.tensor(values, dtype=getattr(torch, dtype)).reshape(shape)
-        if "type" in answer:
-            return None if answer["type"] == "NoneType" else type(str(answer["type"])[:40], (), {})()
+        for value, after in zip(given, map(unpack, answer["arguments"]), strict=True):
+            if isinstance(value, Tensor):
+                value.copy_(after.reshape(value.shape))
+            elif isinstance(value, list):
+                value[:] = after
+        if "raised" not in answer:
+            return type(str(answer["type"])[:40], (), {})() if "type" in answer else unpack(answer)
         name, message = map(str, answer["raised"])
         raised = type(name[:40], (Exception,), {})(message[:600])
     except Exception as error:  # whatever it sent
@@ -149,23 +162,24 @@ def _answer(answer: Any, mask: Tensor) -> Any:
 
 
 @cache
-def _masks() -> list[list[list[int]]]:
-    """All masks that the tests use, found by running them with the reference; drawn anew in each process."""
-    masks = []
+def _calls(assignment: Assignment) -> list[list[Any]]:
+    """All arguments that the tests use, packed: found by running them with the reference, once in each process."""
+    calls = []
 
-    def final_token(mask: Tensor) -> Tensor:
-        masks.append(mask.int().tolist())
-        return reference(mask)
+    def function(*given: Any) -> Any:
+        calls.append([pack(each) for each in given])
+        return getattr(reference, assignment.function)(*given)
 
     with redirect_stdout(StringIO()):
-        for case in CASES:
-            case.body.call_func({"final_token": final_token})
-    return masks
+        for case in cases(assignment):
+            case.body.call_func({assignment.function: function})
+    return calls
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("submissions", help="a folder with a notebook of each student")
+    parser.add_argument("--assignment", choices=ASSIGNMENTS, default=FINAL_TOKEN.name, help="what was handed out")
     parser.add_argument("--out", type=Path, help="where grades.csv and feedback/ go; by default FOLDER-graded")
     parser.add_argument("--jobs", type=int, default=2, help="submissions at a time")
     parser.add_argument("--time", type=float, default=30, help="seconds of computing that one may take")
@@ -178,7 +192,8 @@ def main(arguments: list[str] | None = None) -> int:
             raise InputError("SUBMISSIONS=(nothing): name the folder with a notebook of each student")
         if out == folder or folder in out.parents:
             raise InputError(f"OUT={out} lies among the submissions; choose a folder elsewhere")
-        rows = grade(folder, out, max(1, options.jobs), options.time, options.memory)
+        assignment = ASSIGNMENTS[options.assignment]
+        rows = grade(folder, out, max(1, options.jobs), options.time, options.memory, assignment)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

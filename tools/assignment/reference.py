@@ -1,8 +1,8 @@
-"""The reference answer of the exercise "Supervise only the final token". For instructors: it shows what is to be found.
+"""The reference answers of the exercises. For instructors: they show what is to be found.
 
-The recording (`data/supervision.py`) and the tests of the kit use it. It is in no package, no notebook and no page of
-the book; a student who reads the repository can read it here, which is why the written comparison, and not the
-function, tells students apart.
+The recordings (`data/supervision.py`, `spent.py`) and the tests of the kit use them. They are in no package, no
+notebook and no page of the book; a student who reads the repository can read them here, which is why the written
+comparison, and not the function, tells students apart.
 """
 
 import torch
@@ -14,3 +14,11 @@ def final_token(solution_mask: Tensor) -> Tensor:
     place = torch.arange(solution_mask.shape[1], device=solution_mask.device)
     last = (solution_mask * place).argmax(dim=1)  # [B]; 0 where there is none
     return solution_mask & (place == last[:, None])
+
+
+def choose(scores: list[float], correct: list[bool], count: int) -> list[int]:
+    """The places of the solutions that get a label: four fifths the most convincing wrong ones, then the best left."""
+    order = sorted(range(len(scores)), key=lambda place: -scores[place])
+    wrong = [place for place in order if not correct[place]][: count * 4 // 5]
+    rest = [place for place in order if place not in set(wrong)]
+    return wrong + rest[: count - len(wrong)]

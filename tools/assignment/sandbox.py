@@ -55,8 +55,9 @@ def protect() -> None:
 
 
 def run(way: str, task: dict[str, Any], seconds: float = 30, memory_mb: int = 2048) -> tuple[bytes, str]:
-    """What a worker writes of its task (`cells`, `masks`), and why it was ended: nothing if it ended by itself.
+    """What a worker writes, and why it was ended: nothing if it ended by itself.
 
+    task: `cells`, the name of the `function`, and its `calls`, each a list of packed arguments (`worker.py`).
     seconds: of computing, or of doing nothing, so that other programs may hold the machine.
     """
     others = _children()

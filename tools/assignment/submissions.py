@@ -22,11 +22,10 @@ from typing import Any, NamedTuple
 
 import nbformat
 import psutil
-from rubric import SEEDS
+from rubric import SEEDS, Assignment
 
 from minrm.errors import InputError
 
-NOTEBOOK = Path(__file__).parents[2] / "book" / "exercises" / "final_token.ipynb"
 LARGEST_MB = 30
 LONGEST = 50_000  # characters of an explanation
 DEEPEST = 20  # folders inside one another
@@ -122,21 +121,23 @@ def _notebook(entry: Entry) -> Path:
     return path
 
 
-def read(entry: Entry) -> Work:
+def read(entry: Entry, assignment: Assignment) -> Work:
     """What a student's notebook holds. Raises InputError if there is none, or one of another assignment."""
+    defines = re.compile(rf"\b{assignment.function}\b")
     path = _notebook(entry)
     try:
         with _bounded():
             notebook = nbformat.reads(path.read_text(encoding="utf-8-sig"), as_version=4)
             cells = [(_id(cell), cell.cell_type, cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells]
             code = [(cell, source) for cell, kind, source, tags in cells if kind == "code" and SKIPPED not in tags]
-            about = sum("final_token" in source for _, source in code)
-            work = Work(code, _results(notebook), _explanation(cells))
+            about = sum(bool(defines.search(source)) for _, source in code)
+            work = Work(code, _results(notebook), _explanation(cells, assignment))
     except Exception as error:  # whatever is wrong with it
         message = " ".join(str(error).split())[:120]
         raise InputError(f"{entry.file} is no notebook that can be read ({type(error).__name__}: {message})") from error
     if not about:
-        raise InputError(f"no cell of {entry.file} defines `final_token`: is it the notebook of another assignment?")
+        what = f"no cell of {entry.file} defines `{assignment.function}`"
+        raise InputError(f"{what}: is it the notebook of another assignment?")
     return work
 
 
@@ -163,20 +164,20 @@ def _id(cell: Any) -> str:
     return str(cell.metadata.get("id") or cell.get("id") or "")
 
 
-def _explanation(cells: list[tuple[str, str, str, list[str]]]) -> str:
+def _explanation(cells: list[tuple[str, str, str, list[str]]], assignment: Assignment) -> str:
     """The student's text in the cell `explanation` (or the one with its heading) and in all Markdown cells below it."""
     texts: list[str] = []
     for name, kind, source, _ in cells:
         if kind == "markdown" and (texts or name == "explanation" or HEADING.search(source)):
             texts.append(HEADING.sub("", source).strip())
-    text = "\n\n".join(text for text in texts if text and text not in _handed_out())
+    text = "\n\n".join(text for text in texts if text and text not in _handed_out(assignment.notebook))
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}\n\n(… cut here: read the rest in the notebook)"
 
 
 @cache
-def _handed_out() -> frozenset[str]:
+def _handed_out(path: Path) -> frozenset[str]:
     """The texts of the Markdown cells that every student starts from."""
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook = nbformat.read(path, as_version=4)
     return frozenset(HEADING.sub("", cell.source).strip() for cell in notebook.cells if cell.cell_type == "markdown")
 
 

@@ -52,7 +52,8 @@ class Verdict:
 class Table:
     """The verdicts in a folder, by student. Raises InputError for a table that another program wrote."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, title: str = "") -> None:
+        self.title = title
         self.path, self.store, self.pages = folder / "grades.csv", folder / "verdicts.json", folder / "feedback"
         self.typed = _read(self.path)
         before = json.loads(self.store.read_text(encoding="utf-8")) if self.store.exists() else []
@@ -98,15 +99,16 @@ class Table:
         writer.writerows(self.rows())
         _write(self.path, text.getvalue())
         for verdict in self.verdicts.values():
-            _write(self.pages / file_name(verdict.student), page(verdict, self._row(verdict)))
+            _write(self.pages / file_name(verdict.student), page(verdict, self._row(verdict), self.title))
 
 
-def page(verdict: Verdict, row: Row) -> str:
-    """The feedback as HTML; whatever comes from a submission is text in it, and nothing else."""
+def page(verdict: Verdict, row: Row, title: str) -> str:
+    """The feedback as HTML, under the assignment's title; what comes from a submission is text in it, nothing else."""
     texts = {name: row[name] for name in ("student", "code", "experiment")} | {
         "explanation": row["explanation"] or "read by your instructor",
         "total": row["total so far"] if row["explanation"] else "when the explanation is read",
         "text": verdict.explanation or "Nothing yet.",
+        "title": title,
     }
     most = {"most_code": CODE, "most_experiment": POINTS["experiment"], "most_explanation": POINTS["explanation"]}
     notes = "".join(f"<li><strong>{escape(part)}.</strong> {escape(note)}</li>" for part, note in verdict.notes)

@@ -1,4 +1,4 @@
-"""The untrusted end: runs the cells of a submission, then tells what its `final_token` returns for masks.
+"""The untrusted end: runs the cells of a submission, then tells what its function returns for some arguments.
 
 Started by `sandbox.py` as a script of its own, beside nothing of the kit. It knows no expectation, so there is none to
 be read here, and a forged answer is judged like any other. Answers go out as JSON through a pipe of their own, so that
@@ -20,7 +20,6 @@ from contextlib import suppress
 
 LONGEST = 600  # characters of a message
 LARGEST = 200_000  # elements of a tensor
-DEFINES = re.compile(r"^(def final_token\b|final_token\s*[:=])", re.MULTILINE)
 NEEDED = ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom
 TIMED = re.compile(r"\s*%%(time|timeit|capture)\b.*")  # what follows is Python, as in a cell without it
 SHELL = re.compile(r"^(\s*)([%!].*|\?+[\w.]+|[\w.]+\?+)\s*$")  # %magic, !command, name?
@@ -44,14 +43,15 @@ NEW_NAMESPACES = 0x7E020000  # the flags with which `clone` makes them
 MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # which number it is above, and its name in a filter
 
 
-def run_cells(cells, namespace):
+def run_cells(cells, namespace, function):
     """Run each cell as far as it goes, as a notebook would. Returns what stopped: [[cell, message], …].
 
-    Of what comes after the last definition of `final_token` only functions, classes and imports are needed: another
+    Of what comes after the last definition of the function only functions, classes and imports are needed: another
     training there would use up the time. Where no cell defines it, all cells are run.
     """
     stopped = []
-    last = max((index for index, (_, source) in enumerate(cells) if DEFINES.search(source)), default=len(cells))
+    defines = re.compile(rf"^(def {function}\b|{function}\s*[:=])", re.MULTILINE)
+    last = max((index for index, (_, source) in enumerate(cells) if defines.search(source)), default=len(cells))
     for index, (name, source) in enumerate(cells):
         source = TIMED.sub("", source, count=1) if TIMED.match(source) else source
         if source.lstrip().startswith("%%"):
@@ -74,19 +74,44 @@ def python(source):
         return ast.parse("\n".join(SHELL.sub(r"\1pass", line) for line in source.splitlines()))
 
 
-def answer(function, values):
-    """What a function returns for a mask, to be told in JSON; `mask` is its argument afterwards."""
+def pack(value):
+    """A tensor, or what JSON can hold, to be told in JSON; of anything else the name of its type."""
+    import numpy as np
     import torch
 
-    mask = torch.tensor(values, dtype=torch.bool)
+    if isinstance(value, torch.Tensor) and value.numel() <= LARGEST and not value.is_complex():
+        return {"tensor": [str(value.dtype).removeprefix("torch."), list(value.shape), value.tolist()]}
+    if isinstance(value, np.ndarray | np.generic) and value.size <= LARGEST:
+        value = value.tolist()
+    with suppress(TypeError, ValueError, RecursionError):
+        plain = [each.item() if isinstance(each, np.generic) else each for each in value] if listed(value) else value
+        if len(told := json.dumps(plain)) <= 10 * LARGEST:
+            return {"plain": json.loads(told)}
+    return {"type": type(value).__name__}
+
+
+def listed(value):
+    return isinstance(value, list | tuple | set | frozenset | range)
+
+
+def unpack(told):
+    """What `pack` was given: a tensor, or what JSON can hold. Raises KeyError for anything else."""
+    import torch
+
+    if "tensor" in told:
+        dtype, shape, values = told["tensor"]
+        return torch.tensor(values, dtype=getattr(torch, dtype)).reshape(shape)
+    return told["plain"]
+
+
+def answer(function, arguments):
+    """What a function returns for packed arguments, packed; `arguments` are these afterwards."""
+    given = [unpack(each) for each in arguments]
     try:
-        result = function(mask)
-        reply: dict = {"type": type(result).__name__}
-        if isinstance(result, torch.Tensor) and result.numel() <= LARGEST and not result.is_complex():
-            reply = {"tensor": [str(result.dtype).removeprefix("torch."), list(result.shape), result.tolist()]}
+        reply = pack(function(*given))
     except BaseException as error:
         reply = {"raised": [type(error).__name__, str(error)[:LONGEST]]}
-    return reply | {"mask": mask.tolist()}
+    return reply | {"arguments": [pack(each) for each in given]}
 
 
 def restrict(limits):
@@ -133,11 +158,11 @@ def main(task, pipe):
     restrict(task["limits"])
     os.set_inheritable(pipe, False)  # a process that the submission starts has no part in the talk
     namespace = {"__name__": "__main__", "display": lambda *shown, **options: None}
-    stopped = run_cells(task["cells"], namespace)
-    function = namespace.get("final_token")
+    stopped = run_cells(task["cells"], namespace, task["function"])
+    function = namespace.get(task["function"])
     answers = []
-    for mask in task["masks"] if callable(function) else []:
-        answers.append(answer(function, mask))
+    for arguments in task["calls"] if callable(function) else []:
+        answers.append(answer(function, arguments))
         if "raised" in answers[-1]:  # no test goes on behind it
             break
     with os.fdopen(pipe, "w", encoding="utf-8") as out:
