@@ -15,7 +15,7 @@ DATA := $(shell find data -type f ! -name '*.md' ! -name '*.pyc' ! -path '*/.*' 
 PAGES := $(shell find book -type f ! -path '*/.*') _config.yml _toc.yml
 AGAIN := $(MAKE) --no-print-directory
 
-.PHONY: help env book test check gate html pages compat refresh data assignment grade lint clean fork FORCE
+.PHONY: help env book test check gate html pages compat bench refresh data assignment grade lint clean fork FORCE
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -61,6 +61,10 @@ $(COMPAT)/.ready: tests/colab-constraints.txt pyproject.toml
 	@grep -vE '^(torch|triton|nvidia-|cuda-|setuptools)' tests/colab-constraints.txt > _build/compat.txt
 	@$(PYTHON) tools/make_env.py $(COMPAT) --constraint _build/compat.txt --editable '.[gpu,endpoint]' $(TESTERS)
 
+# ---- time and memory: no part of the tests, which would measure whatever else the machine does
+bench: env  ## minrm beside the usual ways, into tests/bench/results.json (ONLY="P1 P3" for some, QUICK=1 for a look)
+	@PYTHONPATH=.:tests:tools $(PY) -m bench.run $(ONLY) $(if $(QUICK),--quick)
+
 # ---- the book: proven, then rendered whatever the proof says
 book: env  ## every chapter executed and compared, then the book in _build/html
 	@rm -f _build/stamps/*.failed; status=0; \
@@ -74,10 +78,12 @@ book: env  ## every chapter executed and compared, then the book in _build/html
 html: _build/stamps/html
 	@echo "The book: open _build/html/index.html in a browser (or: python3 -m http.server -d _build/html)"
 
-_build/stamps/html: $(PAGES) $(PACKAGE) requirements.txt tools/run_table.py | $(READY)
+_build/stamps/html: $(PAGES) $(PACKAGE) requirements.txt tools/run_table.py \
+    tools/performance.py $(wildcard tests/bench/results.json) | $(READY)
 	@rm -rf _build/html _build/.doctrees
 	@mkdir -p _build/stamps
 	@$(PY) tools/run_table.py > _build/run.md
+	@$(PY) tools/performance.py > _build/performance.md
 	@$(VENV)/bin/jupyter-book build . -W -n --keep-going > _build/html.log 2>&1 \
 	  || { tr -d '\033' < _build/html.log | sed -E 's/\[[0-9;]*m//g' \
 	    | grep -E 'WARNING|ERROR|CRITICAL|^[A-Z]\w*(Error|Exception):'; echo "✗ the pages have warnings: _build/html.log"; exit 1; }

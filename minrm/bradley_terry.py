@@ -64,7 +64,7 @@ class BradleyTerryRewardModel(RewardModel):
         return self.model.score(states.last_hidden_state[rows, reward_model.last_token(attention_mask)]).squeeze(-1)
 
     def score(
-        self, prompts: Texts, responses: Texts, *, batch_tokens: int = 16384, progress: bool = False
+        self, prompts: Texts, responses: Texts, *, batch_tokens: int | None = None, progress: bool = False
     ) -> np.ndarray:
         """The raw reward of each response: float64 [N], in the order given."""
 

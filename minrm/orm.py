@@ -67,7 +67,7 @@ class OutcomeRewardModel(RewardModel):
         return self.model(input_ids, attention_mask=attention_mask, position_ids=positions, use_cache=False).logits
 
     def score(
-        self, questions: Texts, solutions: Texts, *, batch_tokens: int = 16384, progress: bool = False
+        self, questions: Texts, solutions: Texts, *, batch_tokens: int | None = None, progress: bool = False
     ) -> np.ndarray:
         """P(correct) of each solution, read at its final token: float64 [N], in the order given."""
 

@@ -85,7 +85,7 @@ class ProcessRewardModel(RewardModel):
         return token_logits(self.model, self.logits_are_linear, input_ids, attention_mask, steps, label_tokens)
 
     def step_scores(
-        self, questions: Texts, solutions: Texts, *, batch_tokens: int = 16384, progress: bool = False
+        self, questions: Texts, solutions: Texts, *, batch_tokens: int | None = None, progress: bool = False
     ) -> list[np.ndarray]:
         """P(+) after each step of each solution: float64 [steps], in the order given; no step, no score."""
 

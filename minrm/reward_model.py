@@ -1,7 +1,7 @@
 """What the three reward models share: loading, saving, text to ids, batches, and each different text scored once."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -10,10 +10,13 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from minrm import loading
-from minrm.errors import InputError, check_numbers
+from minrm.errors import InputError
+from minrm.inference.batches import checked_budget, token_batches
+from minrm.inference.prefixes import Prefixes, can_share, continuations
 from minrm.text import check_text
 
 Texts = Sequence[str]
+Ids = Sequence[Sequence[int]]
 Read = Callable[[dict[str, Tensor]], Iterable[Any]]
 Encoded = tuple[list[int], list[bool]]  # ids, and a mask that is true on the solution's tokens
 
@@ -86,16 +89,17 @@ class RewardModel(nn.Module):
         return self.encode([question], [solution])[0]
 
     def score_each(
-        self, questions: Texts, solutions: Texts, read: Read, worst: Any, batch_tokens: int, progress: bool
+        self, questions: Texts, solutions: Texts, read: Read, worst: Any, batch_tokens: int | None, progress: bool
     ) -> list[Any]:
         """The score of each solution, in the order given; read: padded inputs → a score for each of their rows."""
 
         def score(questions: Texts, solutions: Texts, numbers: list[int]) -> list[Any]:
-            rows, name = [ids for ids, _ in self.encode(questions, solutions)], "scoring" if progress else ""
+            rows, name = self.encode(questions, solutions), "scoring" if progress else ""
             scores: dict[int, Any] = {}
             with evaluating(self):
-                for batch, inputs in batches(rows, self.tokenizer, self.model, batch_tokens, name, numbers):
-                    scores |= zip(batch, read(inputs), strict=True)
+                for batch, inputs, context in continued(rows, self.tokenizer, self.model, batch_tokens, name, numbers):
+                    with context:
+                        scores |= zip(batch, read(inputs), strict=True)
             return [scores[row] for row in range(len(rows))]
 
         return score_once(questions, solutions, score, worst)
@@ -190,44 +194,44 @@ def evaluating(module: nn.Module) -> Iterator[None]:
         module.train(training)
 
 
-def token_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Row indices in batches whose padded size (rows × longest) stays within `budget` tokens; a longer row goes alone.
-
-    The longest rows come first, so that little is padding and memory peaks at the start.
-    """
-    batch: list[int] = []
-    for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):
-        if batch and lengths[batch[0]] * (len(batch) + 1) > budget:
-            yield batch
-            batch = []
-        batch.append(row)
-    if batch:
-        yield batch
-
-
-def length_limit(model: Any) -> int | None:
-    """The most tokens that the model was made to read; None where its config does not say."""
-    return getattr(model.config, "max_position_embeddings", None)
-
-
 def batches(
-    rows: Sequence[list[int]], tokenizer: Any, model: Any, budget: int, name: str = "", numbers: Sequence[int] = ()
+    rows: Ids, tokenizer: Any, model: Any, budget: int | None, name: str = "", numbers: Sequence[int] = ()
 ) -> Iterator[tuple[list[int], dict[str, Tensor]]]:
     """Row indices of each batch, and its inputs, padded and on the model's device. name: shows a progress bar.
 
     numbers: of the rows, for messages, by default from 1. Raises InputError for a row beyond the model's limit.
     """
-    check_numbers(1, batch_tokens=budget)
-    limit, device = length_limit(model), model.device
-    for number, row in zip(numbers or range(1, len(rows) + 1), rows, strict=True):
-        if limit and len(row) > limit:
-            counts = f"{len(row)} tokens, but the model reads at most {limit}"
-            raise InputError(f"row {number}: {counts}; shorten it, leave it out, or take a model that reads more")
+    budget = checked_budget(model, rows, budget, numbers)
     with loading.progress_bar(len(rows), name, " rows", shown=bool(name)) as bar:
         for batch in token_batches([len(row) for row in rows], budget):
-            inputs = pad([rows[index] for index in batch], tokenizer)
-            yield batch, {key: tensor.to(device) for key, tensor in inputs.items()}
+            yield batch, _inputs([rows[index] for index in batch], tokenizer, model)
             bar.update(len(batch))
+
+
+def continued(
+    rows: Sequence[Encoded], tokenizer: Any, model: Any, budget: int | None, name: str = "", numbers: Sequence[int] = ()
+) -> Iterator[tuple[list[int], dict[str, Tensor], AbstractContextManager]]:
+    """Like `batches`, but of solutions alone: each different question is read once for all that go on from it.
+
+    The third is the context in which the model reads the batch. Where nothing is shared, whole texts come.
+    """
+    whole, questions = [ids for ids, _ in rows], [ids[: mask.index(True)] for ids, mask in rows]
+    if len(set(map(tuple, questions))) == len(rows) or not can_share(model):
+        yield from ((*batch, nullcontext()) for batch in batches(whole, tokenizer, model, budget, name, numbers))
+        return
+    budget = checked_budget(model, whole, budget, numbers)
+    with loading.progress_bar(len(rows), name, " rows", shown=bool(name)) as bar:
+        for together, parts in continuations(questions, whole, budget):
+            inputs = _inputs(together, tokenizer, model, side="left")
+            prefixes = Prefixes(model, **inputs, position_ids=positions(inputs["attention_mask"]))
+            for batch, places in parts:
+                rest = [whole[row][len(questions[row]) :] for row in batch]
+                yield batch, _inputs(rest, tokenizer, model, side="right"), prefixes.before(places)
+                bar.update(len(batch))
+
+
+def _inputs(rows: Ids, tokenizer: Any, model: Any, side: str = "") -> dict[str, Tensor]:
+    return {name: tensor.to(model.device) for name, tensor in pad(rows, tokenizer, side).items()}
 
 
 def finite_float64(numbers: Tensor, model: Any) -> Tensor:

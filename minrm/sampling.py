@@ -20,6 +20,7 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 from minrm import loading, reward_model
 from minrm.errors import InputError, check_numbers
 from minrm.files.runs import RunFile, name_of
+from minrm.inference.prefixes import Prefixes, can_share
 from minrm.rows import Row
 from minrm.text import beginnings, check_text
 
@@ -137,7 +138,7 @@ def log_likelihood(model: Any, input_ids: Tensor, attention_mask: Tensor, counte
 
 @torch.no_grad()
 def step_likelihoods(
-    model: Any, tokenizer: Any, questions: Sequence[str], solutions: Sequence[str], *, batch_tokens: int = 16384
+    model: Any, tokenizer: Any, questions: Sequence[str], solutions: Sequence[str], *, batch_tokens: int | None = None
 ) -> list[np.ndarray]:
     """How likely the policy itself finds each step: the geometric mean of p(token) over its tokens, float64 [steps].
 
@@ -171,30 +172,32 @@ def end_tokens(tokenizer: Any, *models: Any) -> list[int]:
 def _generate(model: Any, tokenizer: Any, prompts: list[str], seed: int, options: Row) -> list[Row]:
     """For each prompt a solution, its log_likelihood, and its number of tokens, the end token among them."""
     start = reward_model.start_ids(tokenizer)
-    ids = [start + row for row in tokenizer(prompts, add_special_tokens=False)["input_ids"]]
-    inputs = reward_model.pad(ids, tokenizer, side="left")  # [B, P]: generation goes on at the right
+    rows = [start + row for row in tokenizer(prompts, add_special_tokens=False)["input_ids"]]
+    inputs = reward_model.pad(rows, tokenizer, side="left")  # [B, P]: generation goes on at the right
     device = model.device
-    mask = inputs["attention_mask"].to(device)
+    ids, mask = inputs["input_ids"].to(device), inputs["attention_mask"].to(device)
     ends = torch.tensor(options["ends"], dtype=torch.long, device=device)
     heat = {"temperature": options["temperature"], "top_k": 0, "top_p": 1.0} if options["temperature"] else {}
     with torch.inference_mode(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        past, drawn = _read_once(model, ids, mask), _Drawn(model)
         torch.manual_seed(seed)
         out = model.generate(
-            inputs["input_ids"].to(device),
+            ids,
             attention_mask=mask,
+            past_key_values=past,
             max_new_tokens=options["max_new_tokens"],
             pad_token_id=tokenizer.pad_token_id,
             eos_token_id=options["ends"] or None,
             use_cache=True,  # a model fresh from training has it switched off
-            logits_processor=[lambda _, scores: _check_finite(model, scores)],  # before chance meets them
+            logits_processor=[drawn],  # before chance meets them
             do_sample=bool(heat),
             **heat,
         )
+        drawn.count(out[:, -1])
         new = out[:, mask.shape[1] :]  # [B, S]
         is_end = torch.isin(new, ends)
         counted = is_end.long().cumsum(dim=1) - is_end.long() == 0  # up to and with the first end token
-        whole = torch.cat([torch.zeros_like(mask), counted], dim=1).bool()
-        values = _check_finite(model, log_likelihood(model, out, torch.cat([mask, counted.long()], dim=1), whole))
+        values = torch.stack(drawn.log_p, dim=1).masked_fill(~counted, 0).cpu().double().sum(dim=1)
     parts = zip(new, counted, is_end, values.tolist(), strict=True)
     return [
         {"solution": tokenizer.decode(ids[own & ~end]), "log_likelihood": value, "tokens": int(own.sum())}
@@ -203,12 +206,35 @@ def _generate(model: Any, tokenizer: Any, prompts: list[str], seed: int, options
     ]
 
 
-def _check_finite(model: Any, values: Tensor) -> Tensor:
-    """float16 ends at 65,504, and a model that was trained in bfloat16 may pass it: what it then writes is noise."""
-    if not values.isfinite().all():
-        remedy = "sample with dtype='float32' (--dtype float32), into a file of its own"
-        raise InputError(f"the model overflows in {model.dtype}: {remedy}")
-    return values
+def _read_once(model: Any, input_ids: Tensor, attention_mask: Tensor) -> Any:
+    """A cache of prompts [B, P] up to their last token, for which each different one is read once; else None."""
+    both = torch.stack([input_ids, attention_mask], dim=1)[..., :-1]  # [B, 2, P-1]
+    different, rows = torch.unique(both, dim=0, return_inverse=True)
+    if not both.shape[2] or len(different) == len(rows) or not can_share(model):
+        return None
+    ids, mask = different.unbind(dim=1)
+    return Prefixes(model, ids, mask, reward_model.positions(mask)).cache(rows)
+
+
+class _Drawn:
+    """A logits processor that changes nothing: it keeps log p of each token drawn, [B] a step, at temperature 1."""
+
+    def __init__(self, model: Any) -> None:
+        self.model, self.logits, self.log_p = model, torch.empty(0), list[Tensor]()
+
+    def __call__(self, input_ids: Tensor, logits: Tensor) -> Tensor:
+        if len(self.logits):
+            self.count(input_ids[:, -1])
+        if not logits.isfinite().all():  # float16 ends at 65,504, and a model trained in bfloat16 may pass it
+            remedy = "sample with dtype='float32' (--dtype float32), into a file of its own"
+            raise InputError(f"the model overflows in {self.model.dtype}: {remedy}")
+        self.logits = logits
+        return logits
+
+    def count(self, tokens: Tensor) -> None:
+        """Note log p of these tokens, which the last logits gave."""
+        chosen = self.logits.gather(1, tokens[:, None]).squeeze(1)
+        self.log_p.append(chosen - self.logits.logsumexp(dim=1))
 
 
 def model_name(model: Any) -> str:

@@ -10,9 +10,10 @@ from transformers import BloomConfig, BloomForCausalLM, GPT2Config, GPT2LMHeadMo
 
 from minrm.bradley_terry import BradleyTerryRewardModel
 from minrm.errors import InputError
+from minrm.inference.batches import length_limit, token_batches
 from minrm.orm import OutcomeRewardModel
 from minrm.prm import ProcessRewardModel
-from minrm.reward_model import batches, length_limit, token_batches
+from minrm.reward_model import batches
 
 MODELS = [OutcomeRewardModel, ProcessRewardModel, BradleyTerryRewardModel]
 

@@ -73,6 +73,36 @@ def test_the_log_likelihood_is_that_of_a_plain_forward_pass_in_float64():
         assert found[row].item() == pytest.approx(expected.item(), abs=1e-4)
 
 
+def test_the_log_likelihood_of_a_sample_is_that_of_its_tokens_in_a_pass_of_their_own():
+    for row in draw(token_ids=True, temperature=1):
+        prompt = TOKENIZER(row["question"] + "\n")["input_ids"]
+        ids = torch.tensor([prompt + row["ids"]])
+        counted = torch.arange(ids.shape[1])[None] >= len(prompt)
+        with torch.no_grad():
+            expected = log_likelihood(MODEL, ids, torch.ones_like(ids), counted).item()
+        assert row["log_likelihood"] == pytest.approx(expected, abs=1e-4) and row["tokens"] == len(row["ids"])
+
+
+def test_a_prompt_is_read_once_for_all_its_samples_and_the_samples_are_the_same(monkeypatch):
+    sizes, forward = [], type(MODEL.model).forward
+
+    def counted(self, input_ids, **options):
+        sizes.append(input_ids.numel())
+        return forward(self, input_ids, **options)
+
+    monkeypatch.setattr(type(MODEL.model), "forward", counted)
+    once = draw(n=4, questions=QUESTIONS[:2], batch_size=8)
+    longest = max(len(TOKENIZER(question + "\n")["input_ids"]) for question in QUESTIONS[:2])
+    assert 2 * (longest - 1) in sizes and 8 * longest not in sizes
+    monkeypatch.setattr(sampling, "can_share", lambda model: False)
+    sizes.clear()
+    each = draw(n=4, questions=QUESTIONS[:2], batch_size=8)
+    assert 8 * longest in sizes
+    for one, other in zip(once, each, strict=True):
+        assert one["solution"] == other["solution"]
+        assert one["log_likelihood"] == pytest.approx(other["log_likelihood"], abs=1e-4)
+
+
 def test_a_likely_end_token_is_counted_once():
     with torch.no_grad():
         eager = new_policy(TOKENIZER, layers=1, width=32).eval()

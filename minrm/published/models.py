@@ -111,7 +111,11 @@ class Published(nn.Module):
         return self.head(states.float())
 
     def _read(
-        self, questions: Sequence[str], solutions: Sequence[Any], batch_tokens: int = 16384, progress: bool = False
+        self,
+        questions: Sequence[str],
+        solutions: Sequence[Any],
+        batch_tokens: int | None = None,
+        progress: bool = False,
     ) -> list[Tensor]:
         """The numbers read at the positions of each row, float64: rewards, or log-odds that the step is good."""
 

@@ -18,8 +18,8 @@ from torch import Tensor
 from minrm import loading
 from minrm.errors import ABOVE_ZERO, InputError, check_numbers
 from minrm.files.runs import name_of
+from minrm.inference.batches import length_limit
 from minrm.orm import OutcomeRewardModel, every_token
-from minrm.reward_model import length_limit
 from minrm.training import checkpoints
 from minrm.training import lora as adapt
 from minrm.training.card import write_card
