@@ -16,16 +16,16 @@ Choose = Callable[[list[float], list[bool], int], list[int]]
 
 
 class Pool(NamedTuple):
-    """What is special about a pool, its scores, which final answers are right, and how many labels are spent."""
+    """What is special about a pool, its scores, which final answers are right, and how many labels are to be spent."""
 
     what: str
     scores: list[float]
     correct: list[bool]
-    count: int
+    labels: int
 
     def __str__(self) -> str:
         wrong = self.correct.count(False)
-        return f"choose(scores, correct, {self.count}) for {self.what} ({len(self.scores)} solutions, {wrong} wrong)"
+        return f"choose(scores, correct, {self.labels}) for {self.what} ({len(self.scores)} solutions, {wrong} wrong)"
 
 
 def check_choose(choose: Choose, seed: int | None = None, edges: bool = True) -> None:
@@ -37,7 +37,7 @@ def check_choose(choose: Choose, seed: int | None = None, edges: bool = True) ->
     """
     must_be_function("choose", choose)
     for pool in draw_pools(random.Random(seed or 0), edges):
-        result = attempt("choose", choose, pool.scores, pool.correct, pool.count, shown=str(pool))
+        result = attempt("choose", choose, pool.scores, pool.correct, pool.labels, shown=str(pool))
         if complaint := _complaint(pool, result):
             raise WrongAnswer(f"{pool} gave {short(repr(result))}: {complaint}")
     print("✓ choose spends four fifths on the most convincing wrong solutions and the rest on the best that are left.")
@@ -70,7 +70,7 @@ def _pool(rng: random.Random, what: str, count: int, *parts: str) -> Pool:
 
 def _complaint(pool: Pool, result: Any) -> str:
     """What is wrong with a result; nothing if it is right."""
-    size, expected = len(pool.scores), min(pool.count, len(pool.scores))
+    size, expected = len(pool.scores), min(pool.labels, len(pool.scores))
     if result is None:
         return NOTHING
     try:
@@ -93,7 +93,7 @@ def _order(pool: Pool, chosen: set[int]) -> str:
     places = range(len(pool.scores))
     left = [place for place in places if place not in chosen]
     wrong = [place for place in chosen if not pool.correct[place]]
-    share = min(pool.count * 4 // 5, pool.correct.count(False))
+    share = min(pool.labels * 4 // 5, pool.correct.count(False))
     if len(wrong) < share:
         return f"{len(wrong)} of the chosen end wrong; four fifths of the labels are {share} (count * 4 // 5)"
     score = pool.scores.__getitem__
