@@ -1,7 +1,7 @@
 """What the three reward models share: loading, saving, text to ids, batches, and each different text scored once."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -210,7 +210,7 @@ def batches(
 
 def continued(
     rows: Sequence[Encoded], tokenizer: Any, model: Any, budget: int | None, name: str = "", numbers: Sequence[int] = ()
-) -> Iterator[tuple[list[int], dict[str, Tensor], AbstractContextManager]]:
+) -> Iterator[tuple[list[int], dict[str, Tensor], Any]]:
     """Like `batches`, but of solutions alone: each different question is read once for all that go on from it.
 
     The third is the context in which the model reads the batch. Where nothing is shared, whole texts come.
