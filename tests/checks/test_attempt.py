@@ -8,11 +8,12 @@ import pytest
 from nbclient import NotebookClient
 
 import minrm.checks
-from minrm.checks import check_final_token, check_last_number
+from minrm.checks import check_choose, check_final_token, check_last_number
 from minrm.checks.attempt import LONGEST, WrongAnswer, attempt, call, close, compare, exercise
 
 ALL = [getattr(minrm.checks, name) for name in minrm.checks.__all__]
 CHECKS = [check for check in ALL if check.__doc__.startswith(f"Try `{check.__name__.removeprefix('check_')}(")]
+GRADED = (check_final_token, check_choose)  # an empty answer has no points
 VALUES = [check for check in ALL if check not in CHECKS]  # of these the answer is a value, not a function
 
 
@@ -53,7 +54,7 @@ def test_no_check_accepts_nothing_or_the_input_an_exception_or_a_result(check, c
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("check", [check for check in ALL if check is not check_final_token])
+@pytest.mark.parametrize("check", [check for check in ALL if check not in GRADED])
 def test_while_the_answer_is_empty_a_check_asks_for_it_and_gives_no_tick(check, capsys):
     name, none = check.__name__.removeprefix("check_"), [None] * 5
     for answer in (..., [1, ...], empty, lambda *arguments: ..., lambda: None):
@@ -61,8 +62,9 @@ def test_while_the_answer_is_empty_a_check_asks_for_it_and_gives_no_tick(check, 
         assert capsys.readouterr().out.startswith(f"✎ {name} is still empty: ")
 
 
-def test_an_empty_final_token_is_refused_because_it_is_graded():
-    assert "nothing came back" in refused(check_final_token, empty)
+@pytest.mark.parametrize("check", GRADED)
+def test_an_empty_answer_that_is_graded_is_refused(check):
+    assert "nothing came back" in refused(check, lambda *arguments: None)
 
 
 def test_a_function_that_does_something_is_not_empty(capsys):
