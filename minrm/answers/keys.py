@@ -184,7 +184,7 @@ def _formula_key(text: str) -> str | None:
 def _words(text: str) -> str:
     """The text with small letters and one spacing; in what holds mathematics, single letters keep their case."""
     text = re.sub(r"([_^]) ?\{ ?(\w|[0-9]+) ?\}", r"\1\2", " ".join(text.split()))
-    text = re.sub(r" ?([^\w\s.'…]) ?", r"\1", text)
+    text = re.sub(r" (?=[^\w\s.'…])|(?<=[^\w\s.'…]) ", "", text)  # no space beside a sign
     if re.search(r"[\\0-9_^=+*/<>≤≥|]", text):
         return re.sub(r"(?<![\\A-Za-z])[A-Za-z]{3,}", lambda match: match[0].lower(), text)
     return text.lower()
