@@ -1,7 +1,7 @@
 """Pages in a real browser: what a reader would stumble over at two widths, on a light and on a dark page.
 
-`with opened(folder) as look:` serves the folder and starts Chromium; `look.faults("book/intro.html")` is a list of
-findings, one line each, and `look.search("vote")` what the book's own search lists. Nothing leaves this machine.
+`with started() as browser, opened(folder, browser) as look:` serves the folder; `look.faults("book/intro.html")` is a
+list of findings, one line each, and `look.search("vote")` what the book's own search lists. Nothing leaves this machine.
 """
 
 import shutil
@@ -151,15 +151,22 @@ def _told(barrier):
 
 
 @contextmanager
-def opened(folder):
-    """A Look at the pages in a folder, served on loopback while it is open."""
+def started():
+    """An installed Chromium, for any number of folders: Playwright starts once in a thread."""
     from playwright.sync_api import sync_playwright
 
+    with sync_playwright() as play, play.chromium.launch(executable_path=chromium(), args=OFFLINE) as browser:
+        yield browser
+
+
+@contextmanager
+def opened(folder, browser):
+    """A Look at the pages in a folder, served on loopback while it is open."""
     server = Server(("127.0.0.1", 0), partial(Quiet, directory=folder))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        with sync_playwright() as play, play.chromium.launch(executable_path=chromium(), args=OFFLINE) as browser:
-            yield Look(browser.new_page(), f"http://127.0.0.1:{server.server_port}/")
+        with browser.new_page() as page:
+            yield Look(page, f"http://127.0.0.1:{server.server_port}/")
     finally:
         server.shutdown()
         server.server_close()

@@ -61,15 +61,21 @@ def pages():
 
 
 @pytest.fixture(scope="module")
-def book():
-    with browser.opened(HTML) as look:
+def chromium():
+    with browser.started() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def book(chromium):
+    with browser.opened(HTML, chromium) as look:
         yield look
 
 
 @pytest.fixture(scope="module")
-def planted(tmp_path_factory):
+def planted(chromium, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
-    with browser.opened(folder) as look:
+    with browser.opened(folder, chromium) as look:
         look.folder = folder
         yield look
 
