@@ -1,7 +1,7 @@
 """Pages in a real browser: what a reader would stumble over at two widths, on a light and on a dark page.
 
 `with started() as browser, opened(folder, browser) as look:` serves the folder; `look.faults("book/intro.html")` is a
-list of findings, one line each, and `look.search("vote")` what the book's own search lists. Nothing leaves this machine.
+list of findings, a line each, and `look.search("vote")` what the book's own search lists. Nothing leaves this machine.
 """
 
 import shutil
