@@ -1,38 +1,59 @@
 """`minrm evaluate`: scored rows → the table and the figure: how often each way of choosing is right, for every N.
 
 Outcomes give best-of-N beside votes (Lightman et al. 2023, figure 3) and the ceiling; labelled steps their accuracy and
-the F1 of the first error (ProcessBench, Zheng et al. 2024); pairs the accuracy of preferences.
+the F1 of the first error (ProcessBench, Zheng et al. 2024); pairs the accuracy of preferences. A public benchmark is
+scored and measured by one command.
 """
 
+import tempfile
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from minrm.cli.inputs import NAMES, check_scored
 from minrm.errors import InputError
 
 Row = dict[str, Any]
 Measures = tuple[list[int], dict[str, Any], list[str]]  # counts N, an estimate for each way, and notes
 FIGURES = (".png", ".svg", ".pdf")
-NAMES = {"orm": "ORM", "prm": "PRM", "bradley_terry": "Bradley–Terry"}  # of the reward models that `score` names
 
 
 def evaluate(
-    rows: Annotated[Path, typer.Argument(help="What `minrm score` wrote.")],
+    rows: Annotated[list[Path], typer.Argument(help="What `minrm score` wrote; of a benchmark, several files too.")],
     figure: Annotated[Path | None, typer.Option(help="Write the figure there (png, svg, pdf).")] = None,
+    benchmark: Annotated[str | None, typer.Option(help="By its rules: processbench or rewardbench2.")] = None,
+    model: Annotated[str | None, typer.Option(help="Of a benchmark: score its publisher's files first.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="With --model: the file to write scores to.")] = None,
 ) -> None:
-    """Print how often each way of choosing is right, and draw it.
+    """Print how often each way of choosing is right, and draw it; or what a public benchmark says.
 
     \b
       minrm evaluate scored.jsonl --figure curves.png
+      minrm evaluate gsm8k.json math.json --benchmark processbench --model prm -o scored.jsonl
+      minrm evaluate scored.jsonl --benchmark processbench
+
+    With --model, ROWS are the publisher's files, or the name on the hub; scoring goes on where it was stopped.
     """
+    from minrm.cli.benchmarks import report
     from minrm.cli.inputs import samples
     from minrm.files.runs import writing
 
-    if figure and figure.suffix not in FIGURES:
-        raise InputError(f"{figure}: a figure is written as {', '.join(FIGURES)}")
-    table, notes = measure(list(samples(rows)), rows)
+    if figure and (benchmark or figure.suffix not in FIGURES):
+        remedy = "a benchmark is a table, leave --figure out" if benchmark else f"a figure is {', '.join(FIGURES)}"
+        raise InputError(f"{figure}: {remedy}")
+    if (model or out or len(rows) > 1) and not benchmark:
+        raise InputError("several files, --model and --out are of a benchmark; add --benchmark, or take them out")
+    if benchmark:
+        if bool(model) != bool(out):
+            raise InputError("--model and --out belong together: the scores of the publisher's files are kept")
+        files = [_score(benchmark, rows, model, out)] if model and out else rows
+        print("\n".join(report(benchmark, files)))
+        return
+    (path,) = rows
+    table, notes = measure(list(samples(path)), path)
     print("\n".join([format_table(table), *notes]))
     if figure:
         from minrm.notebook.figures import bars_with_intervals, selection_curves
@@ -43,6 +64,19 @@ def evaluate(
             figure.parent.mkdir(parents=True, exist_ok=True)
             drawn.savefig(figure, dpi=150)
         print(f"{figure}: the figure")
+
+
+def _score(benchmark: str, files: Sequence[Path], model: str, out: Path) -> Path:
+    """`out`, where the rows of the publisher's files now have scores."""
+    from minrm.cli.benchmarks import published
+    from minrm.cli.score import score
+    from minrm.rows import write_rows
+
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = Path(folder, f"{benchmark}.jsonl")
+        write_rows(published(benchmark, files), prepared)
+        score(model, prepared, out)
+    return out
 
 
 def measure(rows: list[Row], path: Any) -> tuple[list[Row], list[str]]:
@@ -58,33 +92,12 @@ def measure(rows: list[Row], path: Any) -> tuple[list[Row], list[str]]:
     if not measures:
         remedy = "score outcome rows (question, solution, answer, correct), process rows or pairs with minrm score"
         raise InputError(f"{path}: has {', '.join(sorted(fields)) or 'no rows'}; to evaluate, {remedy}")
-    _check(rows, {name: kind for needed in measures.values() for name, kind in needed.items()}, path)
+    check_scored(rows, {name: kind for needed in measures.values() for name, kind in needed.items()}, path)
     table, notes = list[Row](), list[str]()
     for take in measures:
         counts, ways, about = take(rows)
         table, notes = table + curves(ways, counts), notes + about
     return table, notes
-
-
-def _check(rows: list[Row], needed: dict[str, str], path: Any) -> None:
-    from minrm.rows import check_fields
-
-    for number, row in enumerate(rows, start=1):
-        where = f"{path}, row {number}"
-        if missing := needed.keys() - row.keys():
-            told = f"has no {', '.join(sorted(missing))}, which the first row has"
-            raise InputError(f"{where}: {told}; score all rows in one run")
-        reward = "score" not in needed or row["scored_by"] == "bradley_terry"  # the others are probabilities
-        check_fields(row, needed if reward else needed | {"score": "probability"}, where)
-        if "labels" in needed and len(row["labels"]) != len(row["step_scores"]):
-            lengths = f"{len(row['labels'])} labels but {len(row['step_scores'])} step scores"
-            raise InputError(f"{where}: {lengths}; prepare and score the rows again")
-        if str(row.get("scored_by", "prm")) not in NAMES:
-            raise InputError(f"{where}: scored_by is {row['scored_by']!r}; it should be one of {', '.join(NAMES)}")
-        for name in ("scored_by", "scored_with"):
-            if row.get(name) != rows[0].get(name):
-                told = f"{name} is {row.get(name)!r}, but {rows[0].get(name)!r} in row 1"
-                raise InputError(f"{where}: {told}; evaluate the rows of each model in a file of their own")
 
 
 def _choices(rows: list[Row]) -> Measures:

@@ -8,6 +8,7 @@ from typing import Any
 
 from minrm.errors import InputError
 
+NAMES = {"orm": "ORM", "prm": "PRM", "bradley_terry": "Bradley–Terry"}  # of the reward models that `score` names
 UNFINISHED = ".unfinished.jsonl"  # ends the name of a file of scores that are not complete
 
 
@@ -75,6 +76,28 @@ def schema_of(row: dict[str, Any], path: str | Path, schema: str | None = None) 
         known = "; ".join(f"{name}: {', '.join(fields)}" for name, fields in SCHEMAS.items())
         raise InputError(f"{path}, row 1: fields {', '.join(row) or 'none'} fit no schema ({known}); see minrm prepare")
     return fitting[0]
+
+
+def check_scored(rows: list[dict[str, Any]], needed: dict[str, str], path: Any) -> None:
+    """Refuse scored rows without these fields (name → kind), with other values, or of several models. InputError."""
+    from minrm.rows import check_fields
+
+    for number, row in enumerate(rows, start=1):
+        where = f"{path}, row {number}"
+        if missing := needed.keys() - row.keys():
+            told = f"has no {', '.join(sorted(missing))}, which the first row has"
+            raise InputError(f"{where}: {told}; score all rows in one run")
+        reward = "score" not in needed or row["scored_by"] == "bradley_terry"  # the others are probabilities
+        check_fields(row, needed if reward else needed | {"score": "probability"}, where)
+        if "labels" in needed and len(row["labels"]) != len(row["step_scores"]):
+            lengths = f"{len(row['labels'])} labels but {len(row['step_scores'])} step scores"
+            raise InputError(f"{where}: {lengths}; prepare and score the rows again")
+        if str(row.get("scored_by", "prm")) not in NAMES:
+            raise InputError(f"{where}: scored_by is {row['scored_by']!r}; it should be one of {', '.join(NAMES)}")
+        for name in ("scored_by", "scored_with"):
+            if row.get(name) != rows[0].get(name):
+                told = f"{name} is {row.get(name)!r}, but {rows[0].get(name)!r} in row 1"
+                raise InputError(f"{where}: {told}; evaluate the rows of each model in a file of their own")
 
 
 def new_model(schema: str, base: str, **options: Any) -> Any:

@@ -91,9 +91,7 @@ def first_error_f1(
     step_scores: for each solution, P(good) of each step; labels: 1 good, 0 bad, None after the first error (soft labels
     below one half are bad). The prediction is the first step scored below the threshold, or "none". It must name
     exactly the first bad step of an erroneous solution, and "none" of an error-free one; f1 is the harmonic mean of the
-    two accuracies. ProcessBench chooses the threshold on other data. Raises InputError if a solution has other than one
-    score a step, or no label, or one of the two kinds of solutions is missing.
-    """
+    two X"""
     hits: dict[bool, list[bool]] = {True: [], False: []}  # solutions with an error, and without
     for row, (scores, truth) in enumerate(zip(step_scores, labels, strict=True)):
         score = np.asarray(scores, dtype=np.float64)
@@ -109,6 +107,40 @@ def first_error_f1(
     erroneous, correct = Estimate.over_problems(hits[True]), Estimate.over_problems(hits[False])
     total = erroneous.mean + correct.mean
     return FirstErrorF1(erroneous, correct, 2 * erroneous.mean * correct.mean / total if total else 0.0)
+
+
+def first_error_threshold(step_scores: Sequence[Any], labels: Sequence[Sequence[float | None]]) -> float:
+    """The threshold of `first_error_f1` with the highest F1 on these solutions, to measure others by.
+
+    ProcessBench's rule for scores that are no labels: chosen on GSM8K, used on every subset (Zheng et al. 2024, section
+    4.1). Arguments and errors are those of `first_error_f1`. The search is exact: a solution whose first error is step
+    e is judged rightly by the thresholds above the score of e, up to the least score before e; an error-free one by
+    those up to its least score. Between the ends of these intervals F1 is constant; of equally good stretches, the one
+    with the middle nearest to one half is taken, and its middle returned.
+    """
+    first_error_f1(step_scores, labels)  # checks them
+    ranges: dict[bool, list[tuple[float, float]]] = {True: [], False: []}  # above, up to; as in first_error_f1
+    for scores, truth in zip(step_scores, labels, strict=True):
+        error = _first_below([1.0 if label is None else label for label in truth], 0.5)
+        above = -np.inf if error is None else float(scores[error])
+        ranges[error is not None].append((above, float(min(scores[:error], default=np.inf))))
+    ends = np.unique([0.0, 1.0, *(end for side in ranges.values() for one in side for end in one if 0 < end < 1)])
+    middles = (ends[:-1] + ends[1:]) / 2
+    thresholds = np.where(middles > ends[:-1], middles, ends[1:])  # between neighbouring floats there is no middle
+    erroneous, correct = (
+        _held(np.array([one for one in side if one[0] < one[1]]), thresholds) / len(side)
+        for side in (ranges[True], ranges[False])
+    )
+    total = erroneous + correct
+    f1 = 2 * erroneous * correct / np.where(total > 0, total, 1)
+    best = np.flatnonzero(f1 >= f1.max() - 1e-12)
+    return float(thresholds[best[np.abs(thresholds[best] - 0.5).argmin()]])
+
+
+def _held(ranges: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """How many of the ranges (above, up to) [R, 2] hold each threshold [K]."""
+    above, up_to = np.sort(ranges.reshape(-1, 2), axis=0).T
+    return np.searchsorted(above, thresholds) - np.searchsorted(up_to, thresholds)
 
 
 def preference_accuracy(chosen: Any, rejected: Any) -> Estimate:

@@ -9,7 +9,8 @@
                                         RLHFlow/Deepseek-PRM-Data               deepseek_instruct_data.jsonl
     math_shepherd     process           peiyi9979/Math-Shepherd                 math-shepherd.jsonl
     prm800k           process           none                                    phase1_train.jsonl, … (by Git LFS)
-    processbench      process           Qwen/ProcessBench (split gsm8k, …)      none that is read: .json lists
+    processbench      process           Qwen/ProcessBench (split gsm8k, …)      gsm8k.json, math.json, …
+    rewardbench2      outcome           allenai/reward-bench-2                  data/test-00000-of-00001.parquet
     trl_stepwise      process           trl-lib/math_shepherd, trl-lib/prm800k  data/train-….parquet, test-…
     trl_preference    pair              trl-lib/ultrafeedback_binarized, and    data/train-….parquet, …
                                         HuggingFaceH4/ultrafeedback_binarized
@@ -23,7 +24,7 @@ step has no text, or holds a line like a step's header. streaming=True gives an 
 All functions raise InputError for a file or row that cannot be used.
 """
 
-from minrm.sources.benchmarks import processbench
+from minrm.sources.benchmarks import processbench, rewardbench2
 from minrm.sources.gsm8k import gsm8k, gsm8k_solutions
 from minrm.sources.hh_rlhf import hh_rlhf
 from minrm.sources.math_shepherd import math_shepherd
@@ -32,6 +33,6 @@ from minrm.sources.rlhflow import rlhflow, rlhflow_outcomes
 from minrm.sources.trl import trl_preference, trl_stepwise
 
 __all__ = [
-    "gsm8k", "gsm8k_solutions", "hh_rlhf", "math_shepherd", "prm800k", "processbench", "rlhflow", "rlhflow_outcomes",
-    "trl_preference", "trl_stepwise",
+    "gsm8k", "gsm8k_solutions", "hh_rlhf", "math_shepherd", "prm800k", "processbench", "rewardbench2", "rlhflow",
+    "rlhflow_outcomes", "trl_preference", "trl_stepwise",
 ]  # fmt: skip

@@ -4,6 +4,7 @@ Every record is used, or dropped and counted with its cause; a record of another
 its file and row.
 """
 
+import json
 import logging
 import os
 import re
@@ -44,7 +45,8 @@ def collect(title: str, schema: str, convert: Convert, path: Source, streaming: 
 def _records(path: Source, title: str, hub: dict[str, Any]) -> Iterator[tuple[str, Row]]:
     text = os.fspath(path)
     if Path(text).exists() or not _HUB_NAME.fullmatch(text):
-        yield from ((f"{text}, row {number}", row) for number, row in enumerate(read_rows(text), start=1))
+        rows = _list_of(text) if text.endswith(".json") else read_rows(text)
+        yield from ((f"{text}, row {number}", row) for number, row in enumerate(rows, start=1))
         return
     if not hub:
         remedy = "give the publisher's file (see help(minrm.sources))"
@@ -58,6 +60,19 @@ def _records(path: Source, title: str, hub: dict[str, Any]) -> Iterator[tuple[st
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:120]
         remedy = "give a file that you have, or use the world that needs no download, minrm.world.generate"
         raise InputError(f"{text}: not within reach on the hub ({reason}); {remedy}") from error
+
+
+def _list_of(path: str) -> list[Row]:
+    """The records of a .json file, which is one list, as some publishers write them. Raises InputError."""
+    try:
+        rows = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; is its name spelt right?") from None
+    except (ValueError, RecursionError, OSError) as error:
+        raise InputError(f"{path}: not readable as JSON ({error}); fetch the file again") from error
+    if not isinstance(rows, list):
+        raise InputError(f"{path}: a {type(rows).__name__}; a .json file of rows is a list, [{{…}}, {{…}}]")
+    return rows
 
 
 def _convert(

@@ -1,12 +1,21 @@
 """Metrics against all pairs, scikit-learn, and numbers worked out by hand."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minrm.errors import InputError
-from minrm.metrics import calibration, first_error_f1, pooled_auc, preference_accuracy, within_problem_auc
+from minrm.metrics import (
+    calibration,
+    first_error_f1,
+    first_error_threshold,
+    pooled_auc,
+    preference_accuracy,
+    within_problem_auc,
+)
 
 SAMPLES = st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=2, max_size=20)
 
@@ -101,6 +110,32 @@ def test_first_error_f1_is_processbenchs(solutions, threshold):
         return
     a, b = np.mean(kinds[True]), np.mean(kinds[False])
     assert first_error_f1(*args).f1 == pytest.approx(2 * a * b / (a + b) if a + b else 0.0)
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.tuples(st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0]) | st.floats(0, 1), st.sampled_from([0, 1])),
+            min_size=1,
+            max_size=4,
+        ),
+        min_size=2,
+        max_size=6,
+    ).filter(lambda rows: len({all(good for _, good in steps) for steps in rows}) == 2)
+)
+def test_no_threshold_has_a_higher_f1_than_the_one_that_is_chosen(solutions):
+    scores, labels = ([[step[part] for step in steps] for steps in solutions] for part in (0, 1))
+    chosen = first_error_threshold(scores, labels)
+    values = sorted({0.0, 1.0, *(score for row in scores for score in row)})
+    tried = [*values, *((a + b) / 2 for a, b in pairwise(values))]  # each score, and a number between neighbours
+    assert 0 <= chosen <= 1
+    assert first_error_f1(scores, labels, chosen).f1 == pytest.approx(
+        max(first_error_f1(scores, labels, threshold).f1 for threshold in tried)
+    )
+
+
+def test_of_equally_good_thresholds_the_middle_of_a_gap_is_chosen():
+    assert first_error_threshold([[0.9, 0.2], [0.8, 0.7]], [[1, 0], [1, 1]]) == pytest.approx(0.45)
 
 
 def test_soft_step_labels_are_bad_below_one_half():
