@@ -7,21 +7,36 @@ offered here too.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from minrm.answers import answer_key, same_answer
 from minrm.answers.marks import TITLE, answers_from_last
 from minrm.errors import InputError
 
 __all__ = [
-    "CORRECT", "INCORRECT", "STEP_TOKEN", "answer_key", "beginnings", "check_text", "final_answer", "join_steps",
-    "labels_until_first_error", "same_answer", "split_steps", "with_step_tokens",
+    "CORRECT", "INCORRECT", "STEP_TOKEN", "answer_key", "beginnings", "check_text", "cut_steps", "final_answer",
+    "join_steps", "labels_until_first_error", "same_answer", "split_steps", "with_step_tokens",
 ]  # fmt: skip
 
 STEP_TOKEN = "<|prm_label|>"
 INCORRECT, CORRECT = 0, 1  # the class order of every two-class logit; for process reward models these are "-" and "+"
 
 _HEADER = re.compile(r"^Step: ?[0-9]+: ?", re.MULTILINE)
+_HEADERS = re.compile(rf"^(?:{_HEADER.pattern[1:]})+", re.MULTILINE)
+# not cut inside: displayed formulas and code (of bounded length, for speed), numbers of a list, abbreviations
+_WHOLE = (
+    r"\\\[.{,2000}?\\\]|\$\$.{,2000}?\$\$|```.{,9000}?```|^[ \t]*\d+[.)]\s|"
+    r"(?<![\w&])(?:Mrs?|Ms|Dr|St|vs|approx|e\.g|i\.e)\.[ \t]"
+)
+_CUTS = {  # where free text is cut; after a mark that ends a sentence, a small letter goes on with it
+    at: re.compile(f"(?P<cut>{cut})|{_WHOLE}", re.MULTILINE | re.DOTALL)
+    for at, cut in {
+        "headers": r"^[ \t#*]*(?i:Step):?[ \t]*\d+(?:[.:)][ \t*]*|[ \t*]*$)|^\d+[.)][ \t]+",
+        "lines": r"\n",
+        "paragraphs": r"\n\s*\n",
+        "sentences": r"\n|(?:(?<=[.!?])|(?<=[.!?][\"')\]*])|(?<=[.!?]\*\*))\s+(?![a-z])|(?<=[。！？])",
+    }.items()
+}
 _ANSWER_AT_END = re.compile(rf"{TITLE}|^[ \t]*(?:####|A:)(?=[^\n]*\s*\Z)", re.MULTILINE | re.IGNORECASE)
 
 
@@ -48,7 +63,7 @@ def split_steps(solution: str) -> list[str]:
     """
     headers = list(_HEADER.finditer(solution))
     if not headers:
-        return _split_lines(solution)
+        return _split(solution, str.splitlines)
     ends = [header.start() - 1 for header in headers[1:]] + [len(solution)]  # -1: the newline before the next header
     steps = [solution[header.end() : max(header.end(), end)] for header, end in zip(headers, ends, strict=True)]
     before = solution[: headers[0].start()].strip()
@@ -61,11 +76,30 @@ def beginnings(solution: str) -> list[str]:
     return [join_steps(steps[:count]) for count in range(1, len(steps) + 1)]
 
 
-def _split_lines(solution: str) -> list[str]:
+def cut_steps(text: str, at: str = "paragraphs") -> list[str]:
+    """The steps of free text, as models write it: cut at "headers", "lines", "paragraphs" or "sentences".
+
+    Headers are `Step 1:`, with a mark of Markdown or without, and `1.` at the start of a line; they are taken off, and
+    text before the first is a step. A line break ends a sentence too. Displayed formulas and code stay whole; an answer
+    line or block at the end stays in the last step. `join_steps` makes one solution of the steps, to be scored. Cut as
+    the training rows of the process reward model were: it knows no other steps. Raises InputError for another `at`.
+    """
+    if at not in _CUTS:
+        raise InputError(f"at is {at!r}; free text is cut at {', '.join(_CUTS)}")
+
+    def pieces(body: str) -> list[str]:
+        cuts = [match.span() for match in _CUTS[at].finditer(body) if match["cut"] is not None]
+        starts, ends = [0, *(end for _, end in cuts)], [*(start for start, _ in cuts), len(body)]
+        return [_HEADERS.sub("", body[start:end].strip()) for start, end in zip(starts, ends, strict=True)]
+
+    return _split(text, pieces)
+
+
+def _split(solution: str, pieces: Callable[[str], list[str]]) -> list[str]:
     marks = list(_ANSWER_AT_END.finditer(solution))
     start = marks[-1].start() if marks else len(solution)
     body, block = solution[:start].rstrip(), solution[start:].strip()
-    steps = [line.strip() for line in body.splitlines() if line.strip()]
+    steps = [piece.strip() for piece in pieces(body) if piece.strip()]
     if not block or not steps:
         return steps or ([block] if block else [])
     gap = solution[len(body) : start].strip(" \t")  # the line breaks before the answer stay as they were written

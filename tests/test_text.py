@@ -5,8 +5,18 @@ import time
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from real import raw, real
 
-from minrm.text import STEP_TOKEN, final_answer, join_steps, labels_until_first_error, split_steps, with_step_tokens
+from minrm.errors import InputError
+from minrm.text import (
+    STEP_TOKEN,
+    cut_steps,
+    final_answer,
+    join_steps,
+    labels_until_first_error,
+    split_steps,
+    with_step_tokens,
+)
 
 STEPS = ["Mia has 3 fewer: 9 - 3 = 6", "6 + 5 = 11\n\n# Answer\n\n11"]
 SOLUTION = "Step: 1: Mia has 3 fewer: 9 - 3 = 6\nStep: 2: 6 + 5 = 11\n\n# Answer\n\n11"
@@ -195,3 +205,116 @@ def test_the_answer_block_is_found_whatever_the_steps_are(steps, answer):
 )
 def test_labels_stop_at_the_first_bad_step(labels, until):
     assert labels_until_first_error(labels) == until
+
+
+CUTS = ("headers", "lines", "paragraphs", "sentences")
+FREE = r"""We follow Mr. Lee's plan, e.g. with x = 3.5. Then we go on!
+
+1. **Cost**: each costs $3.50. So
+   \[
+   2 \times 3.5 = 7. Then
+   \]
+
+2. **Add**: approx. 7 dollars. "That is all." Is it?
+
+The answer is \boxed{7}."""
+FORMULA = "\\[\n   2 \\times 3.5 = 7. Then\n   \\]"
+
+
+@pytest.mark.parametrize(
+    ("at", "steps"),
+    [
+        ("headers", ["We follow", "**Cost**", "**Add**"]),
+        ("paragraphs", ["We follow", "1. **Cost**", "2. **Add**", "The answer"]),
+        ("lines", ["We follow", "1. **Cost**", FORMULA, "2. **Add**", "The answer"]),
+        (
+            "sentences",
+            [
+                "We follow",
+                "Then we go on!",
+                "1. **Cost**",
+                "So",
+                FORMULA,
+                "2. **Add**",
+                '"That is all."',
+                "Is it?",
+                "The",
+            ],
+        ),
+    ],
+)
+def test_free_text_is_cut_at_marks_but_not_inside_formulas_numbers_and_abbreviations(at, steps):
+    found = cut_steps(FREE, at)
+    assert len(found) == len(steps) and all(step.startswith(start) for step, start in zip(found, steps, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "steps"),
+    [
+        ("### Step 1: Find\na = 3\n\n**Step 2:** b = 4\n\nStep 3\nc", "headers", ["Find\na = 3", "b = 4", "c"]),
+        ("First.\nStep 1: a\nin Step 1: b", "headers", ["First.", "a\nin Step 1: b"]),
+        ("no header\nhere", "headers", ["no header\nhere"]),
+        ("a = 3.\n\n# Answer\n\n4", "paragraphs", ["a = 3.\n\n# Answer\n\n4"]),
+        ("He has 2. She has 3.\n#### 5", "sentences", ["He has 2.", "She has 3.\n#### 5"]),
+        (
+            "He has M&Ms. She has 3.\nThat is approx. 3",
+            "sentences",
+            ["He has M&Ms.", "She has 3.", "That is approx. 3"],
+        ),
+        ("so 5 ft. long. **Done.** Yes", "sentences", ["so 5 ft. long.", "**Done.**", "Yes"]),
+        ("2加3等于5。然后乘以2。答案是10。", "sentences", ["2加3等于5。", "然后乘以2。", "答案是10。"]),
+        ("Step: 1: 2 + 3 = 5\nStep: 2: 5 + 1 = 6", "paragraphs", ["2 + 3 = 5\n5 + 1 = 6"]),
+        ("```\na = 1\n\nb = 2\n```\n\nDone", "paragraphs", ["```\na = 1\n\nb = 2\n```", "Done"]),
+        ("a\r\n\r\nb", "paragraphs", ["a", "b"]),
+        ("", "lines", []),
+        ("\n\n", "sentences", []),
+    ],
+)
+def test_each_cut(text, at, steps):
+    assert cut_steps(text, at) == steps
+
+
+@given(st.text(alphabet="Step: 12.\nA#nswer*$\\[]`!a") | st.text(), st.sampled_from(CUTS))
+@example("Step: 1: Step: 2: a\nStep: 3: Step: 4: b", "paragraphs")
+@example("Step: 1:\nStep: 2: a", "paragraphs")
+def test_cut_steps_are_a_solution_that_is_split_as_it_was_cut_and_nothing_is_invented(text, at):
+    steps = cut_steps(text, at)
+    assert split_steps(join_steps(steps)) == steps and all(step == step.strip() != "" for step in steps)
+    letters = iter("".join(text.split()))
+    assert all(letter in letters for letter in "".join("".join(steps).split()))  # in their order
+    if at in ("lines", "sentences") and "Step:" not in text:
+        assert "".join("".join(steps).split()) == "".join(text.split())
+
+
+def test_text_that_never_closes_a_formula_is_cut_in_linear_time():
+    began = time.monotonic()
+    for text in ("\\[" * 20_000, "$$a\n" * 20_000, "1. \n" * 20_000, "```" * 20_000):
+        cut_steps(text, "sentences")
+    assert time.monotonic() - began < 600  # a hang took hours
+
+
+def test_another_cut_is_refused():
+    with pytest.raises(InputError, match="at is 'words'; free text is cut at headers, lines, paragraphs, sentences"):
+        cut_steps("a", "words")
+
+
+def test_gsm8ks_model_solutions_are_cut_at_lines_as_they_are_split():
+    """Their steps are lines: cut so they are the steps that every model here reads; sentences are as many or more."""
+    for record in raw(real("gsm8k_model_solutions.jsonl")):
+        for text in (value["solution"] for value in record.values() if isinstance(value, dict) and "solution" in value):
+            lines = cut_steps(text, "lines")
+            assert lines == split_steps(text) and len(cut_steps(text, "sentences")) >= len(lines)
+
+
+def test_sentences_of_prm800ks_steps_are_found_again_where_a_step_is_one():
+    """Steps that people rated are mostly single sentences: text joined from such steps falls into them again."""
+    whole = again = 0
+    for record in raw(real("prm800k_slice.jsonl")):
+        steps = [c["text"].strip() for s in record["label"]["steps"] for c in s["completions"][:1]]
+        whole += (
+            single := all(
+                len(cut_steps(step, "sentences")) == 1 and step[-1:] == "." and "# Answer" not in step for step in steps
+            )
+        )
+        again += single and cut_steps("\n".join(steps), "sentences") == steps
+    assert whole > 100 and again == whole
