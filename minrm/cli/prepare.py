@@ -34,9 +34,9 @@ def prepare(
 ) -> None:
     """Turn data into training rows, and show the first with what a model learns from in ⟦brackets⟧.
 
-    Data sets: gsm8k (problems); gsm8k_solutions, rlhflow_outcomes (outcomes); prm800k, math_shepherd, rlhflow,
-    processbench, trl_stepwise (steps); hh_rlhf, trl_preference (pairs). Written as .jsonl, a set may be larger than
-    memory.
+    Data sets: gsm8k (problems); gsm8k_solutions, rlhflow_outcomes, rewardbench2 (outcomes); prm800k, math_shepherd,
+    rlhflow, processbench, trl_stepwise (steps); hh_rlhf, trl_preference (pairs). Written as .jsonl, a set may be larger
+    than memory.
 
     \b
       minrm prepare my_rows.jsonl --preview 3
