@@ -42,7 +42,11 @@ def evaluate(
     from minrm.files.runs import writing
 
     if figure and (benchmark or figure.suffix not in FIGURES):
-        remedy = "a benchmark is a table, leave --figure out" if benchmark else f"a figure is {', '.join(FIGURES)}"
+        remedy = (
+            "a benchmark is a table, leave --figure out"
+            if benchmark
+            else f"a figure is written as {', '.join(FIGURES)}"
+        )
         raise InputError(f"{figure}: {remedy}")
     if (model or out or len(rows) > 1) and not benchmark:
         raise InputError("several files, --model and --out are of a benchmark; add --benchmark, or take them out")
