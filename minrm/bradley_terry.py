@@ -45,7 +45,9 @@ class BradleyTerryRewardModel(RewardModel):
     """A stock sequence classifier with one label, the reward."""
 
     kind, auto_class = "a Bradley–Terry reward model", AutoModelForSequenceClassification
-    head: ClassVar = {"num_labels": 1, "classifier_dropout": 0.0}
+    head: ClassVar = {  # problem_type: or vLLM returns a sigmoid of the reward
+        "num_labels": 1, "classifier_dropout": 0.0, "problem_type": "regression"
+    }  # fmt: skip
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
         super().__init__(model, tokenizer)

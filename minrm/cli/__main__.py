@@ -1,4 +1,4 @@
-"""The command line: `minrm sample · prepare · train · score · evaluate`, the steps of the course for files.
+"""The command line: `minrm sample · prepare · train · score · evaluate · serve-command`, the course for files.
 
 An error is one line and exit code 2; `minrm --debug …` shows its traceback. Heavy imports wait inside the commands, so
 `--help` answers at once. `accelerate launch -m minrm.cli` starts this file.
@@ -17,6 +17,7 @@ from minrm.cli.evaluate import evaluate
 from minrm.cli.prepare import prepare
 from minrm.cli.sample import sample
 from minrm.cli.score import score
+from minrm.cli.serve_command import serve_command
 from minrm.cli.train import train
 from minrm.errors import InputError
 
@@ -50,7 +51,7 @@ def _stoppable() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-for command in (sample, prepare, train, score, evaluate):
+for command in (sample, prepare, train, score, evaluate, serve_command):
     app.command()(_stoppable()(command))
 
 

@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import logging
 import math
 import re
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,8 +16,11 @@ import typer
 from minrm.cli.inputs import UNFINISHED, samples
 from minrm.errors import InputError
 
+log = logging.getLogger("minrm")
 Row = dict[str, Any]
 CHUNK = 256  # rows scored between two writes
+REQUEST = 32  # rows in one request to a server
+CHECKED = 8  # rows that are compared with the model's own scores before a server is trusted
 COLUMNS = ("score", "step_scores", "chosen_score", "rejected_score", "scored_by", "scored_with")
 SETTINGS = ".settings.json"
 
@@ -26,6 +31,9 @@ def score(
     out: Annotated[Path, typer.Option("--out", "-o", help="The file (jsonl, parquet) to write.")],
     aggregate: Annotated[str, typer.Option(help="Of a PRM's steps: product, min, last or mean.")] = "product",
     dtype: Annotated[str | None, typer.Option(help="float32, bfloat16, float16.  [default: the device's best]")] = None,
+    endpoint: Annotated[str | None, typer.Option(help="The address of an engine that serves this model.")] = None,
+    concurrent: Annotated[int, typer.Option(min=1, help="Of an engine: requests at a time, of 32 rows each.")] = 8,
+    check: Annotated[bool, typer.Option(help="Of an engine: compare some scores with the model's own first.")] = True,
     progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
 ) -> None:
     """Add scores to rows. Stopped (Ctrl-C) and called again, it goes on where it was.
@@ -33,21 +41,26 @@ def score(
     \b
       minrm score prm test.jsonl -o scored.jsonl --aggregate min
       minrm score Qwen/Qwen2.5-Math-PRM-7B test.jsonl -o scored.parquet
+      minrm score prm test.jsonl -o scored.jsonl --endpoint http://localhost:8000
 
     Until the last row is scored, the scores lie in a .jsonl file beside --out. An empty solution gets the worst score.
     """
     from minrm import loading
     from minrm.files.runs import RunFile, name_of, writing
     from minrm.prm import AGGREGATES
+    from minrm.published import load_published
     from minrm.rows import check_ending, write_rows
 
     check_ending(out)
     if aggregate not in AGGREGATES:
         raise InputError(f"aggregate is {aggregate!r}; it can be {', '.join(AGGREGATES)}")
+    if endpoint and dtype:
+        raise InputError("--dtype is for a model that runs here; that of a server is the server's, at --endpoint")
     check_to_score(dataset := list(samples(rows)), rows)
     precision = loading.as_dtype(dtype or loading.compute_dtype(loading.pick_device(None)))
     settings = {
-        "model": name_of(model), "aggregate": aggregate, "dtype": str(precision).removeprefix("torch."),
+        "model": name_of(model), "aggregate": aggregate,
+        "dtype": "the server's" if endpoint else str(precision).removeprefix("torch."),
         "rows_sha256": hashlib.sha256(json.dumps(dataset, default=str).encode()).hexdigest(),
     }  # fmt: skip
     part, beside = out.with_name(out.name + UNFINISHED), out.with_name(out.name.removesuffix(".jsonl") + SETTINGS)
@@ -56,7 +69,10 @@ def score(
             with tempfile.TemporaryDirectory() as folder:
                 write_rows(dataset, Path(folder, out.name))
         with RunFile(part, settings) as run:
-            _go_on(run, model, dataset, rows, aggregate, precision, progress)
+            load = partial(load_published, model, dtype=precision)
+            if endpoint:
+                load = partial(_served, endpoint, model, dataset if check else [], rows)
+            _go_on(run, load, dataset, rows, aggregate, concurrent if endpoint else 0, progress)
             with writing(beside):
                 beside.write_text(json.dumps(settings, indent=1))
             by = {"scored_with": ", ".join(str(settings[name]) for name in ("model", "aggregate", "dtype"))}
@@ -97,24 +113,70 @@ def _remove(part: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _go_on(run: Any, model: str, dataset: list[Row], path: Path, aggregate: str, precision: Any, bar: bool) -> None:
-    """Append the scores of the rows that the run has not come to, chunk by chunk. path: of the rows, for messages."""
-    from minrm import loading
-    from minrm.published import load_published
+def _served(url: str, folder: str, rows: Sequence[Row], path: Path) -> Any:
+    """The model of `folder` as the engine at `url` serves it, compared on some of `rows` with the folder's weights.
 
-    run.keep(len(run.rows) // CHUNK * CHUNK)  # whole chunks, so that the scores are those of an unstopped run
-    loaded = load_published(model, dtype=precision) if len(run.rows) < len(dataset) else None
+    They are spread over the rows: candidates of one question are often alike, and then two models are, too.
+    """
+    from minrm.cli.engine import served
+    from minrm.published import our_kind
+    from minrm.published.formats import MODELS
+
+    if folder in MODELS:
+        raise InputError(f"{folder} has a format of its own; --endpoint is for checkpoints that minrm trained")
+    model = served(url, folder, kind := our_kind(folder))
+    questions, *columns = _columns(rows) if rows else [[]]
+    numbers: dict[tuple[str, str], int] = {}
+    for column in columns:
+        for number, pair in enumerate(zip(questions, column, strict=True), start=1):
+            if pair[1].strip():
+                numbers.setdefault(pair, number)
+    every, count = list(numbers), min(len(numbers), CHECKED)
+    if some := [every[len(every) * k // count] for k in range(count)]:
+        # on the CPU, since the engine may have all of a GPU's memory
+        local = kind.from_pretrained(folder, device="cpu", dtype="float32")
+        try:
+            gap = model.check(local, *map(list, zip(*some, strict=True)))
+        except InputError as error:
+            raise _placed(error, path, [numbers[pair] for pair in some]) from error
+        log.info("%s: %d solutions score as with the weights of %s, to %.1g", model.engine, len(some), folder, gap)
+    else:
+        log.warning("nothing is compared with the weights of %s: the scores are whatever is served there", folder)
+    return model
+
+
+def _go_on(run: Any, load: Any, dataset: list[Row], path: Path, aggregate: str, concurrent: int, bar: bool) -> None:
+    """Append the scores of the rows that the run has not come to, chunk by chunk. path: of the rows, for messages.
+
+    load: makes the model. concurrent: requests at a time; 0 for a model that runs here.
+    """
+    from minrm import loading
+    from minrm.cli.client import in_order
+
+    size = REQUEST if concurrent else CHUNK
+    run.keep(len(run.rows) // size * size)  # whole chunks, so that the scores are those of an unstopped run
+    starts = range(len(run.rows), len(dataset), size)
+    model = load() if starts else None
+
+    def scores_from(start: int) -> list[Row]:
+        try:
+            return scores_of(model, dataset[start : start + size], aggregate)
+        except InputError as error:
+            raise _placed(error, path, range(start + 1, start + size + 1)) from error
+
+    answers = in_order(scores_from, starts, concurrent) if concurrent else None
     with loading.progress_bar(len(dataset), "scoring", " rows", shown=bar, start=len(run.rows)) as shown:
-        for start in range(len(run.rows), len(dataset), CHUNK):
-            chunk = dataset[start : start + CHUNK]
-            try:
-                scores = scores_of(loaded, chunk, aggregate)
-            except InputError as error:  # which counts the rows of the chunk
-                number = re.match(r"row (\d+)(.*)", str(error))
-                text = f", row {start + int(number[1])}{number[2]}" if number else f": {error}"
-                raise InputError(f"{path}{text}") from error
+        for start in starts:
+            scores = next(answers) if answers else scores_from(start)
             run.append(scores)
-            shown.update(len(chunk))
+            shown.update(len(scores))
+
+
+def _placed(error: InputError, path: Path, numbers: Sequence[int]) -> InputError:
+    """The error with its place in the file; numbers: in the file, of the rows that it counts from 1."""
+    number = re.match(r"row (\d+)(.*)", str(error), re.DOTALL)
+    text = f", row {numbers[int(number[1]) - 1]}{number[2]}" if number else f": {error}"
+    return InputError(f"{path}{text}")
 
 
 def scores_of(model: Any, rows: Sequence[Row], aggregate: str = "product") -> list[Row]:
@@ -124,22 +186,32 @@ def scores_of(model: Any, rows: Sequence[Row], aggregate: str = "product") -> li
     """
     from minrm import OutcomeRewardModel
     from minrm.prm import aggregate_steps
-    from minrm.rows import SCHEMAS
-    from minrm.text import join_steps
 
-    process = hasattr(model, "step_scores")  # ours, or a published one
-    by = {"scored_by": "prm" if process else "orm" if isinstance(model, OutcomeRewardModel) else "bradley_terry"}
-    if rows[0].keys() >= SCHEMAS["pair"].keys():
-        prompts, how = [row["prompt"] for row in rows], {"aggregate": aggregate} if process else {}
-        both = (model.score(prompts, [row[name] for row in rows], **how) for name in ("chosen", "rejected"))
+    process = hasattr(model, "step_scores")  # ours, a published one, or a served one
+    kind = "prm" if process else "orm" if isinstance(model, OutcomeRewardModel) else "bradley_terry"
+    by = {"scored_by": getattr(model, "scored_by", kind)}
+    questions, *columns = _columns(rows)
+    if len(columns) == 2:
+        how = {"aggregate": aggregate} if process else {}
+        both = (model.score(questions, column, **how) for column in columns)
         return [{"chosen_score": float(a), "rejected_score": float(b)} | by for a, b in zip(*both, strict=True)]
-    questions = [row["question"] for row in rows]
-    solutions = [row["solution"] if "solution" in row else join_steps(row["steps"]) for row in rows]
+    (solutions,) = columns
     if not process:
         return [{"score": s if s > -math.inf else None} | by for s in map(float, model.score(questions, solutions))]
     steps = model.step_scores(questions, solutions)
     totals: Any = aggregate_steps(steps, aggregate)
     return [{"score": float(s), "step_scores": each.tolist()} | by for s, each in zip(totals, steps, strict=True)]
+
+
+def _columns(rows: Sequence[Row]) -> list[list[str]]:
+    """The questions of rows and their solutions, or the prompts of pairs and their two responses."""
+    from minrm.rows import SCHEMAS
+    from minrm.text import join_steps
+
+    if rows[0].keys() >= SCHEMAS["pair"].keys():
+        return [[row[name] for row in rows] for name in ("prompt", "chosen", "rejected")]
+    solutions = [row["solution"] if "solution" in row else join_steps(row["steps"]) for row in rows]
+    return [[row["question"] for row in rows], solutions]
 
 
 def check_to_score(rows: Sequence[Row], path: str | Path) -> None:

@@ -1,33 +1,20 @@
-"""N solutions for each question from a server that speaks OpenAI's API: vLLM, SGLang, llama.cpp, `transformers serve`.
-
-The `openai` client waits and asks again after 408, 409, 429, 5xx and dropped connections.
-"""
+"""N solutions for each question from a server of OpenAI's API: vLLM, SGLang, llama.cpp, `transformers serve`."""
 
 import logging
-import os
 import re
-from collections import Counter, deque
-from collections.abc import Iterator, Sequence
-from multiprocessing.pool import ThreadPool
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
 
+from minrm.cli.client import Client, in_order
 from minrm.errors import ABOVE_ZERO, InputError, check_numbers
 from minrm.files.runs import RunFile
 from minrm.loading import progress_bar
 from minrm.sampling import COT, request, resume
 
 log = logging.getLogger(__name__)
-REMEDIES = {  # of an error, by the status of the reply
-    400: "mend the question, the prompt or the fields that it names",
-    401: "set OPENAI_API_KEY to a key that this server knows",
-    404: "is that its model? Does the address end in /v1? A server that has only chat is asked with --chat",
-}
-REMEDIES |= {403: REMEDIES[401], 422: REMEDIES[400]}
 SECRET = re.compile(r"key|secret|password|credential|authori[sz]ation|(?<!_)token$", re.IGNORECASE)
-LATER = "see its log, or lower --concurrent, then call again to go on"
-UNREACHED = "start the server there, mend the address, or ask for fewer or shorter solutions at a time"
 
 
 def sample_from(
@@ -68,7 +55,7 @@ def sample_from(
             return run.rows
         server = Server(url, model, chat, body, retries, timeout)
         with progress_bar(len(questions) * n, "sampling", " solutions", shown=progress, start=len(run.rows)) as bar:
-            for new in _in_order(solve, starts, concurrent):
+            for new in in_order(solve, starts, concurrent):
                 run.append(new)
                 bar.update(len(new))
     _warn(run.rows, temperature)
@@ -95,59 +82,14 @@ def _warn(rows: list[dict[str, Any]], temperature: float) -> None:
         log.warning(text, empty.total(), len(rows), reasons, cause)
 
 
-def _in_order(solve: Any, starts: list[int], concurrent: int) -> Iterator[list[dict[str, Any]]]:
-    """The rows of each request, in order. The first goes alone: it shows which fields the server takes.
-
-    Few answers wait for those before them, since they are lost where one fails. These threads are daemons (those of
-    concurrent.futures are not), so Ctrl-C need not wait.
-    """
-    yield solve(starts[0])
-    waiting: deque[Any] = deque()
-    with ThreadPool(concurrent) as pool:
-        for start in starts[1:]:
-            waiting.append(pool.apply_async(solve, (start,)))
-            if len(waiting) == 2 * concurrent:
-                yield waiting.popleft().get()
-        while waiting:
-            yield waiting.popleft().get()
-
-
-class Server:
-    """One model behind one address."""
+class Server(Client):
+    """One model behind one address, which writes solutions."""
 
     def __init__(self, url: str, model: str, chat: bool, body: dict, retries: int, timeout: float) -> None:
-        try:
-            import openai
-        except ImportError:
-            raise InputError("a server is asked with the package openai: pip install openai") from None
-        key = os.environ.get("OPENAI_API_KEY", "").strip()  # a file's last newline often comes along
-        if not (key.isascii() and key.isprintable()):  # the client's own error would quote it
-            raise InputError("the key in OPENAI_API_KEY has characters that no key has (line breaks, accents)")
-        wrong = "the endpoint is no address; it begins with http:// or https://: http://localhost:8000/v1"
-        try:
-            address = urlsplit(url.strip())
-            ours = address.scheme in ("http", "https") and address.hostname and (address.port or True)
-        except ValueError:  # brackets or a port that are none; the error would quote a password before it
-            ours = False
-        if not ours:
-            raise InputError(wrong) from None
-        address = address._replace(path=address.path.rstrip("/") or "/v1")
-        user, _, host = address.netloc.rpartition("@")
-        self.where = address._replace(netloc=host, query="", fragment="").geturl()  # for messages, without a password
-        parts = [key, user, address.password or "", address.query, address.fragment]
-        parts += [value for _, value in parse_qsl(f"{address.query}&{address.fragment}")]
-        forms = {form for part in parts for form in (part, unquote(part)) if len(form) > 3}  # a version is no secret
-        self.secrets = sorted(forms, key=len, reverse=True)
-        limits: dict[str, Any] = {"timeout": openai.Timeout(timeout, connect=10), "max_retries": retries}
-        client = openai.OpenAI(base_url=address.geturl(), api_key=key or "none", **limits)
-        self.create: Any = client.chat.completions.create if chat else client.completions.create
-        self.openai, self.model, self.chat, self.body, self.refused = openai, model, chat, body, set[str]()
-        try:
-            models = ", ".join(str(entry.id) for entry in client.with_options(max_retries=0).models.list().data)
-        except (openai.APIConnectionError, openai.AuthenticationError) as error:
-            raise self._explained(error) from error
-        except (openai.OpenAIError, AttributeError, RecursionError, TypeError, ValueError):
-            models = ""  # not every server has this list, or shows it to every key
+        super().__init__(url, retries, timeout)
+        self.create: Any = self.client.chat.completions.create if chat else self.client.completions.create
+        self.model, self.chat, self.body, self.refused = model, chat, body, set[str]()
+        models = ", ".join(self.models())
         if not model:
             raise InputError(f"{self.where}: name the model, one of {models or 'those it serves'}")
 
@@ -167,26 +109,16 @@ class Server:
                 solutions += _read(reply.model_dump(exclude_none=True, warnings=False), missing)
             except self.openai.OpenAIError as error:
                 if getattr(error, "status_code", 0) not in (400, 422) or not sent:
-                    raise self._explained(error, f", {name}") from error
+                    raise self.explained(error, f", {name}") from error
                 named = {key for key in sent if re.search(rf"(?<![\w\\]){key}(?!\w)", str(getattr(error, "body", "")))}
                 refused |= named or {next(iter(sent))}
             except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:  # a page, say
                 reason = ValueError(f"no solution in {reply or error}")
-                raise self._explained(reason, f", {name}", "does it speak OpenAI's API?") from error
+                raise self.explained(reason, f", {name}", "does it speak OpenAI's API?") from error
             else:  # where a question is refused whatever is sent, no field is to blame
                 self.refused |= refused if len(solutions) == count else refused | {"n"}
                 refused |= self.refused
         return solutions
-
-    def _explained(self, error: Any, place: str = "", remedy: str = "") -> InputError:
-        """One line: what happened and what to do, without key and password."""
-        status, body = getattr(error, "status_code", 0), getattr(error, "body", None)
-        text = " ".join(f"{status or ''} {body or error.__cause__ or error}".split())  # a lost connection has a cause
-        for secret in self.secrets:
-            text = text.replace(secret, "…")
-        unreached = isinstance(error, self.openai.APIConnectionError)
-        remedy = remedy or (UNREACHED if unreached else REMEDIES.get(status, LATER))
-        return InputError(f"{self.where}{place}: {text[:300]}; {remedy}")
 
 
 def _read(reply: dict[str, Any], count: int) -> list[dict[str, Any]]:

@@ -1,5 +1,5 @@
 """Reward models that others have published, behind the `score` of ours."""
 
-from minrm.published.models import load_published, sizes
+from minrm.published.models import load_published, our_kind, sizes
 
-__all__ = ["load_published", "sizes"]
+__all__ = ["load_published", "our_kind", "sizes"]

@@ -17,6 +17,7 @@ from minrm.errors import InputError
 from minrm.orm import OutcomeRewardModel
 from minrm.prm import ProcessRewardModel, logits_are_linear, token_logits
 from minrm.published.formats import FORMATS, MODELS, Encoded, Format, token_id
+from minrm.reward_model import RewardModel
 from minrm.text import CORRECT, split_steps
 
 T4_WEIGHTS = 13.0  # GB: of a T4's 16 PyTorch sees 15.8; the rest is for CUDA itself and the activations
@@ -35,7 +36,7 @@ def load_published(
     family = like or MODELS.get(str(name), ("",))[0]
     dtype = dtype or loading.compute_dtype(loading.pick_device(device))
     if not family:
-        return _load_ours(name, tokenizer=tokenizer, device=device, dtype=dtype)
+        return our_kind(name).from_pretrained(name, tokenizer=tokenizer, device=device, dtype=dtype)
     form = FORMATS[family]
     try:
         model, tokenizer = loading.load(form.loads, name, tokenizer=tokenizer, device=device, dtype=dtype)
@@ -44,7 +45,8 @@ def load_published(
     return (PublishedRewardModel if form.reward else PublishedProcessModel)(model, tokenizer, form)
 
 
-def _load_ours(name: str | Path, **options: Any) -> Any:
+def our_kind(name: str | Path) -> type[RewardModel]:
+    """The class of a checkpoint of ours, by its config. Raises InputError for another model."""
     complaints: list[InputError] = []
     for kind in (OutcomeRewardModel, ProcessRewardModel, BradleyTerryRewardModel):
         config = None
@@ -56,7 +58,7 @@ def _load_ours(name: str | Path, **options: Any) -> Any:
             if error.__cause__:  # nothing there, or not within reach
                 break
         else:
-            return kind.from_pretrained(name, **options)
+            return kind
     remedy = f"another copy of a published model (see minrm.published.sizes()) needs like=, one of {', '.join(FORMATS)}"
     remedy += ", as load_published takes it in Python"
     raise InputError(f"{complaints[0]}; {remedy}")

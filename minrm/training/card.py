@@ -15,7 +15,9 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from transformers import PreTrainedTokenizerFast
 
 from minrm import loading
+from minrm.errors import InputError
 from minrm.files.runs import whole
+from minrm.inference.engines import engine_command
 from minrm.metrics.estimates import Z
 from minrm.reward_model import start_ids
 from minrm.text import STEP_TOKEN, join_steps
@@ -93,7 +95,7 @@ def write_card(folder: Path, model: Any, settings: Row, history: list[Row], used
         solution=json.dumps(SOLUTION), epochs=settings["epochs"],
         tokenizer="PreTrainedTokenizerFast" if type(saved) is PreTrainedTokenizerFast else "AutoTokenizer",
         start="[tokenizer.bos_token_id] + " * len(start_ids(model.tokenizer)),
-        **kind | measured | {"read": kind["read"].format(m=model)},
+        **_serving(model), **kind | measured | {"read": kind["read"].format(m=model)},
     )  # fmt: skip
     with whole(path) as part:
         card.save(part)
@@ -109,6 +111,14 @@ def interval(accuracy: float, judged: dict[str, int]) -> tuple[float, float]:
     centre = (accuracy + prior / 2) / (1 + prior)
     half = np.sqrt(prior * (accuracy * (1 - accuracy) + prior / 4)) / (1 + prior)
     return float(max(0, min(centre - half, accuracy))), float(min(1, max(centre + half, accuracy)))
+
+
+def _serving(model: Any) -> dict[str, str]:
+    """The command with which vLLM serves the model, or why it cannot."""
+    try:
+        return {"serve": engine_command(model, ".")}
+    except InputError as error:
+        return {"serve": "", "unserved": str(error).removeprefix(".: ")}
 
 
 def _measured(kind: Row, history: list[Row], rows: list[Row]) -> Row:

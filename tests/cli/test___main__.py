@@ -107,7 +107,9 @@ def test_debug_shows_where_an_error_arose():
         cli.main(["--debug", "evaluate", "nowhere.jsonl"])
 
 
-@pytest.mark.parametrize("command", [[], ["sample"], ["prepare"], ["train"], ["score"], ["evaluate"]])
+@pytest.mark.parametrize(
+    "command", [[], ["sample"], ["prepare"], ["train"], ["score"], ["evaluate"], ["serve-command"]]
+)
 def test_help_teaches_by_example_and_loads_nothing_heavy(command):
     code = (
         "import sys; from minrm.cli import __main__ as app\n"

@@ -10,6 +10,7 @@ from learners import KINDS, OUTCOMES, orm, rows
 from tiny import TOKENIZERS, causal, word_level
 from transformers.pipelines import PIPELINE_REGISTRY
 
+from minrm.inference.engines import engine_command
 from minrm.metrics import Estimate
 from minrm.training import card as cards
 from minrm.training import train
@@ -77,6 +78,15 @@ def test_a_card_says_what_the_run_used_and_measured(kind, tmp_path):
     assert loss[0] == f"{last['eval_loss']:.4f}"
     labels = [row["correct"] if kind == "outcome" else row["labels"][-1] for row in kept if kind != "pair"] or [0, 1]
     assert float(guess[0]) == pytest.approx(max(np.mean(labels), 1 - np.mean(labels)), abs=5e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_card_has_the_line_that_serves_the_model_or_says_why_there_is_none(kind, tmp_path):
+    model = KINDS[kind].from_base(causal(), tokenizer=word_level())
+    assert f"```bash\n{engine_command(model, '.')}\nminrm score . rows.jsonl" in card(tmp_path, model)
+    if kind == "process":
+        capped = KINDS[kind].from_base(causal("gemma2"), tokenizer=word_level())
+        assert "Not with vLLM: Gemma2ForCausalLM caps or scales its logits" in card(tmp_path / "capped", capped)
 
 
 def test_without_held_out_rows_nothing_is_claimed(tmp_path):
