@@ -91,7 +91,9 @@ def first_error_f1(
     step_scores: for each solution, P(good) of each step; labels: 1 good, 0 bad, None after the first error (soft labels
     below one half are bad). The prediction is the first step scored below the threshold, or "none". It must name
     exactly the first bad step of an erroneous solution, and "none" of an error-free one; f1 is the harmonic mean of the
-    two X"""
+    two accuracies. ProcessBench chooses the threshold on other data (`first_error_threshold`). Raises InputError if a
+    solution has other than one score a step, or no label, or one of the two kinds of solutions is missing.
+    """
     hits: dict[bool, list[bool]] = {True: [], False: []}  # solutions with an error, and without
     for row, (scores, truth) in enumerate(zip(step_scores, labels, strict=True)):
         score = np.asarray(scores, dtype=np.float64)
