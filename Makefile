@@ -15,7 +15,7 @@ DATA := $(shell find data -type f ! -name '*.md' ! -name '*.pyc' ! -path '*/.*' 
 PAGES := $(shell find book -type f ! -path '*/.*') _config.yml _toc.yml
 AGAIN := $(MAKE) --no-print-directory
 
-.PHONY: help env book test check gate html pages compat bench refresh data assignment grade lint clean fork FORCE
+.PHONY: help env book test check gate html pages compat bench refresh data real assignment grade lint clean fork FORCE
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -98,6 +98,11 @@ refresh: env  ## execute chapters in place and store their outputs (CHAPTER=01 f
 
 data: env  ## rebuild data/ from nothing (QUICK=1: the same way in 2 minutes; OUT=folder: elsewhere)
 	@$(PY) data/recipe.py $(if $(QUICK),--quick) $(if $(OUT),--out $(OUT))
+
+REAL := $(if $(GSM8K),--gsm8k "$(GSM8K)") $(if $(HH),--hh "$(HH)") --solutions "$(SOLUTIONS)" --prm800k "$(PRM800K)"
+
+real: env  ## a public model on public data, recorded in six hours (tools/real/README.md: SOLUTIONS= PRM800K= …)
+	@PYTHONPATH=tools $(PY) tools/real/record.py $(REAL) $(if $(QUICK),--quick) $(if $(OUT),--out "$(OUT)")
 
 # ---- teaching
 assignment: env  ## the assignments for a class, in dist/: of each its notebook, handout, autograder.zip
