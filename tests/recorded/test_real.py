@@ -13,7 +13,7 @@ import pytest
 import torch
 from tiny import byte_bpe, causal
 
-from minrm.text import split_steps
+from minrm.text import final_answer, split_steps
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tools" / "real"))
@@ -68,14 +68,12 @@ def place(tmp_path_factory):
     for name, own in rows.items():
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in own))
     data = {name: str(folder / f"{name}.jsonl") for name in rows}
-    (folder / "work").mkdir()
     return record.Place(folder / "out", folder / "work", folder / "model", data, SCALE)
 
 
 @pytest.fixture(scope="module")
 def recorded(place):
     """What each unit wrote, those of the first seed."""
-    place.out.mkdir()
     names = [name for name in record.UNITS if not name.endswith(("-1", "-2"))]
     for name in names:
         record.record(name, place)
@@ -91,11 +89,11 @@ def test_every_unit_says_what_it_found_where_and_at_what_cost(recorded):
 
 
 def test_each_judge_learns_what_its_rows_say_and_stands_beside_what_needs_no_model(recorded):
-    """Good and bad are words of the rows, so a judge that learnt anything is sure; in the right direction."""
+    """Good and bad are words of the rows, so a judge that learns is better than a coin, in the right direction."""
     for kind, name in (("orm", "AUC"), ("prm", "AUC"), ("bradley_terry", "accuracy")):
         found = recorded[f"{kind}-0"]["results"]
         ways = found[name]
-        assert ways["trained"]["mean"] > 0.9 and ways["trained"]["mean"] > ways["untrained"]["mean"]
+        assert ways["trained"]["low"] > 0.5 and ways["trained"]["mean"] > ways["untrained"]["mean"]
         assert any(way.startswith("words alone") for way in ways)
         assert all(e["low"] <= e["mean"] <= e["high"] for e in ways.values())
         less = found[f"{name}, trained less"]["untrained"]["mean"]
@@ -122,6 +120,18 @@ def test_the_best_of_n_is_that_of_the_recorded_scores(recorded):
     assert set(found["seeds"].values()) == {1} and "prm, product" in found
 
 
+def test_a_unit_that_was_stopped_says_so_when_it_ends(place, recorded, tmp_path, monkeypatch):
+    here = replace(place, out=tmp_path)
+    monkeypatch.setitem(record.UNITS, "answers", lambda place: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        record.record("answers", here)
+    assert not list(tmp_path.iterdir())
+    monkeypatch.undo()
+    record.record("answers", here)
+    again = json.loads((tmp_path / "answers.json").read_text())
+    assert again["resumed"] and again["results"] == recorded["answers"]["results"]
+
+
 def test_no_question_is_trained_on_and_measured_on_and_none_is_sampled(place):
     sampled = set(policy.samples(place).questions)
     for kind in judges.MODELS:
@@ -132,12 +142,16 @@ def test_no_question_is_trained_on_and_measured_on_and_none_is_sampled(place):
 
 
 def test_rows_that_would_be_cut_are_left_out_and_counted(place):
-    shorter = replace(place, scale=replace(place.scale, longest=48))
-    rows = judges.split_rows("orm", shorter)
     encode = policy.loading.load_tokenizer(place.model)
-    assert all(len(encode(row["question"] + row["solution"])["input_ids"]) <= 48 for row in rows[0] + rows[1])
-    left = rows[2]["read"] - rows[2]["about sampled problems"] - rows[2]["too long"]
-    assert rows[2]["too long"] > 0 and left >= len(rows[0] + rows[1])
+
+    def length(row):
+        return len(encode(row["question"] + row["solution"])["input_ids"])
+
+    whole, held_out, _ = judges.split_rows("orm", place)
+    middle = int(np.median([length(row) for row in whole + held_out]))
+    short, aside, left = judges.split_rows("orm", replace(place, scale=replace(place.scale, longest=middle)))
+    assert max(map(length, short + aside)) <= middle < max(map(length, whole + held_out))
+    assert 0 < left["too long"] <= left["read"] - left["about sampled problems"] - len(short + aside)
 
 
 def test_cut_samples_are_counted_and_left_out_of_the_second_auc():
@@ -163,9 +177,10 @@ def test_intervals_are_over_questions_not_over_items():
     assert alone["high"] - alone["mean"] == pytest.approx(half, rel=0.15)
 
 
-def test_paragraphs_are_the_steps_of_a_reply():
-    reply = "First:\n\\[ 2 + 3 = 5 \\]\n\nThe answer is 5."
-    assert split_steps(judges.as_steps(reply)) == reply.split("\n\n") and judges.as_steps("5") == "5"
+def test_worked_examples_end_in_their_answers_and_direct_ones_have_nothing_else():
+    for question, answer in ((policy.BOXES, "17"), (policy.HAT, "30")):
+        assert final_answer(policy.COT[question]) == final_answer(policy.DIRECT[question]) == answer
+        assert len(split_steps(policy.COT[question])) == 2 and policy.DIRECT[question] == f"#### {answer}"
 
 
 def test_a_call_runs_what_is_missing_each_unit_in_a_process_and_skips_what_is_there(place, tmp_path):
@@ -174,11 +189,11 @@ def test_a_call_runs_what_is_missing_each_unit_in_a_process_and_skips_what_is_th
     data += [f"--{name}={place.data[kind]}" for name, kind in (("prm800k", "prm"), ("hh", "bradley_terry"))]
     call = [sys.executable, str(ROOT / "tools" / "real" / "record.py"), *data, f"--work={tmp_path}", "--quick"]
     environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tools'}"}
-    call += ["--unit=samples", "--unit=answers"]
+    call += ["--unit=answers"]
     first, again = (subprocess.run(call, env=environment, capture_output=True, text=True) for _ in range(2))
     assert first.returncode == again.returncode == 0, first.stderr
-    assert {path.name for path in (tmp_path / "quick" / "recorded").iterdir()} == {"samples.json", "answers.json"}
-    assert again.stdout.count("is there; remove it to run this unit again") == 2 and "is there" not in first.stdout
+    assert {path.name for path in (tmp_path / "quick" / "recorded").iterdir()} == {"answers.json"}
+    assert "is there; remove it to run this unit again" in again.stdout and "is there" not in first.stdout
 
 
 @pytest.fixture(scope="module")

@@ -219,14 +219,8 @@ def own_scores(kind: str, model: Any, questions: list[str], solutions: list[str]
     """Scores of the public model's samples; of step scores each aggregate. An empty solution has the lowest score."""
     if kind != "prm":
         return {kind: model.score(questions, solutions)}
-    by_step = model.step_scores(questions, [as_steps(solution) for solution in solutions])
+    by_step = model.step_scores(questions, solutions)
     return {f"prm, {how}": aggregate_steps(by_step, how) for how in AGGREGATES}
-
-
-def as_steps(solution: str) -> str:
-    """The solution with its paragraphs as steps, since an instruct model sets formulas on lines of their own."""
-    parts = [part for part in solution.split("\n\n") if part.strip()]
-    return solution if len(parts) < 2 else join_steps(parts)
 
 
 def best(place: Any) -> Result:
@@ -236,9 +230,9 @@ def best(place: Any) -> Result:
     ways = {"likeliest": [likely], "shortest": [-drawn.tokens], "longest": [drawn.tokens]}
     for path in sorted(path for kind in MODELS for path in place.out.glob(f"{kind}-*.json")):
         for way, scores in json.loads(path.read_text())["results"]["own samples"].items():
-            ways.setdefault(way, []).append(np.array(scores, dtype=float))
+            ways.setdefault(way, []).append(np.nan_to_num(np.array(scores, dtype=float), nan=-np.inf))
     vote = majority_vote(drawn.answers, drawn.truth, counts)
-    chosen = {way: over_seeds([best_of_n(np.nan_to_num(s, nan=-np.inf), drawn.correct, counts) for s in of_seeds])
+    chosen = {way: over_seeds([best_of_n(s, drawn.correct, counts) for s in of_seeds])
               for way, of_seeds in ways.items()}  # fmt: skip
     weighted = [weighted_vote(drawn.answers, scores, drawn.truth, counts) for scores in ways.get("orm", ())]
     voted = {"vote": vote} | ({"vote weighted by the orm": over_seeds(weighted)} if weighted else {})

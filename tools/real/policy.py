@@ -16,11 +16,16 @@ from minrm.selection import likelihood_scores
 from minrm.sources import gsm8k
 from minrm.text import final_answer, same_answer, split_steps
 
-COT = "Please reason step by step, and put your final answer within \\boxed{}."
-DIRECT = "Reply with the number alone, nothing else."
-OPENING = "The answer is "  # the reply to DIRECT begins so
+# Two worked examples, of our own. Told in words alone to reason in steps, so small a model runs on until it is cut.
+BOXES = "Ben has 3 boxes of 4 apples each and buys 5 more apples. How many apples does he have?"
+HAT = "A shirt costs $20 and a hat costs half as much. How much do both cost together?"
+COT = {
+    BOXES: "He has 3 * 4 = 12 apples in boxes.\nWith 5 more he has 12 + 5 = 17 apples.\n#### 17",
+    HAT: "The hat costs 20 / 2 = $10.\nTogether they cost 20 + 10 = $30.\n#### 30",
+}
+DIRECT = {question: worked[worked.index("####") :] for question, worked in COT.items()}  # without their steps
 DTYPE = "bfloat16"  # of sampling and training, as the publisher trained the model; scores are float32
-DIRECT_TOKENS, BATCH = 16, 64
+DIRECT_TOKENS, BATCH = 16, 64  # tokens of a direct answer; solutions at a time
 Result = dict[str, Any]
 
 
@@ -46,13 +51,14 @@ def problems(place: Any) -> list[Result]:
     return sorted(every, key=lambda row: len(split_steps(row["solution"])))[: place.scale.problems]
 
 
-def draw(place: Any, name: str, n: int, instruction: str, temperature: float, new: int, opening: str = "") -> Drawn:
+def draw(place: Any, name: str, n: int, examples: dict[str, str], temperature: float, new: int) -> Drawn:
     """The model's answers to the problems; a call goes on where an earlier one was stopped."""
     questions, truth = ([row[key] for row in problems(place)] for key in ("question", "answer"))
-    turn = [{"role": "user", "content": "{question}\n\n" + instruction}]
-    chat = loading.load_tokenizer(place.model).apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+    said = [(role, text) for pair in examples.items() for role, text in zip(("user", "assistant"), pair, strict=True)]
+    turns = [{"role": role, "content": text} for role, text in [*said, ("user", "{question}")]]
+    chat = loading.load_tokenizer(place.model).apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
     rows = sample(
-        place.model, questions, n, path=place.work / f"{name}.jsonl", prompt=chat + opening, temperature=temperature,
+        place.model, questions, n, path=place.work / f"{name}.jsonl", prompt=chat, temperature=temperature,
         max_new_tokens=new, batch_size=BATCH, dtype=DTYPE,
     )  # fmt: skip
     shape = (len(truth), n)
@@ -60,7 +66,7 @@ def draw(place: Any, name: str, n: int, instruction: str, temperature: float, ne
         np.array([row[key] for row in rows], dtype=kind).reshape(shape)
         for key, kind in (("solution", object), ("tokens", int), ("log_likelihood", float))
     )
-    answers = np.array([[final_answer(opening + text) for text in own] for own in solutions], dtype=object)
+    answers = np.array([[final_answer(text) for text in own] for own in solutions], dtype=object)
     correct = np.array([[same_answer(a, t) for a in own] for own, t in zip(answers, truth, strict=True)])
     return Drawn(questions, truth, solutions, answers, correct, tokens >= new, tokens, likelihood)
 
@@ -73,7 +79,7 @@ def samples(place: Any) -> Drawn:
 def record_answers(place: Any) -> Result:
     """Greedy answers with written steps and without: what chain of thought is worth."""
     greedy = draw(place, "greedy", 1, COT, 0, place.scale.new)
-    direct = draw(place, "direct", 1, DIRECT, 0, DIRECT_TOKENS, OPENING)
+    direct = draw(place, "direct", 1, DIRECT, 0, DIRECT_TOKENS)
     common = Counter(greedy.truth).most_common(1)[0][1] / len(greedy.truth)
     right = {name: told(Estimate.over_problems(d.correct[:, 0])) for name, d in (("cot", greedy), ("direct", direct))}
     gain = paired_difference(greedy.correct[:, 0], direct.correct[:, 0])

@@ -42,16 +42,16 @@ class Scale:
     """How much of everything. rows: to train on; held_out: to measure on; settings: of `train`, beside the usual."""
 
     problems: int = 60
-    samples: int = 8
+    samples: int = 16
     new: int = 160  # tokens of the longest solution
     longest: int = 320  # tokens of the longest row
-    rows: dict[str, int] = field(default_factory=lambda: {"orm": 600, "prm": 300, "bradley_terry": 300})
-    held_out: dict[str, int] = field(default_factory=lambda: {"orm": 600, "prm": 300, "bradley_terry": 300})
+    rows: dict[str, int] = field(default_factory=lambda: {"orm": 480, "prm": 300, "bradley_terry": 300})
+    held_out: dict[str, int] = field(default_factory=lambda: {"orm": 300, "prm": 300, "bradley_terry": 300})
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-SMALL = {"orm": 16, "prm": 16, "bradley_terry": 16}
-FULL, QUICK = Scale(), Scale(4, 2, 48, 320, SMALL, SMALL, {"epochs": 1})
+SMALL = {"orm": 8, "prm": 8, "bradley_terry": 8}
+FULL, QUICK = Scale(), Scale(4, 2, 48, 160, SMALL, SMALL, {"epochs": 1})
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,11 @@ UNITS = {name: unit for stage in STAGES for name, unit in stage.items()}
 
 def record(name: str, place: Place) -> None:
     """Run one unit, and write what it found with all that is needed to judge it."""
-    resumed, began = any(place.work.glob(f"{name}*")), time.monotonic()
+    place.work.mkdir(parents=True, exist_ok=True)
+    place.out.mkdir(parents=True, exist_ok=True)
+    begun, began = place.work / f"{name}.begun", time.monotonic()
+    resumed = begun.exists()
+    begun.touch()
     results = UNITS[name](place)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     versions = {"Python": platform.python_version()} | {package: installed(package) for package in VERSIONS}
@@ -93,6 +97,7 @@ def record(name: str, place: Place) -> None:
     }  # fmt: skip
     with whole(place.out / f"{name}.json") as part:
         part.write_text(json.dumps(entry, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    begun.unlink()
 
 
 def main() -> int:
@@ -121,7 +126,8 @@ def _apart(place: Place, name: str) -> bool:
     if (place.out / f"{name}.json").exists():
         print(f"{name}: {name}.json is there; remove it to run this unit again", flush=True)
         return True
-    print(f"{name}: {getattr(UNITS[name], 'func', UNITS[name]).__doc__.partition(chr(10))[0]}", flush=True)
+    about = getattr(UNITS[name], "func", UNITS[name]).__doc__ or ""
+    print(f"{name}: {about.splitlines()[0]}", flush=True)
     command = [sys.executable, *sys.argv, "--alone", name]
     return subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}).returncode == 0
 
@@ -134,7 +140,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--hh", default="Anthropic/hh-rlhf", help="harmless-base/train.jsonl.gz")
     parser.add_argument("--out", type=Path, default=ROOT / "data" / "recorded" / "real", help="where results go")
     parser.add_argument("--work", type=Path, default=ROOT / "data" / "work" / "real", help="model, samples, runs")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="units at a time, each with one thread")
+    parser.add_argument("--jobs", type=int, default=2, help="units at a time, each with one thread")
     parser.add_argument("--quick", action="store_true", help="the same way in small, into the work folder")
     parser.add_argument("--unit", choices=UNITS, action="append", help="only this unit")
     parser.add_argument("--alone", choices=UNITS, help=argparse.SUPPRESS)  # the process of one unit

@@ -9,6 +9,7 @@ import copy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
@@ -42,7 +43,7 @@ def write_stock(packages: Path, folder: Path) -> None:
     # The file says `tokenizer.ggml.pre = smollm`: digits apart, then GPT-2's rule. The reader takes GPT-2's rule alone,
     # by which "\n\n2." begins with two tokens that the model hardly ever read in training.
     tokenizer.backend_tokenizer.pre_tokenizer = Sequence([Digits(individual_digits=True), ByteLevel(False)])
-    config = copy.deepcopy(read.config)
+    config: Any = copy.deepcopy(read.config)
     del config.quantization_config  # the weights are plain numbers now, and only without it can they be saved
     model = LlamaForCausalLM(config)
     model.load_state_dict(read.state_dict())
