@@ -36,8 +36,9 @@ MODELS: Result = {"orm": OutcomeRewardModel, "prm": ProcessRewardModel, "bradley
 SOURCES: Result = {"orm": gsm8k_solutions, "prm": prm800k, "bradley_terry": partial(hh_rlhf, data_dir="harmless-base")}
 READ = 20_000  # rows of a source, from which those of a run are drawn
 DRAWS = 1000
-SETTINGS: Result = {"lora": 16, "learning_rate": 3e-4, "epochs": 2, "dtype": DTYPE}
-BATCH: Result = {"orm": (4, 2), "prm": (4, 2), "bradley_terry": (2, 4)}  # rows in a pass, passes in an update: memory
+PER_QUESTION = 8  # rows: PRM800K has problems with hundreds of solutions
+SETTINGS: Result = {"lora": 16, "learning_rate": 3e-4, "epochs": 2, "batch_size": 4, "accumulate": 2, "dtype": DTYPE}
+PAIRS: Result = {"epochs": 1, "batch_size": 2, "accumulate": 4}  # two texts a row; one epoch, as Ouyang et al. (2022)
 Rows = list[dict[str, Any]]
 
 
@@ -56,6 +57,7 @@ def split_rows(kind: str, place: Any) -> tuple[Rows, Rows, Result]:
     by_question: dict[str, Rows] = {}
     for row in short:
         by_question.setdefault(asked(row), []).append(row)
+    by_question = {question: own[:PER_QUESTION] for question, own in by_question.items()}
     order = list(by_question)
     random.Random(0).shuffle(order)
     sides: tuple[Rows, Rows] = ([], [])
@@ -65,6 +67,7 @@ def split_rows(kind: str, place: Any) -> tuple[Rows, Rows, Result]:
     if not held_out:
         raise InputError(f"{place.data[kind]}: {len(short)} rows fit, which leaves none to measure on; take more")
     left = {"read": len(rows), "about sampled problems": len(rows) - len(free), "too long": len(free) - len(short)}
+    left |= {f"more than {PER_QUESTION} to a question": len(short) - sum(map(len, by_question.values()))}
     return sides[0], held_out, left
 
 
@@ -81,11 +84,11 @@ def texts(row: Result) -> list[str]:
 def judge(kind: str, seed: int, place: Any) -> Result:
     """Train a reward model, measure it on held-out rows, and let it score the public model's own samples."""
     training, held_out, left = split_rows(kind, place)
-    measure, (rows, passes), folder = MEASURES[kind], BATCH[kind], place.work / f"{kind}-{seed}"
+    measure, folder = MEASURES[kind], place.work / f"{kind}-{seed}"
     model = MODELS[kind].from_base(place.model, seed=seed, dtype="float32")
     untrained = measure(model, held_out)
     model = MODELS[kind].from_base(place.model, seed=seed, dtype=DTYPE)
-    settings = SETTINGS | place.scale.settings | {"batch_size": rows, "accumulate": passes, "seed": seed}
+    settings = SETTINGS | (PAIRS if kind == "bradley_terry" else {}) | place.scale.settings | {"seed": seed}
     history = train(model, training, folder, **settings).history
     model = MODELS[kind].from_pretrained(folder, dtype="float32")
     trained, drawn = measure(model, held_out), policy.samples(place)

@@ -44,9 +44,9 @@ class Scale:
     problems: int = 60
     samples: int = 16
     new: int = 160  # tokens of the longest solution
-    longest: int = 320  # tokens of the longest row
-    rows: dict[str, int] = field(default_factory=lambda: {"orm": 480, "prm": 300, "bradley_terry": 300})
-    held_out: dict[str, int] = field(default_factory=lambda: {"orm": 300, "prm": 300, "bradley_terry": 300})
+    longest: int = 256  # tokens of the longest row
+    rows: dict[str, int] = field(default_factory=lambda: {"orm": 480, "prm": 300, "bradley_terry": 320})
+    held_out: dict[str, int] = field(default_factory=lambda: {"orm": 300, "prm": 150, "bradley_terry": 200})
     settings: dict[str, Any] = field(default_factory=dict)
 
 
