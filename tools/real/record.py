@@ -45,8 +45,8 @@ class Scale:
     samples: int = 16
     new: int = 160  # tokens of the longest solution
     longest: int = 256  # tokens of the longest row
-    rows: dict[str, int] = field(default_factory=lambda: {"orm": 480, "prm": 300, "bradley_terry": 320})
-    held_out: dict[str, int] = field(default_factory=lambda: {"orm": 300, "prm": 150, "bradley_terry": 200})
+    rows: dict[str, int] = field(default_factory=lambda: {"orm": 480, "prm": 220, "bradley_terry": 320})
+    held_out: dict[str, int] = field(default_factory=lambda: {"orm": 300, "prm": 120, "bradley_terry": 200})
     settings: dict[str, Any] = field(default_factory=dict)
 
 
