@@ -18,7 +18,8 @@ from learners import OUTCOMES, orm
 from tiny import QUESTION, causal, word_level
 
 from minrm import sample, train
-from minrm.cli import score as command
+from minrm.cli import scoring as runs_of_scores
+from minrm.cli.score import score
 from minrm.rows import write_rows
 
 HALF = '{"problem": 0, "solution": "乘'.encode()[:-1]
@@ -54,7 +55,7 @@ def scoring(shared):
     orm().save_pretrained(shared / "model")
     write_rows(OUTCOMES[:5], shared / "rows.jsonl")
     given = str(shared / "model"), shared / "rows.jsonl"
-    return lambda folder: command.score(*given, folder / "scored.jsonl", progress=False)
+    return lambda folder: score(*given, folder / "scored.jsonl", progress=False)
 
 
 def training(shared):
@@ -98,7 +99,7 @@ def contents(folder):
 
 @pytest.mark.parametrize(("make", "least"), [(sampling, 6), (scoring, 14), (training, 50)])
 def test_a_run_killed_at_any_event_of_its_files_ends_as_an_unkilled_one(make, least, heard, tmp_path, monkeypatch):
-    monkeypatch.setattr(command, "CHUNK", 2)
+    monkeypatch.setattr(runs_of_scores, "CHUNK", 2)
     run, folder = make(tmp_path), tmp_path / "whole" / "run"
     for name in THEIRS:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""Public benchmarks for `minrm evaluate --benchmark`: the publisher's files → scored rows → its figures."""
+"""Public benchmarks for `minrm evaluate --benchmark`: scored rows → the publisher's figures, by its rules."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +20,6 @@ def check_name(benchmark: str) -> None:
     """Refuse another name than those of the benchmarks. Raises InputError."""
     if benchmark not in SIZES:
         raise InputError(f"no benchmark {benchmark!r}; the benchmarks are {', '.join(SIZES)}")
-
-
-def published(benchmark: str, files: Sequence[Path]) -> Iterator[Row]:
-    """The rows to score of the publisher's files, or of its name on the hub, one at a time."""
-    from minrm import sources
-
-    check_name(benchmark)
-    splits = [{"split": name} for name in SIZES[benchmark]] if benchmark == "processbench" else [{}]
-    for path in files:
-        for split in [{}] if path.is_file() else splits:
-            yield from getattr(sources, benchmark)(str(path), streaming=True, **split)
 
 
 def report(benchmark: str, files: Sequence[Path]) -> list[str]:

@@ -5,6 +5,7 @@ a say. Each reply must have a number for each place that we read, from as many t
 rows are compared with those of the folder's own weights (`check`), since a server may serve others under any name.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from threading import Lock
 from typing import Any
@@ -28,7 +29,7 @@ from minrm.text import CORRECT, STEP_TOKEN
 SLACK = 0.1
 
 
-class Served:
+class Served(ABC):
     """A reward model behind an address, by the config and tokenizer of its folder. A kind says what it reads."""
 
     scored_by: str
@@ -45,13 +46,13 @@ class Served:
         self.name = next(iter(self.client.models()), None)
         self.remedy = f"start the server with what minrm serve-command {folder} prints"
 
+    @abstractmethod
     def shape(self, ids: Sequence[int]) -> tuple[int, ...]:
         """The shape of what vLLM returns for a text."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, values: np.ndarray) -> Any:
         """The score in what vLLM returns for a text, or P(+) of its steps."""
-        raise NotImplementedError
 
     def score_each(self, questions: Texts, solutions: Texts) -> list[Any]:
         """The score of each solution, in the order given. They go in one request."""

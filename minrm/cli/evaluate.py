@@ -7,7 +7,7 @@ scored and measured by one command.
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,13 +41,10 @@ def evaluate(
     from minrm.cli.inputs import samples
     from minrm.files.runs import writing
 
-    if figure and (benchmark or figure.suffix not in FIGURES):
-        remedy = (
-            "a benchmark is a table, leave --figure out"
-            if benchmark
-            else f"a figure is written as {', '.join(FIGURES)}"
-        )
-        raise InputError(f"{figure}: {remedy}")
+    if figure and benchmark:
+        raise InputError(f"{figure}: a benchmark is a table, leave --figure out")
+    if figure and figure.suffix not in FIGURES:
+        raise InputError(f"{figure}: a figure is written as {', '.join(FIGURES)}")
     if (model or out or len(rows) > 1) and not benchmark:
         raise InputError("several files, --model and --out are of a benchmark; add --benchmark, or take them out")
     if benchmark:
@@ -72,15 +69,27 @@ def evaluate(
 
 def _score(benchmark: str, files: Sequence[Path], model: str, out: Path) -> Path:
     """`out`, where the rows of the publisher's files now have scores."""
-    from minrm.cli.benchmarks import published
-    from minrm.cli.score import score
+    from minrm.cli.scoring import score_file
+    from minrm.published import load_published
     from minrm.rows import write_rows
 
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder, f"{benchmark}.jsonl")
-        write_rows(published(benchmark, files), prepared)
-        score(model, prepared, out)
+        write_rows(_published(benchmark, files), prepared)
+        score_file(model, prepared, out, lambda rows, dtype: load_published(model, dtype=dtype))
     return out
+
+
+def _published(benchmark: str, files: Sequence[Path]) -> Iterator[Row]:
+    """The rows to score of the publisher's files, or of its name on the hub, one at a time."""
+    from minrm import sources
+    from minrm.cli.benchmarks import SIZES, check_name
+
+    check_name(benchmark)
+    splits = [{"split": name} for name in SIZES[benchmark]] if benchmark == "processbench" else [{}]
+    for path in files:
+        for split in [{}] if path.is_file() else splits:
+            yield from getattr(sources, benchmark)(str(path), streaming=True, **split)
 
 
 def measure(rows: list[Row], path: Any) -> tuple[list[Row], list[str]]:

@@ -1,28 +1,17 @@
 """`minrm score`: the rows of a file with the scores of a reward model; a stopped run goes on."""
 
-import hashlib
-import json
 import logging
-import math
-import re
-import tempfile
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from minrm.cli.inputs import UNFINISHED, samples
 from minrm.errors import InputError
 
 log = logging.getLogger("minrm")
 Row = dict[str, Any]
-CHUNK = 256  # rows scored between two writes
-REQUEST = 32  # rows in one request to a server
 CHECKED = 8  # rows that are compared with the model's own scores before a server is trusted
-COLUMNS = ("score", "step_scores", "chosen_score", "rejected_score", "scored_by", "scored_with")
-SETTINGS = ".settings.json"
 
 
 def score(
@@ -45,72 +34,19 @@ def score(
 
     Until the last row is scored, the scores lie in a .jsonl file beside --out. An empty solution gets the worst score.
     """
-    from minrm import loading
-    from minrm.files.runs import RunFile, name_of, writing
-    from minrm.prm import AGGREGATES
+    from minrm.cli.scoring import score_file
     from minrm.published import load_published
-    from minrm.rows import check_ending, write_rows
 
-    check_ending(out)
-    if aggregate not in AGGREGATES:
-        raise InputError(f"aggregate is {aggregate!r}; it can be {', '.join(AGGREGATES)}")
     if endpoint and dtype:
         raise InputError("--dtype is for a model that runs here; that of a server is the server's, at --endpoint")
-    check_to_score(dataset := list(samples(rows)), rows)
-    precision = loading.as_dtype(dtype or loading.compute_dtype(loading.pick_device(None)))
-    settings = {
-        "model": name_of(model), "aggregate": aggregate,
-        "dtype": "the server's" if endpoint else str(precision).removeprefix("torch."),
-        "rows_sha256": hashlib.sha256(json.dumps(dataset, default=str).encode()).hexdigest(),
-    }  # fmt: skip
-    part, beside = out.with_name(out.name + UNFINISHED), out.with_name(out.name.removesuffix(".jsonl") + SETTINGS)
-    if not _finished(out, part, beside, settings):
-        if out.suffix == ".parquet":  # do the rows make a table? Better asked now than after the last score
-            with tempfile.TemporaryDirectory() as folder:
-                write_rows(dataset, Path(folder, out.name))
-        with RunFile(part, settings) as run:
-            load = partial(load_published, model, dtype=precision)
-            if endpoint:
-                load = partial(_served, endpoint, model, dataset if check else [], rows)
-            _go_on(run, load, dataset, rows, aggregate, concurrent if endpoint else 0, progress)
-            with writing(beside):
-                beside.write_text(json.dumps(settings, indent=1))
-            by = {"scored_with": ", ".join(str(settings[name]) for name in ("model", "aggregate", "dtype"))}
-            before = ({name: value for name, value in row.items() if name not in COLUMNS} for row in dataset)
-            write_rows((row | scores | by for row, scores in zip(before, run.rows, strict=True)), out)
-            _remove(part)
-    print(f"{out}: {len(dataset)} rows scored by {model}")
 
+    def load(dataset: list[Row], precision: Any) -> Any:
+        if endpoint:
+            return _served(endpoint, model, dataset if check else [], rows)
+        return load_published(model, dtype=precision)
 
-def _finished(out: Path, part: Path, beside: Path, settings: Row) -> bool:
-    """Is this run complete? Raises InputError for another one, and for settings that no run of ours wrote.
-
-    A kill may leave: `beside` cut short, but then `part` is there; `part` after `out` came to its place.
-    """
-    from minrm.files.lines import loads
-    from minrm.files.runs import tidy
-
-    cut = part.exists() and not out.exists()
-    there = loads(beside.read_bytes(), str(beside)) if beside.exists() and not cut else None
-    if there is not None and "rows_sha256" not in there:
-        raise InputError(f"{beside}: no run of minrm score wrote it, but this one would replace it; name another file")
-    if not out.exists():
-        return False
-    if there != settings:
-        told = f"no {beside.name} of minrm score lies beside it"
-        for name in [name for name, value in settings.items() if there and there.get(name) != value][:1]:
-            told = f"its {name} is {(there or {}).get(name)!r}, asked for was {settings[name]!r}"
-        raise InputError(f"{out} holds another run, or something else: {told}; name another file, or remove this one")
-    record = part.with_suffix(SETTINGS)
-    if record.exists() and loads(record.read_bytes(), str(record)) == settings:
-        _remove(part)
-    tidy(out)
-    return True
-
-
-def _remove(part: Path) -> None:
-    for path in (part, part.with_suffix(SETTINGS)):
-        path.unlink(missing_ok=True)
+    requests = concurrent if endpoint else 0
+    score_file(model, rows, out, load, aggregate=aggregate, dtype=dtype, concurrent=requests, progress=progress)
 
 
 def _served(url: str, folder: str, rows: Sequence[Row], path: Path) -> Any:
@@ -119,13 +55,14 @@ def _served(url: str, folder: str, rows: Sequence[Row], path: Path) -> Any:
     They are spread over the rows: candidates of one question are often alike, and then two models are, too.
     """
     from minrm.cli.engine import served
+    from minrm.cli.scoring import columns_of, placed
     from minrm.published import our_kind
     from minrm.published.formats import MODELS
 
     if folder in MODELS:
         raise InputError(f"{folder} has a format of its own; --endpoint is for checkpoints that minrm trained")
     model = served(url, folder, kind := our_kind(folder))
-    questions, *columns = _columns(rows) if rows else [[]]
+    questions, *columns = columns_of(rows) if rows else [[]]
     numbers: dict[tuple[str, str], int] = {}
     for column in columns:
         for number, pair in enumerate(zip(questions, column, strict=True), start=1):
@@ -138,95 +75,8 @@ def _served(url: str, folder: str, rows: Sequence[Row], path: Path) -> Any:
         try:
             gap = model.check(local, *map(list, zip(*some, strict=True)))
         except InputError as error:
-            raise _placed(error, path, [numbers[pair] for pair in some]) from error
+            raise placed(error, path, [numbers[pair] for pair in some]) from error
         log.info("%s: %d solutions score as with the weights of %s, to %.1g", model.engine, len(some), folder, gap)
     else:
         log.warning("nothing is compared with the weights of %s: the scores are whatever is served there", folder)
     return model
-
-
-def _go_on(run: Any, load: Any, dataset: list[Row], path: Path, aggregate: str, concurrent: int, bar: bool) -> None:
-    """Append the scores of the rows that the run has not come to, chunk by chunk. path: of the rows, for messages.
-
-    load: makes the model. concurrent: requests at a time; 0 for a model that runs here.
-    """
-    from minrm import loading
-    from minrm.cli.client import in_order
-
-    size = REQUEST if concurrent else CHUNK
-    run.keep(len(run.rows) // size * size)  # whole chunks, so that the scores are those of an unstopped run
-    starts = range(len(run.rows), len(dataset), size)
-    model = load() if starts else None
-
-    def scores_from(start: int) -> list[Row]:
-        try:
-            return scores_of(model, dataset[start : start + size], aggregate)
-        except InputError as error:
-            raise _placed(error, path, range(start + 1, start + size + 1)) from error
-
-    answers = in_order(scores_from, starts, concurrent) if concurrent else None
-    with loading.progress_bar(len(dataset), "scoring", " rows", shown=bar, start=len(run.rows)) as shown:
-        for start in starts:
-            scores = next(answers) if answers else scores_from(start)
-            run.append(scores)
-            shown.update(len(scores))
-
-
-def _placed(error: InputError, path: Path, numbers: Sequence[int]) -> InputError:
-    """The error with its place in the file; numbers: in the file, of the rows that it counts from 1."""
-    number = re.match(r"row (\d+)(.*)", str(error), re.DOTALL)
-    text = f", row {numbers[int(number[1]) - 1]}{number[2]}" if number else f": {error}"
-    return InputError(f"{path}{text}")
-
-
-def scores_of(model: Any, rows: Sequence[Row], aggregate: str = "product") -> list[Row]:
-    """The columns that scoring adds to each row: score (and step_scores from a PRM), or two scores of a pair.
-
-    scored_by: orm, prm or bradley_terry. JSON has no -inf: the score of an empty solution by the last is null.
-    """
-    from minrm import OutcomeRewardModel
-    from minrm.prm import aggregate_steps
-
-    process = hasattr(model, "step_scores")  # ours, a published one, or a served one
-    kind = "prm" if process else "orm" if isinstance(model, OutcomeRewardModel) else "bradley_terry"
-    by = {"scored_by": getattr(model, "scored_by", kind)}
-    questions, *columns = _columns(rows)
-    if len(columns) == 2:
-        how = {"aggregate": aggregate} if process else {}
-        both = (model.score(questions, column, **how) for column in columns)
-        return [{"chosen_score": float(a), "rejected_score": float(b)} | by for a, b in zip(*both, strict=True)]
-    (solutions,) = columns
-    if not process:
-        return [{"score": s if s > -math.inf else None} | by for s in map(float, model.score(questions, solutions))]
-    steps = model.step_scores(questions, solutions)
-    totals: Any = aggregate_steps(steps, aggregate)
-    return [{"score": float(s), "step_scores": each.tolist()} | by for s, each in zip(totals, steps, strict=True)]
-
-
-def _columns(rows: Sequence[Row]) -> list[list[str]]:
-    """The questions of rows and their solutions, or the prompts of pairs and their two responses."""
-    from minrm.rows import SCHEMAS
-    from minrm.text import join_steps
-
-    if rows[0].keys() >= SCHEMAS["pair"].keys():
-        return [[row[name] for row in rows] for name in ("prompt", "chosen", "rejected")]
-    solutions = [row["solution"] if "solution" in row else join_steps(row["steps"]) for row in rows]
-    return [[row["question"] for row in rows], solutions]
-
-
-def check_to_score(rows: Sequence[Row], path: str | Path) -> None:
-    """Refuse rows without the fields to score, or with values that do not fit a schema whose fields they have.
-
-    An empty solution is no mistake. Raises InputError.
-    """
-    from minrm.rows import SCHEMAS, check_fields, check_headers, schemas_of
-
-    if not rows:
-        raise InputError(f"{path}: no rows to score")
-    remedy = "rows to score have question and solution or steps, or all are pairs"
-    for number, row in enumerate(rows, start=1):
-        solution = {"steps": "steps"} if "steps" in row and "solution" not in row else {"solution": "any text"}
-        fields = SCHEMAS["pair"] if rows[0].keys() >= SCHEMAS["pair"].keys() else {"question": "text"} | solution
-        rest = {name: kind for schema in schemas_of(row) for name, kind in SCHEMAS[schema].items()}  # for `evaluate`
-        check_fields(row, rest | fields, f"{path}, row {number}", remedy)
-        check_headers(row["steps"] if "steps" in fields else [], f"{path}, row {number}")

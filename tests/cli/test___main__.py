@@ -10,20 +10,6 @@ from minrm.rows import read_rows
 PAIR = {"prompt": "?", "chosen": "a", "rejected": "b"}
 
 
-@pytest.fixture
-def run(capsys):
-    """run(*arguments, code=0): what the command line prints, after a check of its exit code."""
-
-    def call(*arguments, code=0):
-        with pytest.raises(SystemExit) as end:
-            cli.main([str(argument) for argument in arguments])
-        said = capsys.readouterr()
-        assert end.value.code == code, said
-        return said
-
-    return call
-
-
 def test_the_whole_way_from_sampling_to_the_figure(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run("sample", "--world", "12", "--n", "4", "-o", "s.jsonl", "--no-progress", "--max-new-tokens", "60")

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from minrm import BradleyTerryRewardModel, ProcessRewardModel, shipped
-from minrm.cli import __main__ as cli
 from minrm.cli.benchmarks import SIZES, report
 from minrm.errors import InputError
 from minrm.rows import read_rows, write_rows
@@ -14,20 +13,6 @@ from minrm.text import split_steps
 from minrm.world import evaluation
 
 SUBSETS = ("gsm8k", "math")
-
-
-@pytest.fixture
-def run(capsys):
-    """run(*arguments, code=0): what the command line prints, after a check of its exit code."""
-
-    def call(*arguments, code=0):
-        with pytest.raises(SystemExit) as end:
-            cli.main([str(argument) for argument in arguments])
-        said = capsys.readouterr()
-        assert end.value.code == code, said
-        return said.out if code == 0 else said.err
-
-    return call
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +69,7 @@ def test_one_command_scores_the_publishers_files_and_applies_processbenchs_rule(
         "-o",
         "scored.jsonl",
     ]
-    said = run(*command)
+    said = run(*command).out
     prm = ProcessRewardModel.from_pretrained(shipped("models/prm"))
     scores = {
         name: prm.step_scores([row["problem"] for row in rows], ["\n".join(row["steps"]) for row in rows])
@@ -104,14 +89,14 @@ def test_one_command_scores_the_publishers_files_and_applies_processbenchs_rule(
             expected.append(f1)
         assert figures(said, "average")[block] == pytest.approx([120, np.mean(expected)], abs=5e-4)
     assert "not the whole benchmark (gsm8k 60 of 400, math 60 of 1000" in said
-    assert run(*command).splitlines()[1:] == said.splitlines()[1:], "the scores are there: it only measures"
-    assert run("evaluate", "scored.jsonl", "--benchmark", "processbench") == said.split("\n", 1)[1]
+    assert run(*command).out.splitlines()[1:] == said.splitlines()[1:], "the scores are there: it only measures"
+    assert run("evaluate", "scored.jsonl", "--benchmark", "processbench").out == said.split("\n", 1)[1]
 
 
 def test_without_the_subset_that_chooses_one_half_is_left(bench, run, tmp_path):
     model = shipped("models/prm")
     command = ["evaluate", tmp_path / "math.json", "--benchmark", "processbench", "--model", model]
-    said = run(*command, "-o", tmp_path / "s.jsonl")
+    said = run(*command, "-o", tmp_path / "s.jsonl").out
     assert "no rows of gsm8k, on which the threshold is chosen" in said and said.count("threshold 0.") == 1
 
 
@@ -144,7 +129,7 @@ def four(world, tmp_path):
 def test_one_command_gives_rewardbench_2s_figures(four, run, tmp_path):
     path, records = four
     model = shipped("models/bradley_terry")
-    said = run("evaluate", path, "--benchmark", "rewardbench2", "--model", model, "-o", tmp_path / "s.jsonl")
+    said = run("evaluate", path, "--benchmark", "rewardbench2", "--model", model, "-o", tmp_path / "s.jsonl").out
     judge = BradleyTerryRewardModel.from_pretrained(model)
     scores = {r["id"]: judge.score([r["prompt"]] * len(r["chosen"] + r["rejected"]), r["chosen"] + r["rejected"])
               for r in records}  # fmt: skip
@@ -235,7 +220,7 @@ def test_scores_of_two_models_are_not_one_figure(written, tmp_path):
 )
 def test_options_that_do_not_go_together_are_refused(arguments, told, run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert told in run("evaluate", *arguments, code=2)
+    assert told in run("evaluate", *arguments, code=2).err
     assert not list(tmp_path.iterdir())
 
 
@@ -245,4 +230,4 @@ def test_prepare_and_score_by_themselves_come_to_the_same(bench, run, tmp_path, 
     run("score", shipped("models/prm"), "rows.jsonl", "-o", "s.jsonl", "--no-progress")
     assert {row["subset"] for row in read_rows("s.jsonl")} == {"gsm8k"}
     whole = ["evaluate", "gsm8k.json", "--benchmark", "processbench", "--model", shipped("models/prm"), "-o", "t.jsonl"]
-    assert run("evaluate", "s.jsonl", "--benchmark", "processbench") == run(*whole).split("\n", 1)[1]
+    assert run("evaluate", "s.jsonl", "--benchmark", "processbench").out == run(*whole).out.split("\n", 1)[1]

@@ -9,7 +9,7 @@ from served import KINDS, SOLUTIONS, recorded, rows, sglang, tiny, vllm
 from servers import FakeServer
 from tiny import QUESTION
 
-from minrm.cli import score as command
+from minrm.cli import scoring
 from minrm.cli.engine import served
 from minrm.cli.score import score
 from minrm.errors import InputError
@@ -107,7 +107,7 @@ def test_an_empty_solution_is_not_sent_and_pairs_get_two_scores(folders, written
 
 @pytest.mark.parametrize("answered", [0, 1, 3])
 def test_a_stopped_run_goes_on_and_nothing_is_asked_twice(answered, run, tmp_path, monkeypatch):
-    monkeypatch.setattr(command, "REQUEST", 2)
+    monkeypatch.setattr(scoring, "REQUEST", 2)
     right = vllm(tiny("prm"))
     with FakeServer(right) as fake:
         whole = run(fake, "prm", 11, "whole.jsonl", check=False)
@@ -125,7 +125,7 @@ def test_a_stopped_run_goes_on_and_nothing_is_asked_twice(answered, run, tmp_pat
 
 
 def test_requests_are_under_way_together_and_rows_stay_in_order(run, monkeypatch):
-    monkeypatch.setattr(command, "REQUEST", 1)
+    monkeypatch.setattr(scoring, "REQUEST", 1)
     three, model = threading.Barrier(3, timeout=20), vllm(tiny("bradley_terry"))
 
     def together(ask, number):
@@ -187,7 +187,7 @@ def test_what_a_server_reads_otherwise_is_refused_and_nothing_is_written(trap, r
 def test_a_row_that_the_server_refuses_is_named_and_the_rows_before_it_stay(
     check, folders, written, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(command, "REQUEST", 2)
+    monkeypatch.setattr(scoring, "REQUEST", 2)
     some = rows(12)
     some[9]["solution"] += " 1" * 50
     options = {"check": check, "progress": False}
