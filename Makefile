@@ -15,7 +15,7 @@ DATA := $(shell find data -type f ! -name '*.md' ! -name '*.pyc' ! -path '*/.*' 
 PAGES := $(shell find book -type f ! -path '*/.*') _config.yml _toc.yml
 AGAIN := $(MAKE) --no-print-directory
 
-.PHONY: help env book test check gate html pages compat bench refresh data real assignment grade lint clean fork FORCE
+.PHONY: help env book test check gate html pages compat trl bench refresh data real assignment grade lint clean fork FORCE
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -60,6 +60,15 @@ $(COMPAT)/.ready: tests/colab-constraints.txt pyproject.toml
 	@mkdir -p _build
 	@grep -vE '^(torch|triton|nvidia-|cuda-|setuptools)' tests/colab-constraints.txt > _build/compat.txt
 	@$(PYTHON) tools/make_env.py $(COMPAT) --constraint _build/compat.txt --editable '.[gpu,endpoint]' $(TESTERS)
+
+# TRL's own trainers with our rewards, in an environment of its own: TRL asks for a later datasets than Colab has
+TRL := .venv-trl
+
+trl: $(TRL)/.ready  ## our reward models as rewards of TRL's trainers, five updates each, in .venv-trl
+	@$(TRL)/bin/python -m pytest tests/using/test_trl_trains.py
+
+$(TRL)/.ready: pyproject.toml
+	@$(PYTHON) tools/make_env.py $(TRL) --editable '.[bench]' pytest pytest-timeout hypothesis
 
 # ---- time and memory: no part of the tests, which would measure whatever else the machine does
 bench: env  ## minrm beside the usual ways, into tests/bench/results.json (ONLY="P1 P3" for some, QUICK=1 for a look)

@@ -34,9 +34,7 @@ def reward_function(model: Any, **how: Any) -> Callable[..., list[float]]:
         lowest = min((score for score in scores if score > -math.inf), default=0.0)
         return [max(score, lowest) for score in scores]
 
-    rewards.__name__ = rewards.__qualname__ = getattr(model, "kind", type(model).__name__).replace(
-        " ", "_"
-    )  # by which trainers log it
+    rewards.__name__ = rewards.__qualname__ = type(model).__name__  # by which trainers log it
     return rewards
 
 

@@ -21,7 +21,7 @@ def test_texts_and_messages_get_the_models_own_score(kind, base):
     for prompts, completions in ((QUESTIONS, SOLUTIONS), ([q + "\n" for q in QUESTIONS], SOLUTIONS), (CHATS, REPLIES)):
         given = rewards(prompts=prompts, completions=completions, answer=["14"] * 3, completion_ids=[[1]] * 3)
         assert np.allclose(given, expected) and all(type(reward) is float for reward in given)
-    assert rewards.__name__ == kind.kind.replace(" ", "_")
+    assert rewards.__name__ == kind.__name__
 
 
 def test_an_empty_completion_gets_the_lowest_reward_that_a_trainer_can_average(base):
