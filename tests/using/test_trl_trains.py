@@ -5,6 +5,7 @@ import pytest
 from datasets import Dataset
 
 from minrm import BradleyTerryRewardModel, OutcomeRewardModel, ProcessRewardModel, reward_function, shipped
+from minrm.published.tiny import with_chat_template
 from minrm.world import generate
 
 trl = pytest.importorskip("trl", reason="TRL is not installed here; `make trl` makes an environment that has it")
@@ -14,12 +15,10 @@ COMMON = {
     "max_steps": UPDATES, "per_device_train_batch_size": QUESTIONS * GROUP, "num_generations": GROUP,
     "max_completion_length": 64, "learning_rate": 1e-4, "logging_steps": 1, "report_to": "none", "use_cpu": True,
     "bf16": False, "gradient_checkpointing": False, "disable_tqdm": True, "seed": 0, "save_strategy": "no",
+    "beta": 0.02,
 }  # fmt: skip
 KINDS = {"orm": OutcomeRewardModel, "prm": ProcessRewardModel, "bradley_terry": BradleyTerryRewardModel}
-TRAINERS = {
-    "GRPO": (trl.GRPOTrainer, trl.GRPOConfig, {"beta": 0.02}),
-    "RLOO": (trl.RLOOTrainer, trl.RLOOConfig, {"beta": 0.02}),
-}
+TRAINERS = {"GRPO": (trl.GRPOTrainer, trl.GRPOConfig), "RLOO": (trl.RLOOTrainer, trl.RLOOConfig)}
 
 
 @pytest.mark.parametrize("chat", [False, True], ids=["texts", "messages"])
@@ -37,14 +36,12 @@ def test_rewards_in_the_loop_are_the_scores_of_the_model(tmp_path, kind, how, tr
     policy = shipped("policy")
     prompts = [problem.question + "\n" for problem in questions]
     if chat:
-        from minrm.published.tiny import with_chat_template
-
         policy = with_chat_template(policy, tmp_path / "policy")
         prompts = [[{"role": "user", "content": problem.question}] for problem in questions]
-    make, config, more = TRAINERS[trainer]
+    make, config = TRAINERS[trainer]
     trained = make(
         model=str(policy), reward_funcs=reward, train_dataset=Dataset.from_dict({"prompt": prompts}),
-        args=config(str(tmp_path / "runs"), **COMMON, **more),
+        args=config(str(tmp_path / "runs"), **COMMON),
     )  # fmt: skip
     trained.train()
 
