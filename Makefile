@@ -105,7 +105,7 @@ pages: html  ## every rendered page in an installed Chromium, at two widths, lig
 refresh: env  ## execute chapters in place and store their outputs (CHAPTER=01 for one)
 	@$(PY) tools/refresh.py $(CHAPTER)
 
-data: env  ## rebuild data/ from nothing (QUICK=1: the same way in 2 minutes; OUT=folder: elsewhere)
+data: env  ## rebuild data/ from nothing (QUICK=1: the same way in three minutes; OUT=folder: elsewhere)
 	@$(PY) data/recipe.py $(if $(QUICK),--quick) $(if $(OUT),--out $(OUT))
 
 REAL := $(if $(GSM8K),--gsm8k "$(GSM8K)") $(if $(HH),--hh "$(HH)") --solutions "$(SOLUTIONS)" --prm800k "$(PRM800K)"

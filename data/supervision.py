@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from runs import DTYPE
 
 from minrm import OutcomeRewardModel, best_of_n, every_token, train
 from minrm.metrics import Estimate, over_seeds, paired_difference, within_problem_auc
@@ -28,7 +29,7 @@ from minrm.world import CORRUPTED, evaluation, generate, write
 from minrm.world.recorded_runs import SEEDS
 
 ROOT = Path(__file__).parents[1]
-ROWS, UPDATES = (1_600, 6_400, 25_600), (50, 200, 800)  # each amount holds the one before; one pass over each
+ROWS, UPDATES = (1_600, 4_800, 14_400), (50, 150, 450)  # each amount holds the one before; one pass over each
 BATCH, COUNTS, SAMPLES = 32, [1, 4, 16, 64], 64  # rows in an update; N of best-of-N; samples of each problem
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 Row = dict[str, Any]
@@ -36,7 +37,7 @@ Row = dict[str, Any]
 
 def record(seed: int, out: Path, scale: Any) -> None:
     """Both supervisions of an outcome reward model, from this seed: what their scores are worth on each problem."""
-    sizes = (ROWS, UPDATES) if scale.epochs > 1 else ((32,), (2,))
+    sizes = ((32,), (2,)) if scale.small else (ROWS, UPDATES)
     # the answer of the exercise, which lies with the instructor's kit alone
     final_token = runpy.run_path(str(ROOT / "tools" / "assignment" / "reference.py"))["final_token"]
     variants = {"every": every_token, "final": final_token}
@@ -46,10 +47,11 @@ def record(seed: int, out: Path, scale: Any) -> None:
     done = [json.loads(line) for line in work.read_text().splitlines()] if work.exists() else []
     for updates, size, variant in list(product(sizes[1], sizes[0], variants))[len(done) :]:
         began = time.monotonic()
-        model = OutcomeRewardModel.from_base(out / "drilled", seed=seed)
+        model = OutcomeRewardModel.from_base(out / "policy", seed=seed)
+        model.model.set_attn_implementation("eager")  # as in runs.py
         settings: dict[str, Any] = {"epochs": epochs_for(size, updates), "batch_size": BATCH, "learning_rate": 1e-3}
-        settings |= {"seed": seed, "supervised": variants[variant], "progress": False, "resume": False}
-        result = train(model, rows[:size], out / "work" / "supervision", **settings)
+        settings |= {"seed": seed, "supervised": variants[variant], "progress": False, "resume": False, "dtype": DTYPE}
+        result = train(model, rows[:size], out / "work" / f"supervision-{seed}", **settings)
         run = {"variant": variant, "rows": size, "updates": int(result.history[-1]["step"]), "seed": seed}
         done.append(run | worth(model, out) | {"minutes": round((time.monotonic() - began) / 60, 2)})
         with open(work, "a") as file:

@@ -68,7 +68,7 @@ class BradleyTerryRewardModel(RewardModel):
     def score(
         self, prompts: Texts, responses: Texts, *, batch_tokens: int | None = None, progress: bool = False
     ) -> np.ndarray:
-        """The raw reward of each response: float64 [N], in the order given."""
+        """The raw reward of each response: float64 [N], in the order given; -inf for an empty one."""
 
         def read(inputs: dict[str, Tensor]) -> np.ndarray:
             return finite_float64(self(**inputs), self.model).numpy()
@@ -76,12 +76,12 @@ class BradleyTerryRewardModel(RewardModel):
         return np.array(self.score_each(prompts, responses, read, -np.inf, batch_tokens, progress), dtype=np.float64)
 
     def preference(self, prompt: str, a: str, b: str) -> float:
-        """P(a ≻ b): the probability that `a` is preferred, the logistic function of the difference of rewards."""
+        """P(a ≻ b): the probability that `a` is preferred, the logistic function of reward(a) - reward(b)."""
         reward_a, reward_b = torch.from_numpy(self.score([prompt, prompt], [a, b]))
         return float(torch.sigmoid(reward_a - reward_b))
 
     def prepare(self, rows: Iterable[Row], max_length: int | None = None, where: str = "dataset") -> list[Row | None]:
-        """Features of *pair* rows, cut after max_length tokens; None where the cut leaves nothing to tell apart."""
+        """Features of *pair* rows, cut after max_length tokens; None for a row whose responses are then equal."""
         check_numbers(1, max_length=max_length)
         rows = list(check_rows(rows, "pair", where))
         sides = [

@@ -15,7 +15,7 @@ class InputError(ValueError):
 
 
 def check_numbers(low: float, whole: bool = True, **options: Any) -> None:
-    """Refuse options that are no finite (whole) number, or one below `low`; None passes. Raises InputError."""
+    """Refuse options that are not finite (whole) numbers of at least `low`; None passes. Raises InputError."""
     for name, value in options.items():
         fits = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
         if value is not None and not (fits and low <= value < math.inf):

@@ -39,12 +39,12 @@ def quiet() -> Iterator[None]:
 
 
 def progress_bar(total: int, name: str, unit: str, shown: bool, start: int = 0, over: Iterable | None = None) -> tqdm:
-    """The one style of progress bar: plain text on stderr, gone when it ends. over: what it counts when iterated."""
+    """A progress bar in our one style: plain text on stderr, gone when it ends. over: the items that it counts."""
     return tqdm(over, name, total, leave=False, initial=start, unit=unit, disable=not shown, dynamic_ncols=True)
 
 
 def pick_device(device: str | torch.device | None) -> torch.device:
-    """`device`; by default the GPU, each of several processes its own, and without a GPU the CPU."""
+    """`device` as a torch.device; by default the GPU of this process, or the CPU where there is no GPU."""
     if device is None and torch.cuda.is_available() and not parse_flag_from_env("ACCELERATE_USE_CPU"):
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)) % torch.cuda.device_count())
     return torch.device(device or "cpu")
@@ -61,7 +61,7 @@ def compute_dtype(device: torch.device) -> torch.dtype:
 
 
 def as_dtype(dtype: Any) -> torch.dtype:
-    """A precision, or its name such as "float32". Raises InputError."""
+    """The torch dtype of a precision or of its name, such as "float32". Raises InputError for anything else."""
     precision = getattr(torch, dtype, dtype) if isinstance(dtype, str) else dtype
     if not isinstance(precision, torch.dtype) or not precision.is_floating_point:
         raise InputError(f"dtype is {precision!r}; it can be float32, bfloat16 or float16")
@@ -74,10 +74,10 @@ def load(
 ) -> tuple[PreTrainedModel, Any]:  # fmt: skip
     """The stock causal model of class `auto_class`, in eval mode on its device, and its tokenizer.
 
-    source: a folder, a hub name, or a built transformers model, which is copied. tokenizer: likewise; by default the
-    one beside the model. changes: fields of the config. base: the source is what a new reward model starts from, so a
-    head that it lacks is drawn with `seed`; without it, and in the backbone, each tensor must be there. Code that lies
-    beside the weights is never run. Raises InputError.
+    source: a folder, a hub name, or a built transformers model, which is copied. tokenizer: a folder, hub name or
+    tokenizer; by default the one beside the model. changes: fields of the config. base: a new reward model starts from
+    the source, so a head that the source lacks is drawn with `seed`; otherwise, and in the backbone always, every
+    tensor must be there. Code that lies beside the weights is never run. Raises InputError.
     """
     dtype = as_dtype(dtype)
     tokenizer = load_tokenizer(source if tokenizer is None else tokenizer)
@@ -91,7 +91,7 @@ def load(
         if "gguf" in str(getattr(config, "quantization_config", "")).lower():
             del config.quantization_config  # weights from a GGUF file are plain numbers once they are loaded
         if type(config) not in AutoModelForCausalLM._model_mapping or config.is_encoder_decoder:
-            raise InputError(f"{name} is not a causal language model, but of the type {config.model_type}")
+            raise InputError(f"{name} is not a causal language model, but a {config.model_type}; name another")
         model, report = (_copy if built else read)(auto_class, source, config=config, dtype=dtype)
         model.to(pick_device(device)).eval()  # type: ignore[arg-type]
         check_causal(model, name)
@@ -109,7 +109,7 @@ def read(auto_class: Any, source: Any, **options: Any) -> tuple[PreTrainedModel,
 def _copy(auto_class: Any, source: Any, config: Any, dtype: torch.dtype) -> tuple[PreTrainedModel, dict[str, Any]]:
     """A copy of a built model, with those of its heads that fit, and the report for `check_weights`."""
     if any(not weight.is_floating_point() or weight.element_size() == 1 for weight in source.parameters()):
-        raise InputError(f"the weights of the {type(source).__name__} are quantised; load it with plain numbers")
+        raise InputError(f"the weights of the {type(source).__name__} are quantised; load it without quantisation")
     model = auto_class.from_config(config, dtype=dtype)
     backbone = model.base_model.load_state_dict(source.base_model.state_dict(), strict=False)
     heads = {name: head.shape for name, head in model.named_parameters() if not in_backbone(model, name)}  # or tied
@@ -126,7 +126,7 @@ def check_kind(auto_class: Any, source: str | Path, kind: str) -> Any:
     expected = auto_class._model_mapping.get(type(config), None)
     name = (getattr(config, "architectures", None) or ["an unknown class"])[0]
     if expected is None or name != expected.__name__:
-        raise InputError(f"{source} is not {kind}: it holds {name}; from_base starts a new one from it")
+        raise InputError(f"{source} is not {kind}: it holds {name}; use from_base to make one of it")
     return config
 
 
@@ -138,7 +138,7 @@ def save(model: PreTrainedModel, tokenizer: Any, path: str | Path, weights: dict
 
 
 def load_tokenizer(source: Any) -> Any:
-    """A tokenizer, from a folder or hub name or as a copy, with a pad token: its end token where it has none."""
+    """The tokenizer of a folder or hub name, or a copy of one; without a pad token it pads with its end token."""
     if isinstance(source, PreTrainedModel):
         raise InputError("a model that is already built needs its tokenizer: pass tokenizer=…")
     if isinstance(source, str | Path):
@@ -171,7 +171,7 @@ def _by_its_file(source: str | Path) -> Any:
     if _rules(tokenizer, text) != _rules(rules, text):
         tokenizer = PreTrainedTokenizerFast.from_pretrained(source)
         if _rules(tokenizer, text)[0] != _rules(rules, text)[0]:
-            raise InputError(f"{source}: its tokenizer reads text otherwise than its tokenizer.json; save it again")
+            raise InputError(f"{source}: the tokenizer as loaded disagrees with its tokenizer.json; save it again")
     return tokenizer
 
 
@@ -195,7 +195,7 @@ def _explain(source: Any) -> Iterator[None]:
         if isinstance(source, PreTrainedModel):
             what = f"the {type(source).__name__} cannot be taken over: {reason}"
         elif Path(source).is_dir():
-            what = f"{source} cannot be loaded as a model: {reason}"
+            what = f"{source} cannot be loaded as a model: {reason}; save it again, or name another"
         else:
             what = f"{source} is neither a folder nor a model within reach on the hub ({reason}); without a network, "
             what += 'minrm.shipped("policy") is a small one that comes with the package'
@@ -209,7 +209,7 @@ class Machine(str):
 
 
 def machine() -> Machine:
-    """This machine as it is now: its first GPU with the memory that is free, precision, versions and profile."""
+    """One line on this machine as it is now: its first GPU with its free memory, precision, versions and profile."""
     device = pick_device(None)
     if device.type == "cuda":
         free, memory = (size / 2**30 for size in torch.cuda.mem_get_info())  # GiB; a "16 GB" T4 has 14.7 of them

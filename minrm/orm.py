@@ -1,4 +1,4 @@
-"""The outcome reward model (ORM): is this solution going to be right? Answered at every token of it.
+"""The outcome reward model (ORM): will this solution be right? The model answers at every token of the solution.
 
 A language model with a two-class head on each token, trained with one label for a whole solution: whether its final
 answer is right (Cobbe et al. 2021; Lightman et al. 2023, appendix E). In come *outcome* rows; out comes P(correct),
@@ -52,7 +52,7 @@ def orm_loss(logits: Tensor, labels: Tensor, supervised: Tensor, reduction: str 
 
 
 class OutcomeRewardModel(RewardModel):
-    """A stock token classifier with two labels."""
+    """A stock token classifier with two labels, incorrect and correct."""
 
     kind, auto_class = "an outcome reward model", AutoModelForTokenClassification
     head: ClassVar = {
@@ -69,7 +69,7 @@ class OutcomeRewardModel(RewardModel):
     def score(
         self, questions: Texts, solutions: Texts, *, batch_tokens: int | None = None, progress: bool = False
     ) -> np.ndarray:
-        """P(correct) of each solution, read at its final token: float64 [N], in the order given."""
+        """P(correct) of each solution, read at its final token: float64 [N], in the order given; 0 for an empty one."""
 
         def read(inputs: dict[str, Tensor]) -> np.ndarray:
             last = reward_model.last_token(inputs["attention_mask"])

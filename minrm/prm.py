@@ -1,4 +1,4 @@
-"""The process reward model (PRM): is this step good? Answered at the end of every step, in the model's own words.
+"""The process reward model (PRM): is this step good? The model answers with a token at the end of every step.
 
 A causal language model is taught to continue each step, ended by a special token, with `+` or `-`, after Lightman
 et al. 2023 (section 2.6; they predict three labels and add no token) and Wang et al. 2023 (Math-Shepherd). In come
@@ -55,7 +55,7 @@ class ProcessRewardModel(RewardModel):
         self.step_id, self.plus_id, self.minus_id = label_ids(tokenizer)
         for name, id_ in (getattr(model.config, "minrm", None) or {}).items():
             if name.endswith("_id") and id_ != getattr(self, name):
-                raise InputError(f"the model's config has {name} {id_}, its tokenizer {getattr(self, name)}")
+                raise InputError(f"the config has {name} {id_}, the tokenizer {getattr(self, name)}; load its own")
         self.logits_are_linear = logits_are_linear(model)
 
     @classmethod
@@ -87,7 +87,7 @@ class ProcessRewardModel(RewardModel):
     def step_scores(
         self, questions: Texts, solutions: Texts, *, batch_tokens: int | None = None, progress: bool = False
     ) -> list[np.ndarray]:
-        """P(+) after each step of each solution: float64 [steps], in the order given; no step, no score."""
+        """P(+) after each step of each solution: float64 [steps], in the order given; an empty one has no scores."""
 
         def read(inputs: dict[str, Tensor]) -> list[np.ndarray]:
             steps = inputs["input_ids"] == self.step_id  # [B, T]
@@ -97,7 +97,7 @@ class ProcessRewardModel(RewardModel):
         return self.score_each(questions, solutions, read, np.empty(0), batch_tokens, progress)
 
     def score(self, questions: Texts, solutions: Texts, aggregate: str = "product", **options: Any) -> np.ndarray:
-        """One number a solution, float64 [N], by `aggregate_steps`; options: as for `step_scores`."""
+        """One score for each solution, float64 [N], by `aggregate_steps`; options: as for `step_scores`."""
         aggregate_steps([], aggregate)  # refuses an unknown one before the work
         return aggregate_steps(self.step_scores(questions, solutions, **options), aggregate)
 

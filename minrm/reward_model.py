@@ -22,14 +22,14 @@ Encoded = tuple[list[int], list[bool]]  # ids, and a mask that is true on the so
 
 
 class RewardModel(nn.Module):
-    """A stock transformers module, `.model`, with its `.tokenizer`. A kind adds its loss, `forward`, `score`, and:
+    """A stock transformers module, `.model`, with its `.tokenizer`. Each kind adds `forward`, `score`, and:
 
     - `prepare(rows, max_length, where)`: for each row of its schema a dict of tensors, or None for a row from which
-      it cannot learn. InputError for a row that does not fit; where: its file, for the message.
+      the model cannot learn. InputError for a row that does not fit; where: the rows' file, for the message.
     - `collate(features)`: such dicts as one padded batch, {"inputs": the arguments of `forward`, "targets": what the
       loss needs, "count": how many terms the loss sums}.
-    - `loss_sum(outputs, targets)`: the sum of these losses. Training divides it by the count of the whole update, so
-      that neither accumulation nor the number of processes changes the gradient.
+    - `loss_sum(outputs, targets)`: the loss summed over these terms. Training divides the sum by the count of the whole
+      update, so that neither accumulation nor the number of processes changes the gradient.
     - `is_correct(outputs, targets)`: bool for each prediction, for the accuracy on held-out rows.
     """
 
@@ -45,7 +45,7 @@ class RewardModel(nn.Module):
     def from_base(
         cls, base: Any, *, tokenizer: Any = None, device: Any = None, dtype: Any = torch.float32, seed: int = 0
     ) -> Self:
-        """A new reward model from a language model (folder, hub name, or built with its tokenizer); seed: of a head."""
+        """A new reward model from a language model (folder, hub name, or built with its tokenizer). seed: of a head."""
         options = {"tokenizer": tokenizer, "device": device, "dtype": dtype, "seed": seed, "base": True}
         model, tokenizer = loading.load(cls.auto_class, base, **options, **cls.head)
         if getattr(model, "hf_quantizer", None):
@@ -55,14 +55,14 @@ class RewardModel(nn.Module):
 
     @classmethod
     def from_pretrained(cls, path: Any, *, tokenizer: Any = None, device: Any = None, dtype: Any = None) -> Self:
-        """A trained checkpoint: folder or hub name. dtype: by default what the device computes best in."""
+        """The reward model of a checkpoint (folder or hub name). dtype: by default what the device computes best in."""
         cls.check_config(path, loading.check_kind(cls.auto_class, path, cls.kind))
         dtype = dtype or loading.compute_dtype(loading.pick_device(device))
         return cls(*loading.load(cls.auto_class, path, tokenizer=tokenizer, device=device, dtype=dtype))
 
     @classmethod
     def adapt(cls, model: Any, tokenizer: Any) -> None:
-        """Change a base, in place, before it becomes a reward model."""
+        """Change a language model, in place, before it becomes a reward model."""
 
     @classmethod
     def check_config(cls, path: Any, config: Any) -> None:
@@ -91,7 +91,7 @@ class RewardModel(nn.Module):
     def score_each(
         self, questions: Texts, solutions: Texts, read: Read, worst: Any, batch_tokens: int | None, progress: bool
     ) -> list[Any]:
-        """The score of each solution, in the order given; read: padded inputs → a score for each of their rows."""
+        """The score of each solution, in the order given. read: padded inputs → scores; worst: of an empty one."""
 
         def score(questions: Texts, solutions: Texts, numbers: list[int]) -> list[Any]:
             rows, name = self.encode(questions, solutions), "scoring" if progress else ""
@@ -106,10 +106,10 @@ class RewardModel(nn.Module):
 
 
 def score_once(questions: Texts, solutions: Sequence[Any], score: Callable, worst: Any) -> list[Any]:
-    """The score of each solution, in the order given; each different text is scored once, since candidates repeat.
+    """The score of each solution, in the order given; each different pair is scored once, since candidates repeat.
 
     solutions: texts, or lists of steps. score: takes the different questions and solutions, none of them empty, and the
-    numbers of their rows, for messages. worst: the score of a solution without text. Raises InputError.
+    numbers of their rows, for messages. worst: the score of an empty solution. Raises InputError.
     """
     check_pairs(questions, solutions)
     pairs = [(q, s if isinstance(s, str) else tuple(s)) for q, s in zip(questions, solutions, strict=True)]
@@ -123,7 +123,7 @@ def score_once(questions: Texts, solutions: Sequence[Any], score: Callable, wors
 
 
 def check_pairs(questions: Texts, solutions: Sequence[Any]) -> None:
-    """Refuse what is not two lists of as many texts, and texts that hold the step token. Raises InputError."""
+    """Refuse anything but two lists of equally many texts, and texts with the step token. Raises InputError."""
     if isinstance(questions, str) or isinstance(solutions, str):
         raise InputError("questions and solutions are lists of texts, not a single text; put it into a list")
     if len(questions) != len(solutions):
@@ -155,7 +155,7 @@ def encode(tokenizer: Any, questions: Texts, solutions: Texts) -> list[Encoded]:
 
 
 def start_ids(tokenizer: Any) -> list[int]:
-    """The start token, as a list, where the tokenizer itself puts one before a text; else nothing."""
+    """The id of the start token, in a list, if the tokenizer itself puts one before a text; else an empty list."""
     bos = tokenizer.bos_token_id
     return [bos] if bos is not None and tokenizer("a")["input_ids"][:1] == [bos] else []
 
@@ -197,9 +197,9 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 def batches(
     rows: Ids, tokenizer: Any, model: Any, budget: int | None, name: str = "", numbers: Sequence[int] = ()
 ) -> Iterator[tuple[list[int], dict[str, Tensor]]]:
-    """Row indices of each batch, and its inputs, padded and on the model's device. name: shows a progress bar.
+    """Row indices of each batch, and its inputs, padded and on the model's device. name: of a progress bar; "": none.
 
-    numbers: of the rows, for messages, by default from 1. Raises InputError for a row beyond the model's limit.
+    budget: padded tokens in a batch. numbers: of the rows, for messages. Raises InputError for a row beyond the limit.
     """
     budget = checked_budget(model, rows, budget, numbers)
     with loading.progress_bar(len(rows), name, " rows", shown=bool(name)) as bar:
@@ -211,9 +211,9 @@ def batches(
 def continued(
     rows: Sequence[Encoded], tokenizer: Any, model: Any, budget: int | None, name: str = "", numbers: Sequence[int] = ()
 ) -> Iterator[tuple[list[int], dict[str, Tensor], Any]]:
-    """Like `batches`, but of solutions alone: each different question is read once for all that go on from it.
+    """Like `batches`, but of solutions alone: each different question is read once for all of its solutions.
 
-    The third is the context in which the model reads the batch. Where nothing is shared, whole texts come.
+    The third item is the context in which the model reads the batch. If nothing is shared, batches hold whole texts.
     """
     whole, questions = [ids for ids, _ in rows], [ids[: mask.index(True)] for ids, mask in rows]
     if len(set(map(tuple, questions))) == len(rows) or not can_share(model):

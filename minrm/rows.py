@@ -29,7 +29,7 @@ _CHUNK = 5000  # rows of a .parquet file at a time
 
 
 def schemas_of(row: Row) -> list[str]:
-    """The schemas to train on whose fields a row has; it may have more fields, and so fit several."""
+    """The schemas to train on whose fields a row has: none, one, or several, since a row may have more fields."""
     return [schema for schema in ("outcome", "process", "pair") if SCHEMAS[schema].keys() <= row.keys()]
 
 
@@ -43,10 +43,10 @@ def check_rows(rows: Iterable[Row], schema: str, where: str | Path = "rows") -> 
 
 
 def check_row(row: Row, schema: str, where: str) -> None:
-    """Check one row, which may have more fields than its schema; where: such as "train.jsonl, row 17".
+    """Check one row, which may have more fields than its schema. where: its place, such as "train.jsonl, row 17".
 
     Raises InputError for a missing field or one of the wrong kind, an empty text, a step token inside a text, steps
-    without a label each or that scoring would split in another way, and a pair whose responses are equal.
+    that do not have one label each or that scoring would split differently, and a pair whose responses are equal.
     """
     fitting = schemas_of(row)
     hint = f" (this row fits the {fitting[0]} schema)" if fitting else ""
@@ -60,7 +60,7 @@ def check_row(row: Row, schema: str, where: str) -> None:
 
 
 def check_headers(steps: list[str], where: str) -> None:
-    """Refuse steps that scoring, which reads them as one solution, would split in another way. Raises InputError."""
+    """Refuse steps that scoring, which reads them as one solution, would split differently. Raises InputError."""
     if (read := split_steps(join_steps(steps))) != steps:
         remedy = "a step holds a line that begins like a header (Step: 1:), write it differently"
         raise InputError(f"{where}: {len(steps)} steps, which scoring would read as {len(read)}; {remedy}")
@@ -69,7 +69,7 @@ def check_headers(steps: list[str], where: str) -> None:
 def check_fields(row: Row, fields: dict[str, str], where: str, remedy: str = "") -> None:
     """Check that a row has these fields, whatever else it has. Raises InputError.
 
-    fields: name → kind, as in SCHEMAS or `_KINDS`; "any text" may be empty. remedy: where a field is missing.
+    fields: name → kind, as in SCHEMAS or `_KINDS`; "any text" may be empty. remedy: said of a missing field.
     """
     if missing := fields.keys() - row.keys():
         names = ", ".join(map(repr, sorted(missing)))
@@ -122,9 +122,9 @@ _ITEMS = {  # a kind of list → the kind of its items, and their name
 
 
 def read_rows(path: str | Path) -> Iterator[Row]:
-    """The rows of a .jsonl, .jsonl.gz or .parquet file, one at a time; empty lines are passed over.
+    """The rows of a .jsonl, .jsonl.gz or .parquet file, one at a time; empty lines are skipped.
 
-    Raises InputError for a missing file, another ending, what cannot be read, and a row that is not an object.
+    Raises InputError for a missing file, another ending, a file that cannot be read, and a row that is not an object.
     """
     path, number = Path(path), 0
     try:
@@ -151,14 +151,14 @@ def read_rows(path: str | Path) -> Iterator[Row]:
 
 
 def check_file(path: Path) -> None:
-    """Refuse a path that is no file of rows. Raises InputError."""
+    """Refuse a path that is not a file of rows. Raises InputError."""
     check_ending(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; is its name spelt right?")
 
 
 def check_ending(path: Path) -> None:
-    """Refuse, before long work, a file that is neither read nor written here. Raises InputError."""
+    """Refuse, before any long work, a path that rows cannot be read from or written to. Raises InputError."""
     if path.is_dir():
         raise InputError(f"{path} is a folder; name one of its files, or a new one in it")
     if not path.name.endswith(_ENDINGS):

@@ -1,7 +1,7 @@
 """N solutions for each question from any causal language model, each with its log-likelihood.
 
-The first half of best-of-N (Cobbe et al. 2021) and of self-consistency (Wang et al. 2022). Sampling is cut into chunks
-with a seed of their own, so that a resumed run writes what an uninterrupted one would have written.
+The first half of best-of-N (Cobbe et al. 2021) and of self-consistency (Wang et al. 2022). Samples are drawn in
+chunks, each with a seed, so that a resumed run writes what an uninterrupted one would have written.
 """
 
 import hashlib
@@ -52,11 +52,11 @@ def sample(
     given, with `{question}` in it. temperature: 0 decodes greedily. Of the model's generation_config.json only the end
     tokens count (a chat model stops at the end of its turn): penalties and filters would bend the distribution.
     log_likelihood: of the `tokens` tokens of the solution, its end token among them, at temperature 1, in nats.
-    token_ids: adds a column with these tokens, `ids`, which the text alone does not tell.
+    token_ids: adds a column `ids`, the ids of these tokens, which cannot be recovered from the text.
 
     path: a .jsonl file to which rows are appended (see `minrm.files.runs.RunFile`); a call that finds the file goes on
-    where it ends. The sample depends on seed and batch_size, not on interruptions. Raises InputError if the file holds
-    another run (of other weights, say) or another call writes there, and where the model overflows.
+    where the file ends. Samples depend on seed and batch_size, not on interruptions. Raises InputError if the file
+    holds another run (of other weights, say), another call writes there, or the model overflows.
     """
     questions, settings = request(questions, n, prompt, temperature, max_new_tokens, seed, batch_size)
     total = len(questions) * n
@@ -98,7 +98,7 @@ def resume(run: RunFile, total: int, n: int, batch_size: int) -> list[Row]:
 def request(
     questions: Sequence[str], n: int, prompt: str, temperature: float, max_new_tokens: int, seed: int, batch_size: int
 ) -> tuple[list[str], Row]:
-    """The questions as a list, and the settings of a run that asks them. Raises InputError."""
+    """The questions as a list, and the settings of a run that samples their solutions. Raises InputError."""
     if isinstance(questions, str):
         raise InputError("questions is a single text; put it into a list")
     questions = list(questions)  # a column of a table would be read by its labels
@@ -140,9 +140,9 @@ def log_likelihood(model: Any, input_ids: Tensor, attention_mask: Tensor, counte
 def step_likelihoods(
     model: Any, tokenizer: Any, questions: Sequence[str], solutions: Sequence[str], *, batch_tokens: int | None = None
 ) -> list[np.ndarray]:
-    """How likely the policy itself finds each step: the geometric mean of p(token) over its tokens, float64 [steps].
+    """For each solution, how likely the policy finds each step: the geometric mean of p(token), float64 [steps].
 
-    A step's tokens are those that it adds to the solution as `join_steps` writes it, header and line end included.
+    The mean is over the tokens that a step adds to the solution of `join_steps`, header and line end included.
     """
 
     def score(questions: Sequence[str], solutions: Sequence[str], numbers: list[int]) -> list[np.ndarray]:
@@ -238,7 +238,7 @@ class _Drawn:
 
 
 def model_name(model: Any) -> str:
-    """The name of a model: of a built one its class and the sum of its weights' sizes."""
+    """The name of a model; of a built one, its class and the sum of the absolute values of its weights."""
     if isinstance(model, str | Path):
         return name_of(model)
     weights = sum(p.detach().cpu().abs().sum(dtype=torch.float64).item() for p in model.parameters())

@@ -43,7 +43,7 @@ def best_of_n(scores: Any, correct: Any, n: Count) -> Estimate:
 def pass_at_n(correct: Any, n: Count) -> Estimate:
     """How often at least one of n samples is right: 1 - C(N-c, n) / C(N, n) for c right ones (Chen et al. 2021, eq. 1).
 
-    correct: [P, N], bool. It is best-of-N with the truth for a score: the ceiling of every way of choosing.
+    correct: [P, N], bool. Pass@N is best-of-N with the truth as the score: the ceiling of every way of choosing.
     """
     good = _matrix("correct", correct)
     if not np.isin(good, (0, 1)).all():
@@ -55,7 +55,7 @@ def likelihood_scores(loglik: Any, tokens: Any, reduce: str = "mean") -> Array:
     """Scores [P, N] that choose the likeliest solution with `best_of_n`: the mean log-likelihood per token, or the sum.
 
     loglik: [P, N], the summed log-likelihood (nats) of each solution under the policy; tokens: [P, N], its length. The
-    mean does not punish long solutions, the sum does.
+    sum punishes long solutions, the mean does not. reduce: "mean" or "sum". Raises InputError.
     """
     if reduce not in ("mean", "sum"):
         raise InputError(f"reduce={reduce!r}, but it must be 'mean' (per token) or 'sum'")
@@ -69,7 +69,7 @@ def majority_vote(answers: Any, truth: Sequence[str], n: Count, draws: int = DRA
     answers: [P, N] strings, None where no answer could be read: such a sample takes a place among the n and casts no
     vote, and a subset without any vote is wrong. truth: [P]. Answers agree when `minrm.text.answer_key` says so.
     Exact up to `EXACT_UP_TO` = 512 samples per problem; beyond, from `draws` = 400 seeded subsets per problem and n,
-    told in `Estimate.draws`: the mean then has a standard error of at most 0.5 / sqrt(draws · P) on top.
+    noted in `Estimate.draws`: they add a standard error of at most 0.5 / sqrt(draws · P) to the mean.
     """
     keys, true = _grouped(answers, truth)
     counts = _counts(n, keys.shape[1])
@@ -85,9 +85,9 @@ def weighted_vote(
     """How often the answer with the largest sum of scores among n samples is the true one (Li et al. 2022).
 
     answers, truth, n: as in `majority_vote`. scores: [P, N] probabilities, or with reward=True Bradley–Terry rewards,
-    of which the softmax within a problem is taken (a reward has no zero, so sums of raw ones mean nothing). There is
-    no affordable closed form: `draws` = 400 seeded subsets per problem and n (n = 1 is exact), the same ones for every
-    model, so that models compare in pairs. Raises InputError as `best_of_n` does, or if a weight is no probability.
+    whose softmax within the problem is the weight (a reward has no zero, so sums of raw ones mean nothing). No
+    closed form is affordable, so `draws` = 400 seeded subsets are drawn per problem and n (n = 1 is exact), the same
+    for every model: models compare in pairs. Raises InputError as `best_of_n` does, or if a score is no probability.
     """
     weights = _matrix("scores", scores)
     keys, true = _grouped(answers, truth)
@@ -102,11 +102,11 @@ def weighted_vote(
 
 
 def changes_against_first(ways: dict[str, Any], worth: Any, n: int) -> list[dict[str, Any]]:
-    """What the chosen of n is worth by each way of scoring, and by how much it differs from the first way, in pairs.
+    """A row for each way of scoring: what best-of-n is worth by it, and the paired difference from the first way.
 
-    ways: name -> scores [judges, P, N], one entry for each seed; an ensemble is one judge. worth: [P, N] in [0, 1].
-    Seeds are compared one by one; where one side has fewer, it is read again from its start. Rows: name, mean, low,
-    high; and from the second on change, change_low, change_high. Intervals are 95 %, over problems and seeds.
+    ways: name → scores [judges, P, N], one judge for each seed; an ensemble is one judge. worth: [P, N] in [0, 1].
+    Seeds are compared one by one; the side with fewer starts over. Each row has name, mean, low and high, and from the
+    second row on change, change_low and change_high. Intervals are 95 %, over problems and seeds.
     """
     chosen = {way: [best_of_n(judge, worth, n) for judge in judges] for way, judges in ways.items()}
     first = next(iter(chosen.values()))

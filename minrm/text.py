@@ -41,7 +41,7 @@ _ANSWER_AT_END = re.compile(rf"{TITLE}|^[ \t]*(?:####|A:)(?=[^\n]*\s*\Z)", re.MU
 
 
 def join_steps(steps: Sequence[str]) -> str:
-    """Write steps as one solution in the article's format: `Step: 1: …`, a newline, `Step: 2: …`.
+    """The steps as one solution in the article's format: `Step: 1: …`, a newline, `Step: 2: …`.
 
     The last step already holds its answer block. `split_steps` gives the same steps back, unless a step holds a
     second line that itself looks like a header.
@@ -50,7 +50,7 @@ def join_steps(steps: Sequence[str]) -> str:
 
 
 def with_step_tokens(steps: Sequence[str]) -> str:
-    """The same, with the step token at the end of each step: the text that a process reward model reads."""
+    """The steps as one solution with the step token after each: the text that a process reward model reads."""
     return join_steps([step + STEP_TOKEN for step in steps])
 
 
@@ -71,7 +71,7 @@ def split_steps(solution: str) -> list[str]:
 
 
 def beginnings(solution: str) -> list[str]:
-    """The solution up to the end of each of its steps, as `join_steps` writes it; the last is all of it."""
+    """The solution up to the end of each of its steps, as `join_steps` writes it; the last is the whole solution."""
     steps = split_steps(solution)
     return [join_steps(steps[:count]) for count in range(1, len(steps) + 1)]
 
@@ -79,10 +79,10 @@ def beginnings(solution: str) -> list[str]:
 def cut_steps(text: str, at: str = "paragraphs") -> list[str]:
     """The steps of free text, as models write it: cut at "headers", "lines", "paragraphs" or "sentences".
 
-    Headers are `Step 1:`, with a mark of Markdown or without, and `1.` at the start of a line; they are taken off, and
-    text before the first is a step. A line break ends a sentence too. Displayed formulas and code stay whole; an answer
-    line or block at the end stays in the last step. `join_steps` makes one solution of the steps, to be scored. Cut as
-    the training rows of the process reward model were: it knows no other steps. Raises InputError for another `at`.
+    Headers are `Step 1:`, with or without Markdown marks, and `1.` at the start of a line; they are removed, and text
+    before the first one is a step. A line break ends a sentence too. Displayed formulas and code stay whole; an answer
+    line or block at the end stays in the last step. `join_steps` makes one solution of the steps, to be scored. Choose
+    the cut of the training rows: a process reward model knows no other steps. Raises InputError for another `at`.
     """
     if at not in _CUTS:
         raise InputError(f"at is {at!r}; free text is cut at {', '.join(_CUTS)}")
@@ -119,7 +119,7 @@ def final_answer(solution: str) -> str | None:
 def labels_until_first_error(labels: Sequence[float | None]) -> list[float | None]:
     """Step labels as PRM800K has them: everything after the first bad step carries no label (None).
 
-    Bad is 0, or, of soft labels, less than one half. A step without a label is neither good nor bad.
+    A step is bad if its label is 0, or a soft label below one half. A step without a label is neither good nor bad.
     """
     for position, label in enumerate(labels):
         if label is not None and label < 0.5:
@@ -128,7 +128,7 @@ def labels_until_first_error(labels: Sequence[float | None]) -> list[float | Non
 
 
 def check_text(text: str, where: str, what: str = "solution") -> None:
-    """Refuse an empty text, and one that holds the step token; what: the name of the text. Raises InputError."""
+    """Refuse an empty text, and one that holds the step token. where, what: its place and name. Raises InputError."""
     if not text.strip():
         raise InputError(f"{where}: the {what} is empty; give its text, or leave the row out")
     if STEP_TOKEN in text:

@@ -1,7 +1,7 @@
 """The arithmetic of votes for one problem: how often the true answer wins among n of its N samples.
 
-Exactly, by counting subsets, where samples count alike; by seeded draws where they carry weights. Answers come in as
-numbers, one for each sample: equal numbers are equal answers, -1 is a sample without an answer, which casts no vote.
+The result is exact, by counting subsets, where samples count alike, and estimated by seeded draws where they carry
+weights. Answers come in as one number per sample: equal numbers are equal answers, -1 is no answer and casts no vote.
 """
 
 from collections import Counter

@@ -35,7 +35,7 @@ def test_what_is_measured_on_was_not_trained_on():
 
     evaluated = {numbers(row["question"]) for row in PROBLEMS}
     trained = {numbers(row["question"]) for row in TRAINING}
-    read = {numbers(question.rstrip("\n")) for question, _ in corpus(3000, seed=0) if question}
+    read = {numbers(prompt.partition("\n")[0]) for prompt, _ in corpus(3000, seed=0)}
     assert not evaluated & trained and not evaluated & read and not trained & read
 
 
@@ -91,28 +91,36 @@ def test_greedy_solutions_are_what_the_shipped_policy_writes():
     assert same >= 19  # a near tie may fall the other way on another machine
 
 
-def test_the_readme_names_every_file_and_all_stay_below_25_megabytes():
+def test_the_readme_names_every_file_and_none_is_large():
     files = [path for path in DATA.rglob("*") if path.is_file()]
     files = [path for path in files if not {"work", "next", "__pycache__"} & set(path.relative_to(DATA).parts)]
     readme = (DATA / "README.md").read_text()
     runs = {path.name for path in files if path.parent.name == "runs"}
     every = {f"{kind}-{seed}" for kind in KINDS | VARIANTS for seed in seeds_of(kind)}
     assert runs == {f"{name}.{ending}" for name in every for ending in ("json", "parquet")}
-    assert f"`runs/`, {len(runs)} files" in readme
     for path in files:
-        if path.suffix not in (".py", ".md") and path.parent.name != "runs":
+        if path.parent.name in ("runs", "searches", "reinforcement"):
+            assert f"`{path.parent.name}/`, {len(list(path.parent.iterdir()))} files" in readme
+        elif path.suffix not in (".py", ".md"):
             assert f"`{path.relative_to(DATA)}`" in readme  # in the table of sizes
-    assert sum(path.stat().st_size for path in files) < 25e6
+    sizes = [path.stat().st_size for path in files]
+    assert sum(sizes) < 45e6 and max(sizes) < 8e6
     assert {path.suffix for path in files} <= {".py", ".md", ".parquet", ".json", ".safetensors", ".png", ".jinja"}
 
 
 def test_the_world_is_what_the_course_says_of_it():
     """The figures that the chapters stand on, as the recipe measured them."""
     found = json.loads(shipped("measured.json").read_text())
-    assert found["greedy - direct"]["low"] > 0.2
-    assert found["vote at 64 - greedy"]["low"] > 0 and 0.6 < found["plurality vote"]["64"] < 0.75
-    assert found["pass@N"]["64"] > 0.95
-    for kind in ("ORM", "PRM", "Bradley–Terry"):
-        assert found[f"{kind}: within-problem AUC, bare answers aside"]["low"] > 0.6
-        assert found[f"{kind}: best of N"]["16"] > found["plurality vote"]["16"]
+    vote, orm, prm, pair = (
+        found[name] for name in ("plurality vote", "ORM: best of N", "PRM: best of N", "Bradley–Terry: best of N")
+    )
+    assert found["greedy - direct"]["low"] > 0.2 and found["pass@N"]["64"] > 0.95
+    for n in ("4", "16", "64", "256"):  # the order of the field, at every N
+        assert found["longest of N"][n] < vote[n] < min(orm[n], pair[n]) and orm[n] < prm[n] < found["pass@N"][n]
+    assert prm["256"] > prm["64"] - 0.03 and orm["256"] > max(orm.values()) - 0.1
+    for kind, least in (("PRM", 0.95), ("ORM", 0.85), ("Bradley–Terry", 0.85)):
+        assert found[f"{kind}: AUC of sound against wrong"]["mean"] > least
+        assert found[f"{kind}: the same at equal length"]["mean"] > least
+    assert 0.45 < found["within-problem AUC of the number of words"]["mean"] < 0.6
+    assert found["different texts of a problem (median)"] >= 100
     assert 0.03 <= found["false positives among the right"] <= 0.15

@@ -198,9 +198,9 @@ def test_the_settings_lie_beside_the_file_and_another_run_is_refused(tmp_path):
     same = {"path": tmp_path / "s.jsonl", "seed": 3, "dtype": torch.bfloat16}
     assert draw(**same) == rows
     for change, message in (
-        ({"seed": 4}, "its seed is 3, asked for was 4.*name another file"),
+        ({"seed": 4}, "its seed is 3, you asked for 4.*name another file"),
         ({"questions": QUESTIONS[::-1]}, "questions_sha256"),
-        ({"dtype": None}, "its dtype is 'bfloat16', asked for was 'float32'"),
+        ({"dtype": None}, "its dtype is 'bfloat16', you asked for 'float32'"),
     ):
         with pytest.raises(InputError, match=message):
             draw(**same | change)
@@ -221,7 +221,7 @@ def test_a_folder_that_holds_other_weights_now_is_another_model(tmp_path):
     assert sample(str(tmp_path / "way" / ".." / "way" / "model"), QUESTIONS[:2], 1, **options) == rows
     assert "way" not in (tmp_path / "s.settings.json").read_text()
     new_policy(TOKENIZER, layers=1, width=32, seed=5).save_pretrained(tmp_path / "way" / "model")
-    with pytest.raises(InputError, match=r"its model is 'model \(sha256 \w+\)', asked for was 'model \(sha256"):
+    with pytest.raises(InputError, match=r"its model is 'model \(sha256 \w+\)', you asked for 'model \(sha256"):
         sample(tmp_path / "way" / "model", QUESTIONS[:2], 1, **options)
 
 
@@ -235,7 +235,7 @@ def test_another_built_model_of_the_same_class_is_another_run(tmp_path):
     other = new_policy(TOKENIZER, layers=1, width=32)
     with torch.no_grad():
         other.model.layers[0].mlp.up_proj.weight[0, 0] += 0.01
-    with pytest.raises(InputError, match=r"its model is 'LlamaForCausalLM with weights of [\d.]+', asked for was"):
+    with pytest.raises(InputError, match=r"its model is 'LlamaForCausalLM with weights of [\d.]+', you asked for"):
         sample(other, QUESTIONS, 4, path=tmp_path / "s.jsonl", tokenizer=TOKENIZER, max_new_tokens=8, batch_size=6)
 
 

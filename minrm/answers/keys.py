@@ -46,8 +46,8 @@ def same_answer(a: str | None, b: str | None) -> bool:
 def answer_key(answer: str | None) -> str | None:
     """The canonical form by which answers are grouped, None for no answer: `answer_key("$1,200.00")` is `"1200"`.
 
-    A number becomes its exact decimal or fraction, a set `{1, 2}`, a point or open interval `(1, 2)`, a formula a
-    digest of its values, and all else its words in small letters.
+    The key of a number is its exact decimal or fraction, of a set `{1, 2}`, of a point or open interval `(1, 2)`, of a
+    formula a digest of its values, and of anything else its words in small letters.
     """
     text = (answer or "").strip()
     if re.fullmatch(r"-?[1-9][0-9]{0,8}|0", text):  # the common case needs none of the below

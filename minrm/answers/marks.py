@@ -47,7 +47,7 @@ _BESIDE = re.compile(  # between two boxes of one list
 
 
 def answers_from_last(solution: str) -> Iterator[str]:
-    """The answers that a solution marks, the last first; marks that hold none are passed over."""
+    """The answers that a solution marks as final, the last first; marks without an answer are skipped."""
     end = _TURN_END.search(solution)
     text = solution[: end.start()] if end else solution
     boxes = _boxes(text) if "\\" in text else {}

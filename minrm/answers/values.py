@@ -38,7 +38,7 @@ _MPMATH = {"arcsin": "asin", "arccos": "acos", "arctan": "atan", "lg": "log10"} 
 def formula_key(text: str) -> str | None:
     """The key of the value of a formula such as `\\frac{32}{3}\\pi`; None where it has none or is too large.
 
-    The key of a number is its decimal or fraction, of an irrational one its digits, of a formula with symbols a digest.
+    The key is a rational number's decimal or fraction, an irrational one's digits, or a digest if there are symbols.
     """
     try:
         tree, symbols = read_formula(text)

@@ -30,12 +30,12 @@ class WrongAnswer(AssertionError):
     """The hint of a check. Jupyter and Colab show the hint alone; plain Python and nbval see an AssertionError."""
 
     def _render_traceback_(self) -> list[str]:
-        """The lines that IPython shows in place of the traceback, which leads through the check and helps nobody."""
+        """The lines that IPython shows in place of the traceback, which leads into the check and helps no learner."""
         return [f"✗ {self}"]
 
 
 def exercise(check: Callable[..., None]) -> Callable[..., None]:
-    """The same check, which does no more than ask for the answer while the answer is still `...`.
+    """The check, wrapped so that it only asks for the answer while the answer is still `...`.
 
     So a chapter whose exercises are empty runs from top to bottom. Empty is `...` itself, a list that holds it, and a
     function whose body is `...` or `pass`.
@@ -125,7 +125,7 @@ def must_be_function(name: str, function: Any) -> None:
 
 
 def wrong_answer(name: str, solution: Any, truth: str) -> str:
-    """The final answer of the learner's wrong solution, a text; WrongAnswer if none can be read, or it is the truth."""
+    """The final answer of the learner's wrong solution, a text. WrongAnswer if none can be read, or if it is right."""
     if not isinstance(solution, str):
         raise WrongAnswer(f"{name} is of type {type(solution).__name__}; expected one text, with a line for each step")
     given = final_answer(solution)

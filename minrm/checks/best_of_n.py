@@ -119,13 +119,13 @@ def _with_return(scores: Numbers, correct: Sequence[bool], n: int) -> float:
 
 
 _expected = _over(lambda subset: float(np.mean(_top(subset))))
-_TIE = "where samples share the best score a coin is tossed: each counts for its share"
+_TIE = "where samples share the best score, one is drawn at random: each counts for its share"
 _EXPECTED_BEST: list[Mistake] = [
     (_over(lambda subset: max(subset, key=lambda pair: pair[0])[1]), f"{_TIE}; here the first of them takes all"),
     (_over(lambda subset: sorted(subset, key=lambda pair: pair[0])[-1][1]), f"{_TIE}; here the last takes all"),
     (_over(lambda subset: max(subset)[1]), f"{_TIE}; here a right one is always preferred"),
     (_over(lambda subset: all(_top(subset))), f"{_TIE}; here a tie with a wrong one is lost"),
-    (_over(lambda subset: any(right for _, right in subset)), "that is pass@N, whether a right one is there; the one "
+    (_over(lambda subset: any(right for _, right in subset)), "that is pass@N, whether any is right; the one "
         "with the best score must be right"),
     (_over(lambda subset: min(subset, key=lambda pair: pair[0])[1]), "that is the worst-scored; the best is chosen"),
     (_first_n, "only the first n samples are looked at; average over all subsets of n"),
@@ -150,7 +150,7 @@ _paired = _with_mean(lambda a, b: _error(a - b))
 _SCATTER = "that is the scatter of single problems; the mean of P of them scatters less, by the root of P"
 _PAIRED: list[Mistake] = [
     (_with_mean(lambda a, b: float(np.hypot(_error(a), _error(b)))), "that is the error of two unpaired means; take "
-        "the differences problem by problem first, what the two share then cancels"),
+        "the differences problem by problem first, and what the two share cancels"),
     (_with_mean(lambda a, b: _error(a) + _error(b)), "errors of a and b are added up; take the differences first"),
     (_with_mean(lambda a, b: _error(a) - _error(b)), "an error is not a difference of errors; take the differences of "
         "the problems first"),
@@ -175,7 +175,7 @@ def _reach(target: float, tokens: Numbers, accuracy: Numbers) -> float | None:
 
 
 _NEVER = "this curve never reaches the target: return None"
-_FIRST = "only the first entry is looked at: `return None` belongs behind the loop, not into it"
+_FIRST = "only the first entry is looked at: `return None` belongs after the loop, not inside it"
 _TOKENS_TO_REACH: list[Mistake] = [
     (lambda target, tokens, accuracy: tokens[min(int(np.searchsorted(accuracy, target)), len(tokens) - 1)],
         "a search by halves needs a curve that only rises; this one may fall, so go through it entry by entry"),

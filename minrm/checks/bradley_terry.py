@@ -87,7 +87,7 @@ def check_labels_needed(
     if labels_needed * 2 < below:
         raise WrongAnswer(f"{labels_needed:,} labels are too few: even {below:,} do not reach {target:.3f}")
     if reached is not None and labels_needed > 2 * reached:
-        raise WrongAnswer(f"{labels_needed:,} labels are more than it takes: {reached:,} reach {target:.3f}")
+        raise WrongAnswer(f"{labels_needed:,} labels are too many: {reached:,} reach {target:.3f}")
     between = f"between {below:,} and {reached:,}" if reached is not None else f"more than {below:,}"
     print(f"✓ labels_needed: it takes {between} labels, and you said {labels_needed:,}.")
 
@@ -122,19 +122,17 @@ def _by_p(chosen: Rewards, rejected: Rewards, least: float = 0.0) -> float:
         return float(-np.log(p.clip(least, 1 - least)).mean())
 
 
-_TOO_LARGE = (
-    "exp grows too large or P is rounded to 0 here; with a = |gap|, -log P is log(1 + exp(-a)), plus a if gap < 0"
-)
-_CLIPPED = "P was cut off at an end: then the loss is flat where the model is most wrong, and nothing is learnt there"
+_TOO_LARGE = "exp grows too large or P is rounded to 0 here; write -log P so that exp is never given a positive number"
+_CLIPPED = "P was cut off at an end: the loss is then flat where the model is most wrong, and nothing is learnt there"
 _PAIR_LOSS: list[Mistake] = [
-    (lambda c, r: _pair_loss(r, c), "that is the loss of the rejected ones winning: the gap is chosen - rejected"),
+    (lambda c, r: _pair_loss(r, c), "that is the loss if the rejected ones should win: the gap is chosen - rejected"),
     (lambda c, r: float(_losses(c, r).sum()), "that is the sum over the pairs; return their mean"),
     (lambda c, r: -_pair_loss(c, r), "that is the log-likelihood, which is negative; the loss is minus that"),
     (lambda c, r: _losses(c, r), "these are the losses one by one; return their mean"),
-    (lambda c, r: _pair_loss([float(np.mean(c))], [float(np.mean(r))]), "the loss of each pair first, then the mean"),
+    (lambda c, r: _pair_loss([float(np.mean(c))], [float(np.mean(r))]), "take each pair's loss first, then the mean"),
     (lambda c, r: _pair_loss(c, r) / np.log(2), "that is in bits; take the natural logarithm"),
     (lambda c, r: float(np.exp(-_losses(c, r)).mean()), "that is the mean of P; return minus its logarithm"),
-    (lambda c, r: float(-np.log(np.exp(-_losses(c, r)).mean())), "the logarithm of each P, then the mean of those"),
+    (lambda c, r: float(-np.log(np.exp(-_losses(c, r)).mean())), "take the logarithm of each P first, then the mean"),
     (lambda c, r: float(np.greater(c, r).mean()), "that is how often the chosen one wins, which has no slope"),
     *((partial(_by_p, least=10.0**-digits), _CLIPPED) for digits in (*range(3, 17), 20, 30, 100, 300)),
     (_by_p, _TOO_LARGE),
@@ -201,7 +199,7 @@ _CYCLES: list[Mistake] = [
     (lambda p: float(np.mean(_circles(p, combinations(range(len(p)), 3)))),
         "a circle may go the other way round too: c ahead of b, b of a, a of c"),
     (lambda p: float(np.mean(_circles(p, permutations(range(len(p)), 3)))),
-        "three responses in six orders: a circle shows in three of them; count each three once"),
+        "each three is taken in all six orders, and a circle shows in three of them; count each three once"),
     (lambda p: float(np.mean(_circles(p, product(range(len(p)), repeat=3)))),
         "the same response is taken twice in a three; `itertools.combinations` does not do that"),
     (lambda p: float(np.mean(_either_way(p, 0.5))), "one half is a tie, not a majority: `>`, not `>=`"),

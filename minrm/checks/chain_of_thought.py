@@ -40,7 +40,7 @@ def check_wilson(wilson: Callable[[int, int], Any]) -> None:
 def check_calculations(calculations: Callable[[str], int]) -> None:
     """Try `calculations(question)`: how many calculations a question of the embedded world takes.
 
-    A comparison takes one, buying or losing one, boxes and gifts to friends two (first a product).
+    A comparison takes one, boxes and gifts to friends two (first a product), every other event one.
     """
     cases = [(problem.question,) for problem in generate(40, seed=1)]
     otherwise = "solve this question by hand and count the lines in which you calculate"
@@ -129,7 +129,8 @@ def _less(*parts: str) -> Callable[[str], int]:
     def count(question: str) -> int:
         problem = read_problem(question)
         taken = [problem.wording, *(event.kind for event in problem.events)]
-        return len(problem.events) + sum(part not in ("plain", "buys", "loses", *parts) for part in taken)
+        more = {"consistent", "inconsistent", "boxes", "gives"} - set(parts)  # what takes one beside the events
+        return len(problem.events) + sum(part in more for part in taken)
 
     return count
 
@@ -147,7 +148,7 @@ _CALCULATIONS: list[Mistake] = [
     (lambda question: _less()(question) + (read_problem(question).wording == "plain"),
         "this question has no comparison to calculate"),
     (lambda question: len(re.findall(r"\d+", question)),
-        "these are the numbers in it; each calculation makes one of two, so how many until one is left?"),
-    (lambda question: question.count("."), "these are its sentences; some hold no calculation, some hold two"),
+        "that counts the numbers; each calculation makes one of two: how many calculations until one number is left?"),
+    (lambda question: question.count("."), "that counts the sentences; some need no calculation, some need two"),
     (lambda question: str(_less()(question)), "return the count as a number, not as text"),
 ]  # fmt: skip

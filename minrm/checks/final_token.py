@@ -74,7 +74,7 @@ def _marked(final_token: Callable[[Tensor], Tensor], batch: Batch) -> list[set[i
     if kind != expected:
         numbers = kind.endswith("torch.int64") and result.shape != mask.shape
         what = "these are numbers of columns, not a mask" if numbers else f"that is {kind}"
-        hint = NOTHING if result is None else f"{what}; expected is {expected}, like the mask given"
+        hint = NOTHING if result is None else f"{what}; expected {expected}, like the mask given"
         raise WrongAnswer(f"{batch} gave {short(repr(result))}: {hint}")
     return [set(row.nonzero().flatten().tolist()) for row in result]
 
@@ -88,7 +88,7 @@ _NONE = "a row without a solution has no last token: it stays all false"
 _OTHERWISE = "exactly one column of a row with a solution is true, that of its last token"
 _COUNT = "that is how many tokens the solution has, used as the number of a column; solutions do not begin in column 0"
 _SAME = "all rows have the same columns; find the last token of each row by itself"
-_ONE_ROW = "one row only has a true column; every row with a solution needs one"
+_ONE_ROW = "only one row has a true column; every row with a solution needs one"
 _MISTAKES: list[Mistake] = [  # what each marks in a row with a solution, given the row and its batch
     (lambda row, batch: set(row), "every token of the solution is true; mark only its last one"),
     (lambda row, batch: set(row[:-1]), "that is the solution without its last token, which is the one to keep"),
@@ -102,11 +102,11 @@ _MISTAKES: list[Mistake] = [  # what each marks in a row with a solution, given 
     (lambda row, batch: {row[-1] - 1}, "that is one column before the last token"),
     (lambda row, batch: {row[-1] + 1}, "that is one column behind the last token"),
     (lambda row, batch: set(range(row[-1], batch.width)),
-        "everything from the last token on is true; what stands behind it is padding"),
+        "everything from the last token on is true; what comes after it is padding"),
     (lambda row, batch: set(range(row[-1] + 1)), "everything up to the last token is true; mark only that one"),
     (lambda row, batch: set(_ends(row)),
         "a solution with a hole has several ends here; only the last of them is its last token"),
-    (lambda row, batch: {_ends(row)[0]}, "a solution with a hole ends here before the hole; it goes on behind it"),
+    (lambda row, batch: {_ends(row)[0]}, "a solution with a hole ends here before the hole; it goes on after it"),
     (lambda row, batch: {row[0] + len(row) - 1},
         "first column plus count is the end of a solution only if it has no holes"),
     (lambda row, batch: {max(map(max, filter(None, batch.rows)))}, _SAME),

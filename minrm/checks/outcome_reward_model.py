@@ -149,7 +149,7 @@ _TOKEN_LOSS: list[Mistake] = [
     (lambda logits, labels, supervised: _token_loss(logits, np.ones_like(labels), supervised),
         "every solution is asked for column 1; a wrong one is asked for column 0"),
     (_of(lambda costs, on: costs[on].sum()), "that is the sum over the supervised tokens; divide it by their number"),
-    (lambda *batch: -_token_loss(*batch), "the sign: a loss is at least 0, and falls as the model improves"),
+    (lambda *batch: -_token_loss(*batch), "the sign is wrong: a loss is at least 0, and falls as the model improves"),
     (_of(lambda costs, on: np.exp(-costs[on]).mean()),
         "that is the mean probability of the label; the loss is the mean of -log of it"),
     (_of(lambda costs, on: -np.log(np.exp(-costs[on]).mean())),
@@ -160,7 +160,7 @@ _TOKEN_LOSS: list[Mistake] = [
     (_of(lambda costs, on: costs[:, -1].mean()), "only the last column counts here; ask at every supervised token"),
     *((_clipped(10.0**-digits), _CLIPPED) for digits in (*range(3, 17), 20, 30, 100, 300)),
     (lambda *batch: float("inf"),
-        "a probability was rounded to 0 before its logarithm: log p is the logit minus np.logaddexp of both logits"),
+        "a probability was rounded to 0 before its logarithm: work out log p from the two logits, with np.logaddexp"),
     (lambda *batch: float("nan"),
         "exp of a large logit is no finite number: subtract the larger of the two first, or use np.logaddexp"),
 ]  # fmt: skip
@@ -277,12 +277,12 @@ def _update(loss: Tensor, optimizer: Any) -> None:
 
 _LOOK = "print the parameters and their gradients (`.grad`) after each of your lines"
 _STANDS = (
-    "nothing moves, since no gradient is there when `optimizer.step()` comes: `loss.backward()` makes it, and "
-    "`zero_grad` between the two takes it away again"
+    "nothing moves, since there is no gradient when `optimizer.step()` runs: `loss.backward()` computes the gradient, "
+    "and a `zero_grad` between the two removes it again"
 )
-_UNUSED = "the gradients are there, and nothing moves by them: `optimizer.step()` comes after `loss.backward()`"
+_UNUSED = "the gradients are there, but nothing moves: `optimizer.step()` comes after `loss.backward()`"
 _LATE = "this update moves by the gradients of the one before: `loss.backward()` comes before `optimizer.step()`"
-_ADDED = "gradients of earlier losses are still in it, since `backward` adds to what is there: `optimizer.zero_grad()`"
+_ADDED = "gradients of earlier losses are still there, and `backward` adds to them: `optimizer.zero_grad()` clears them"
 _UPDATE: list[Mistake] = [
     (_in_order("backward", "step"), _ADDED),
     (_in_order("step"), _STANDS),

@@ -150,7 +150,7 @@ _LOG_SCORE: list[Mistake] = [
     (_but(min=max), "the weakest step has the most negative logarithm"),
     (_but(last=lambda log_p: log_p[0]), "return the last step, not the first"),
     (_but(last=min), "return the last step, not the weakest"),
-    (lambda log_p, how: -_log_score(log_p, how), "the sign is turned round: a probability's logarithm is negative"),
+    (lambda log_p, how: -_log_score(log_p, how), "the sign is wrong: a probability's logarithm is negative"),
     (lambda log_p, how: _log_score(log_p, "product"), "every `how` gives the product"),
 ]  # fmt: skip
 

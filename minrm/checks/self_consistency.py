@@ -41,7 +41,7 @@ def check_vote_in_the_end(vote_in_the_end: Callable[[Any, Any], float]) -> None:
         drawn = [[rng.choice(("6", "6", "10", "2", None)) for _ in range(8)] + ["10"] for _ in range(5)]
         cases.append((drawn, rng.choices(("6", "10"), k=5)))
     cases = [tuple(np.array(argument, dtype=object) for argument in case) for case in cases]
-    otherwise = "look at one row: which answer leads, how many lead with it, and what share of the win has the truth?"
+    otherwise = "look at one row: which answer leads, how many lead with it, and what does the truth get of the win?"
     compare("vote_in_the_end", vote_in_the_end, cases, _in_the_end, _VOTE_IN_THE_END, otherwise, same=close)
     print("✓ vote_in_the_end finds the answers that lead, and shares the win among them.")
 
@@ -80,8 +80,8 @@ def _worth(pair: Iterable[str | None], truth: str) -> float:
 
 
 _of_two = _pairs(_worth)
-_TIE = "a tie is a coin tossed: where the two differ and one is right, the pair is worth one half"
-_RIVAL = "None is no rival: beside a sample without an answer the other one decides alone, and need not share"
+_TIE = "a tie is decided by a coin: where the two differ and one is right, the pair is worth one half"
+_RIVAL = "None is no rival: beside a sample without an answer the other sample decides alone, and need not share"
 _VOTE_OF_TWO: list[Mistake] = [
     (_pairs(lambda pair, truth: _worth(pair, truth) == 1), f"{_TIE}, not lost"),
     (_pairs(lambda pair, truth: pair == (truth, truth)), f"{_TIE}, not lost"),
@@ -114,7 +114,7 @@ def _share(row: Iterable[str | None], true: str) -> float:
 
 _in_the_end = _mean(_share)
 _NONE = "None is counted as an answer here; a sample without an answer casts no vote"
-_SHARE = "where several answers lead together, each wins its share, as the coin does it"
+_SHARE = "where several answers lead together, a coin decides, so each wins its share"
 _VOTE_IN_THE_END: list[Mistake] = [
     (_mean(lambda row, true: _share(row, true) == 1), f"{_SHARE}; such a problem is not lost"),
     (_mean(lambda row, true: true in _leaders(_said(row))), f"{_SHARE}; such a problem is not won outright"),

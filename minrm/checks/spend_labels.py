@@ -32,7 +32,7 @@ def check_choose(choose: Choose, seed: int | None = None, edges: bool = True) ->
     """Try `choose(scores, correct, count)`: the places of the solutions that get a label.
 
     Four fifths go to the most convincing wrong solutions, the rest to the most convincing of what is left. seed: of the
-    pools. edges: also pools with too few wrong solutions, or too few at all. Raises WrongAnswer, an AssertionError,
+    pools. edges: also pools with too few wrong solutions, or too few solutions. Raises WrongAnswer, an AssertionError,
     with a hint.
     """
     must_be_function("choose", choose)
@@ -76,13 +76,13 @@ def _complaint(pool: Pool, result: Any) -> str:
     try:
         places = [operator.index(place) for place in result]
     except TypeError:
-        return "that is no list of places; a place is a whole number, 0 for the first solution"
+        return "that is not a list of places; a place is a whole number, 0 for the first solution"
     if len(places) == size != expected and all(place in (0, 1) for place in places):
-        return "that says yes or no of every solution; expected are the places of those that get a label"
+        return "that says yes or no to every solution; expected the places of those that get a label"
     if any(not 0 <= place < size for place in places):
         return f"the pool has the places 0 to {size - 1}"
     if len(set(places)) < len(places):
-        return "a place stands there twice; each solution gets one label at most"
+        return "one place is there twice; each solution gets one label at most"
     if len(places) != expected:
         return f"that is {len(places)} labels; expected {expected}"
     return _order(pool, set(places))
@@ -95,14 +95,14 @@ def _order(pool: Pool, chosen: set[int]) -> str:
     wrong = [place for place in chosen if not pool.correct[place]]
     share = min(pool.labels * 4 // 5, pool.correct.count(False))
     if len(wrong) < share:
-        return f"{len(wrong)} of the chosen end wrong; four fifths of the labels are {share} (count * 4 // 5)"
+        return f"{len(wrong)} of the chosen end wrong; expected {share}, four fifths (count * 4 // 5) or all there are"
     score = pool.scores.__getitem__
     for kind in (False, True):
         taken = [score(place) for place in chosen if pool.correct[place] == kind]
         passed = [score(place) for place in left if pool.correct[place] == kind]
         if taken and passed and max(passed) > min(taken):
             what = "right" if kind else "wrong"
-            return f"a {what} solution with the score {max(passed):.2f} is left, one with {min(taken):.2f} is chosen"
+            return f"a {what} solution with the score {max(passed):.2f} is left; one with {min(taken):.2f} is chosen"
     rest = sorted(map(score, wrong), reverse=True)[share:]
     rest += [score(place) for place in chosen if pool.correct[place]]
     if rest and left and max(map(score, left)) > min(rest):

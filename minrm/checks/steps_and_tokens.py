@@ -66,7 +66,7 @@ def check_safe_tag(safe_tag: Callable[[Any, str, Sequence[str]], bool]) -> None:
         ("?", ["How many pens?", *sums]), ("+", sums), ("0", ["6 - 5 = 1"]), ("0", ["6 - 5 = 1", "6 + 3 = 9"]),
     ]  # fmt: skip
     mistakes = [(partial(mistake, tokenizer), hint) for mistake, hint in _SAFE_TAG]
-    otherwise = "print the ids of the tag, of each text, and of each text with the tag behind it"
+    otherwise = "print the ids of the tag, of each text, and of each text with the tag after it"
     compare("safe_tag", partial(safe_tag, tokenizer), cases, partial(_safe, tokenizer), mistakes, otherwise)
     print("✓ safe_tag refuses a tag that splits, one that occurs in a text, and one that merges at its end.")
 
@@ -132,10 +132,10 @@ def _hint(pairs: Any) -> str | None:
     """What is wrong with the learner's pairs, None if nothing is: any good and any bad step of a place will do."""
     keys = {"prompt", "chosen", "rejected"}
     if not isinstance(pairs, list) or not all(isinstance(pair, dict) and keys <= pair.keys() for pair in pairs):
-        return "expected is a list of dictionaries with `prompt`, `chosen` and `rejected`; does it end in `return`?"
+        return "expected a list of dictionaries with `prompt`, `chosen` and `rejected`; is a `return` missing?"
     for pair in pairs:
         if hint := _prompt_hint(str(pair["prompt"])) or _steps_hint(**pair):
-            return f"{hint}. It shows at the prompt {pair['prompt']!r}"
+            return f"{hint}. This happens at the prompt {pair['prompt']!r}"
     prompts = [pair["prompt"] for pair in pairs]
     if twice := [prompt for prompt in prompts if prompts.count(prompt) > 1]:
         return f"{prompts.count(twice[0])} pairs at the prompt {twice[0]!r}; return one for each place"
@@ -147,7 +147,7 @@ def _prompt_hint(prompt: str) -> str | None:
     if prompt in _NEXT:
         return None
     if prompt.strip() in _NEXT:
-        return "the prompt begins or ends in a line break or space; the package sets the newline behind it itself"
+        return "the prompt begins or ends in a line break or space; the package adds the newline after it itself"
     if not prompt.startswith(tuple(_QUESTIONS)):
         return "the question is missing: a prompt begins with it, else steps of other problems are mixed in"
     return "the prompt is no beginning of a solution: question, newline, and the steps as `join_steps` writes them"
@@ -202,7 +202,7 @@ _LETTERS = "look for the tag's id, not for its letters: the same sign inside ano
 _SAFE_TAG: list[Mistake] = [
     (_all(_one, _absent), "here the tag merges with what stands before it: look at the ids of text + tag"),
     (_all(_one, _stays), "here the tag's id occurs in a text already, where no step ends"),
-    (_all(_absent, _stays), "the tag is several ids: there is no one place to read from"),
+    (_all(_absent, _stays), "the tag is several ids, so there is no single place to read from"),
     (_one, "one id is not enough: it may occur in the texts, and it may merge with what stands before it"),
     (_all(_one, _unread), _LETTERS),
     (_all(_one, _unread, _stays), _LETTERS),

@@ -38,7 +38,7 @@ def check_kl_of_two_grades(kl_of_two_grades: Callable[[float, int], float]) -> N
     share: how many of the policy's solutions get a yes, between 0 and 1; each of the n draws is independent.
     """
     cases = [(0.25, 2), (0.5, 4), (0.9, 3), (0.1, 1), (0.05, 20), (0.6, 7)]
-    otherwise = "how often is a yes chosen, and a no? Each times the logarithm of how much likelier it became"
+    otherwise = "how often is a yes chosen, and a no? Multiply each by the logarithm of how much likelier it became"
     compare("kl_of_two_grades", kl_of_two_grades, cases, _two_grades, _TWO_GRADES, otherwise, same=close)
     print("✓ kl_of_two_grades adds up both grades, each by how much likelier it has become.")
 
@@ -54,7 +54,7 @@ def check_best_count(best_count: Callable[[float, float, Sequence[int]], int]) -
         (0.35, 0.2, powers), (0.35, 0.09, powers), (0.3, -0.15, powers), (-0.1, 0.2, powers), (0.4, 0.15, [3, 10, 30]),
         (0.3, 0.12, list(range(1, 100))), (0.5, 0.4, list(range(1, 30))),
     ]  # fmt: skip
-    otherwise = "work out d and d (alpha - beta d) for each of the counts: where is it largest?"
+    otherwise = "work out d and d (alpha - beta d) for each of the counts: where is the curve highest?"
     compare("best_count", best_count, cases, _best_count, _BEST_COUNT, otherwise)
     print("✓ best_count measures the distance in roots of nats, and stops where the curve is highest.")
 
@@ -104,7 +104,7 @@ _EXPECTED_SCORE: list[Mistake] = [
     (lambda scores, n: [max(subset) for subset in combinations(scores, n)],
         "these are the subsets one by one; return their mean"),
     (lambda scores, n: float(np.quantile(scores, n / (n + 1))),
-        "that is a quantile, which is right for endlessly many samples only; count the subsets"),
+        "that is a quantile, which is right only for infinitely many samples; count the subsets"),
 ]  # fmt: skip
 
 
@@ -125,7 +125,7 @@ _TWO_GRADES: list[Mistake] = [
     (lambda share, n: math.log(n) - (n - 1) / n,
         "that is the bound for scores that never tie; a judge of two grades ties nearly always"),
     (lambda share, n: _yes(share, n) * math.log(_yes(share, n) / share),
-        "the yes alone; a no is chosen too, where all n draws are one, and its term is negative"),
+        "that is the term of a yes alone; a no is chosen too, where all n draws are no, and its term is negative"),
     (lambda share, n: math.log(_yes(share, n) / share),
         "that is how much likelier a yes became; weigh it by how often a yes is chosen, and add the no"),
     (lambda share, n: -math.log(share), "that is the limit for large n, where a yes is always found"),
@@ -161,7 +161,7 @@ _BEST_COUNT: list[Mistake] = [
     (_highest(lambda n: math.sqrt(math.log(n))), "the second part is missing: d² is log n - (n-1)/n, not log n"),
     (_highest(math.log), "that is the curve against log n; d is the root of log n - (n-1)/n"),
     (_highest(curve=lambda alpha, beta, d: alpha - beta * d), "the factor d in front is missing"),
-    (_highest(curve=lambda alpha, beta, d: d * (alpha + beta * d)), "beta d is taken off: alpha - beta d"),
+    (_highest(curve=lambda alpha, beta, d: d * (alpha + beta * d)), "beta d is subtracted: alpha - beta d"),
     (lambda alpha, beta, counts: min(counts, key=lambda n: abs(_distance(n) - alpha / (2 * beta))),
         "alpha / (2 beta) is no maximum where beta is not above 0; compare the curve's values"),
     (lambda alpha, beta, counts: int(np.argmax([_gao(alpha, beta, _distance(n)) for n in counts])),
@@ -171,5 +171,5 @@ _BEST_COUNT: list[Mistake] = [
     (lambda alpha, beta, counts: max(_gao(alpha, beta, _distance(n)) for n in counts),
         "that is the curve's highest value; return the count at which it is reached"),
     (lambda alpha, beta, counts: alpha / (2 * beta), "that is the d at which the curve turns; which count lies there?"),
-    (lambda alpha, beta, counts: max(counts), "the largest count is best only for a curve that does not turn"),
+    (lambda alpha, beta, counts: max(counts), "the largest count is best only where the curve does not turn before it"),
 ]  # fmt: skip

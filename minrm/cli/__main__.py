@@ -74,7 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _refuse_empty(arguments: list[str]) -> None:
-    """Refuse an empty text, as a variable that is not set arrives: it is not an option left out. Raises InputError."""
+    """Refuse an empty argument, which is what an unset variable becomes, not an option left out. Raises InputError."""
     for before, argument in pairwise(["", *arguments]):
         option, equals, value = argument.partition("=")
         named = bool(equals) and argument.startswith("-")
@@ -89,7 +89,7 @@ def _told(error: Exception) -> str:
         return error.format_message()
     if isinstance(error, OSError) and error.errno is not None:
         place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror}; see that the path is right, may be read and written, and has free space"
+        return f"{place}{error.strerror}; check that the path is right, may be read and written, and has free space"
     return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
 
 

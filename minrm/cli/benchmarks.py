@@ -17,13 +17,13 @@ TIES = "Ties"  # RewardBench 2's subset with rules of its own
 
 
 def check_name(benchmark: str) -> None:
-    """Refuse another name than those of the benchmarks. Raises InputError."""
+    """Refuse a name that is not a benchmark's. Raises InputError."""
     if benchmark not in SIZES:
         raise InputError(f"no benchmark {benchmark!r}; the benchmarks are {', '.join(SIZES)}")
 
 
 def report(benchmark: str, files: Sequence[Path]) -> list[str]:
-    """The lines that say what a benchmark's rules make of scored rows. Raises InputError for rows of something else."""
+    """The lines of a benchmark's report on scored rows, by its rules. Raises InputError for rows of anything else."""
     from minrm.cli.inputs import check_scored, samples
 
     check_name(benchmark)
@@ -116,7 +116,7 @@ def _prompts(subset: str, rows: list[Row]) -> dict[Any, tuple[list[float], list[
         if subset != TIES and (len(scores) != 4 or sum(correct) != 1):
             told = f"{len(scores)} completions, {sum(correct)} of them right"
             raise InputError(
-                f"{subset}, prompt {name[0]}: {told}; four with one right are scored, score the file again"
+                f"{subset}, prompt {name[0]}: {told}; it needs four with one right, so score the whole file again"
             )
     return prompts
 

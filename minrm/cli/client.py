@@ -10,12 +10,12 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from minrm.errors import InputError
 
 REMEDIES = {  # of an error, by the status of the reply
-    400: "mend the question, the prompt or the fields that it names",
+    400: "mend the question, the prompt or the fields that the server names",
     401: "set OPENAI_API_KEY to a key that this server knows",
-    404: "is that its model? Does the address end in /v1? A server that has only chat is asked with --chat",
+    404: "check the model's name, and that the address ends in /v1; for a server with chat alone, add --chat",
 }
 REMEDIES |= {403: REMEDIES[401], 422: REMEDIES[400]}
-LATER = "see its log, or lower --concurrent, then call again to go on"
+LATER = "see the server's log, or lower --concurrent, then call again to go on"
 UNREACHED = "start the server there, mend the address, or ask for fewer or shorter solutions at a time"
 
 
@@ -26,11 +26,11 @@ class Client:
         try:
             import openai
         except ImportError:
-            raise InputError("a server is asked with the package openai: pip install openai") from None
+            raise InputError("asking a server needs the package openai: pip install openai") from None
         key = os.environ.get("OPENAI_API_KEY", "").strip()  # a file's last newline often comes along
         if not (key.isascii() and key.isprintable()):  # the client's own error would quote it
             raise InputError("the key in OPENAI_API_KEY has characters that no key has (line breaks, accents)")
-        wrong = "the endpoint is no address; it begins with http:// or https://: http://localhost:8000/v1"
+        wrong = "the endpoint is no address; it must begin with http:// or https://, as http://localhost:8000/v1 does"
         try:
             address = urlsplit(url.strip())
             ours = address.scheme in ("http", "https") and address.hostname and (address.port or True)

@@ -52,7 +52,7 @@ class Served(ABC):
 
     @abstractmethod
     def read(self, values: np.ndarray) -> Any:
-        """The score in what vLLM returns for a text, or P(+) of its steps."""
+        """The score of a text, or P(+) of each of its steps, from what vLLM returns."""
 
     def score_each(self, questions: Texts, solutions: Texts) -> list[Any]:
         """The score of each solution, in the order given. They go in one request."""
@@ -92,7 +92,7 @@ class Served(ABC):
         return [self.read(self._array(values.get(k), self.shape(ids))) for k, ids in enumerate(rows)]
 
     def _ask_sglang(self, rows: Ids) -> list[Any]:
-        raise self._wrong("no /pooling, as vLLM has it, and SGLang serves no outcome reward model")
+        raise self._wrong("it has no /pooling, so it is not vLLM, and SGLang serves no outcome reward model")
 
     def _scores_of_sglang(self, rows: Ids, **labels: Any) -> list[Any]:
         """Logits of a classifier, or probabilities of label tokens, for each row of ids."""
@@ -122,12 +122,12 @@ class Served(ABC):
         except (TypeError, ValueError) as error:
             raise self._wrong(f"{str(values)[:100]} are no numbers") from error
         if array.shape != shape:
-            told = f"numbers of shape {array.shape}, and {shape} is what a text of this kind gives"
+            told = f"numbers of shape {array.shape}, but this text has scores of shape {shape}"
             raise self._wrong(f"{told}; is it another model, or another step token?")
         if not np.isfinite(array).all():
             raise self._wrong("scores that are not finite: they overflow in half precision; add --dtype float32")
         if self.activation and (array.min(initial=0) < 0 or array.max(initial=1) > 1):
-            raise self._wrong(f"{array.min():g} to {array.max():g}, where probabilities were asked for")
+            raise self._wrong(f"numbers of {array.min():g} to {array.max():g}, but probabilities were asked for")
         return array
 
     def _wrong(self, told: str) -> InputError:
@@ -144,7 +144,7 @@ class Served(ABC):
         gaps = np.abs(ours - theirs)
         if (gaps > SLACK * (1 + np.abs(ours))).any():
             worst = int(gaps.argmax())
-            cause = "other weights, or the same read otherwise"
+            cause = "scores of other weights, or of these weights read differently"
             if np.allclose(theirs, 1 / (1 + np.exp(-ours)), atol=0.02):
                 cause = "a sigmoid of the reward"
             elif np.allclose(theirs, -ours, atol=SLACK * (1 + np.abs(ours).max())):

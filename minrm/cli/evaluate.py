@@ -22,10 +22,10 @@ FIGURES = (".png", ".svg", ".pdf")
 
 
 def evaluate(
-    rows: Annotated[list[Path], typer.Argument(help="What `minrm score` wrote; of a benchmark, several files too.")],
+    rows: Annotated[list[Path], typer.Argument(help="What `minrm score` wrote; for --benchmark also several files.")],
     figure: Annotated[Path | None, typer.Option(help="Write the figure there (png, svg, pdf).")] = None,
-    benchmark: Annotated[str | None, typer.Option(help="By its rules: processbench or rewardbench2.")] = None,
-    model: Annotated[str | None, typer.Option(help="Of a benchmark: score its publisher's files first.")] = None,
+    benchmark: Annotated[str | None, typer.Option(help="Apply its rules: processbench or rewardbench2.")] = None,
+    model: Annotated[str | None, typer.Option(help="With --benchmark: score its files with this model first.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="With --model: the file to write scores to.")] = None,
 ) -> None:
     """Print how often each way of choosing is right, and draw it; or what a public benchmark says.
@@ -42,14 +42,14 @@ def evaluate(
     from minrm.files.runs import writing
 
     if figure and benchmark:
-        raise InputError(f"{figure}: a benchmark is a table, leave --figure out")
+        raise InputError(f"{figure}: a benchmark is a table; leave --figure out")
     if figure and figure.suffix not in FIGURES:
         raise InputError(f"{figure}: a figure is written as {', '.join(FIGURES)}")
     if (model or out or len(rows) > 1) and not benchmark:
-        raise InputError("several files, --model and --out are of a benchmark; add --benchmark, or take them out")
+        raise InputError("several files, --model and --out need --benchmark; add it, or leave them out")
     if benchmark:
         if bool(model) != bool(out):
-            raise InputError("--model and --out belong together: the scores of the publisher's files are kept")
+            raise InputError("--model and --out belong together, since --out keeps the scores of the files; give both")
         files = [_score(benchmark, rows, model, out)] if model and out else rows
         print("\n".join(report(benchmark, files)))
         return

@@ -22,20 +22,20 @@ def read_fields(path: Path, *names: str) -> Iterator[dict[str, Any]]:
 
 
 def samples(path: str | Path) -> Iterator[dict[str, Any]]:
-    """The rows of a file. Raises InputError for a run that has not come to its end, or that holds a sample twice."""
+    """The rows of a file. Raises InputError for a run that is not finished, or that holds a sample twice."""
     from minrm.files.lines import loads
     from minrm.rows import read_rows
 
     path, settings, first = Path(path), dict[str, Any](), dict[tuple[str, str], int]()
     if path.name.endswith(UNFINISHED):
-        raise InputError(f"{path}: a run of minrm score that was stopped; give its command again, it goes on")
+        raise InputError(f"{path}: a run of minrm score that was stopped; give its command again to finish it")
     if path.suffix == ".jsonl" and path.is_file():
         with suppress(OSError, InputError):  # none is there, or one of something else
             settings = loads(path.with_suffix(".settings.json").read_bytes(), "")
     if "questions_sha256" in settings:
         total, there = settings["problems"] * settings["n"], path.read_bytes().count(b"\n")
         if there < total:
-            remedy = "give the command that samples again, it goes on, or copy the rows that you want into another file"
+            remedy = "give minrm sample again to finish it, or copy the rows that you need into another file"
             raise InputError(f"{path}: the run is not finished, {there} of {total} samples are there; {remedy}")
     for number, row in enumerate(read_rows(path), start=1):
         if type(row.get("problem")) is type(row.get("sample")) is int:
@@ -43,7 +43,7 @@ def samples(path: str | Path) -> Iterator[dict[str, Any]]:
             if first.setdefault(sample, number) != number:
                 told = f"{sample[1]} again, as in row {first[sample]}"
                 raise InputError(
-                    f"{path}, row {number}: {told}; did two commands write there? Take one out, or number on"
+                    f"{path}, row {number}: {told}; did two commands write there? Remove one, or renumber it"
                 )
         yield row
 
@@ -71,7 +71,7 @@ def schema_of(row: dict[str, Any], path: str | Path, schema: str | None = None) 
     if not fitting and SCHEMAS["problem"].keys() <= row.keys():
         fitting = ["problem"]
     if len(fitting) > 1:
-        raise InputError(f"{path}: its rows fit {' and '.join(fitting)}; choose one, --schema {fitting[0]}")
+        raise InputError(f"{path}: its rows fit {' and '.join(fitting)}; choose one, such as --schema {fitting[0]}")
     if not fitting:
         known = "; ".join(f"{name}: {', '.join(fields)}" for name, fields in SCHEMAS.items())
         raise InputError(f"{path}, row 1: fields {', '.join(row) or 'none'} fit no schema ({known}); see minrm prepare")

@@ -20,17 +20,17 @@ EMPTY = "(empty)"  # stands for an empty solution, which no model can be trained
 
 def prepare(
     path: Annotated[str | None, typer.Argument(help="A file or hub name.  [default: the publisher's]")] = None,
-    source: Annotated[str, typer.Option(help="rows (to be checked), samples, or a data set: see below.")] = "rows",
+    source: Annotated[str, typer.Option(help="rows (to be checked), samples, or a data set named above.")] = "rows",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The file (jsonl, parquet) to write.")] = None,
-    preview: Annotated[int, typer.Option(min=0, help="Show so many rows and the counts, and write nothing.")] = 0,
-    schema: Annotated[str | None, typer.Option(help="Of samples or rows: outcome, process or pair.")] = None,
-    problems: Annotated[Path | None, typer.Option(help="Answers to judge samples; questions to split rlhflow.")] = None,
-    split: Annotated[str | None, typer.Option(help="Of a set on the hub, such as test.")] = None,
-    data_dir: Annotated[str | None, typer.Option(help="Of hh_rlhf: helpful-base, harmless-base, …")] = None,
-    neutral: Annotated[str | None, typer.Option(help="Of prm800k: neutral steps are good, bad or none.")] = None,
-    tokenizer: Annotated[str | None, typer.Option(help="Of trl_preference: whose chat template writes it.")] = None,
+    preview: Annotated[int, typer.Option(min=0, help="Show this many rows and the counts; write nothing.")] = 0,
+    schema: Annotated[str | None, typer.Option(help="Schema of samples or rows: outcome, process or pair.")] = None,
+    problems: Annotated[Path | None, typer.Option(help="Answers for samples, or questions for rlhflow.")] = None,
+    split: Annotated[str | None, typer.Option(help="Part of a data set on the hub, such as test.")] = None,
+    data_dir: Annotated[str | None, typer.Option(help="Part of hh_rlhf: helpful-base, harmless-base, …")] = None,
+    neutral: Annotated[str | None, typer.Option(help="For prm800k: neutral steps are good, bad or none.")] = None,
+    tokenizer: Annotated[str | None, typer.Option(help="For trl_preference: whose chat template to use.")] = None,
     first_error: Annotated[bool, typer.Option("--until-first-error", help="Labels stop at the first error.")] = False,
-    base: Annotated[str, typer.Option(help="The model that the shown row is for, as in minrm train.")] = "policy",
+    base: Annotated[str, typer.Option(help="The language model whose tokens are shown, as in minrm train.")] = "policy",
 ) -> None:
     """Turn data into training rows, and show the first with what a model learns from in ⟦brackets⟧.
 
@@ -71,7 +71,7 @@ def prepare(
 
 
 def rows_from(source: str, path: str | Path | None = None, **options: Any) -> Iterator[Row]:
-    """Rows of one schema, one at a time; options: arguments of the source. Raises InputError, for a row in its turn."""
+    """Rows of one schema, one at a time. options: arguments of the source. Raises InputError, for a row in its turn."""
     from minrm import sources
 
     functions: dict[str, Any] = {"rows": checked, "samples": judged}
@@ -120,7 +120,7 @@ def judged(path: Path, schema: str = "outcome", problems: Path | None = None) ->
             correct = same_answer(final_answer(solution), truth[question])
             row = {"question": question, "solution": solution, "answer": truth[question], "correct": correct}
         else:
-            raise InputError(f"{where}: its question is not in {problems}; give the file it comes from")
+            raise InputError(f"{where}: its question is not in {problems}; give the file that it comes from")
         row = {name: row[name] for name in SCHEMAS[schema]}
         check_row(row, schema, where)
         yield row

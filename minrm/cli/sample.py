@@ -15,18 +15,18 @@ def sample(
     questions: Annotated[Path | None, typer.Argument(help="Rows with a field `question`.")] = None,
     model: Annotated[str | None, typer.Option(help="A folder, hub name or server's name.  [default: policy]")] = None,
     n: Annotated[int, typer.Option(help="Solutions for each question.")] = 16,
-    world: Annotated[int, typer.Option(min=0, help="Instead of a file: so many problems of the embedded world.")] = 0,
-    split: Annotated[str, typer.Option(help="Of the world: policy, train or evaluation.")] = "evaluation",
-    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.7,
+    world: Annotated[int, typer.Option(min=0, help="Instead of a file: this many problems of the embedded world.")] = 0,
+    split: Annotated[str, typer.Option(help="With --world: policy, train, development or evaluation.")] = "evaluation",
+    temperature: Annotated[float, typer.Option(help="0 decodes greedily.")] = 0.7,
     max_new_tokens: Annotated[int, typer.Option(help="Longest solution, in tokens.")] = 256,
     prompt: Annotated[str, typer.Option(help="What the model reads; \\n is a newline.")] = "{question}\\n",
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1)] = 0,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Solutions at a time: 256, of a server 16.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Solutions at a time: 256; from a server, 16.")] = None,
     dtype: Annotated[str | None, typer.Option(help="float32, bfloat16, float16.  [default: the device's best]")] = None,
-    endpoint: Annotated[str | None, typer.Option(help="A server's address; the key is in OPENAI_API_KEY.")] = None,
-    chat: Annotated[bool, typer.Option("--chat", help="Of a server: the prompt is a user's turn.")] = False,
-    concurrent: Annotated[int, typer.Option(min=1, help="Of a server: requests at a time.")] = 8,
-    field: Annotated[list[str] | None, typer.Option("--set", help="Of a server: a field to send, top_k=-1.")] = None,
+    endpoint: Annotated[str | None, typer.Option(help="A server's address; set its key in OPENAI_API_KEY.")] = None,
+    chat: Annotated[bool, typer.Option("--chat", help="With --endpoint: send the prompt as a user's turn.")] = False,
+    concurrent: Annotated[int, typer.Option(min=1, help="With --endpoint: requests at a time.")] = 8,
+    field: Annotated[list[str] | None, typer.Option("--set", help="For --endpoint: a field, such as top_k=-1.")] = None,
     progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
 ) -> None:
     """Sample N solutions for each question. Stopped and called again, it goes on where it was.
@@ -37,9 +37,9 @@ def sample(
       minrm sample problems.jsonl --endpoint http://localhost:8000 --model Qwen/Qwen2.5-7B --n 64 -o samples.jsonl
     """
     if (questions is None) == (world == 0):
-        raise InputError("give a file of questions or --world 100, one of the two")
+        raise InputError("give either a file of questions or --world 100")
     if (endpoint and dtype) or ((field or chat) and not endpoint):
-        raise InputError("--chat and --set are for a server, at --endpoint; --dtype is for a model that runs here")
+        raise InputError("--chat and --set need --endpoint, a server; --dtype is for a model that runs here")
     from minrm.world import generate
 
     if questions:

@@ -18,11 +18,11 @@ def score(
     model: Annotated[str, typer.Argument(help="A trained checkpoint of any kind, or the name of a published model.")],
     rows: Annotated[Path, typer.Argument(help="Rows with question and solution (or steps), or pairs.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The file (jsonl, parquet) to write.")],
-    aggregate: Annotated[str, typer.Option(help="Of a PRM's steps: product, min, last or mean.")] = "product",
+    aggregate: Annotated[str, typer.Option(help="Of a PRM's step scores: product, min, last or mean.")] = "product",
     dtype: Annotated[str | None, typer.Option(help="float32, bfloat16, float16.  [default: the device's best]")] = None,
     endpoint: Annotated[str | None, typer.Option(help="The address of an engine that serves this model.")] = None,
-    concurrent: Annotated[int, typer.Option(min=1, help="Of an engine: requests at a time, of 32 rows each.")] = 8,
-    check: Annotated[bool, typer.Option(help="Of an engine: compare some scores with the model's own first.")] = True,
+    concurrent: Annotated[int, typer.Option(min=1, help="With --endpoint: requests at a time, of 32 rows each.")] = 8,
+    check: Annotated[bool, typer.Option(help="With --endpoint: compare some scores with our own first.")] = True,
     progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
 ) -> None:
     """Add scores to rows. Stopped (Ctrl-C) and called again, it goes on where it was.
@@ -38,7 +38,7 @@ def score(
     from minrm.published import load_published
 
     if endpoint and dtype:
-        raise InputError("--dtype is for a model that runs here; that of a server is the server's, at --endpoint")
+        raise InputError("--dtype is for a model that runs here; the server at --endpoint has its own dtype")
 
     def load(dataset: list[Row], precision: Any) -> Any:
         if endpoint:

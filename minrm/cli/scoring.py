@@ -60,9 +60,9 @@ def score_file(
 
 
 def _finished(out: Path, part: Path, beside: Path, settings: Row) -> bool:
-    """Is this run complete? Raises InputError for another one, and for settings that no run of ours wrote.
+    """Is this run complete? Raises InputError for another run, and for settings that no run of ours wrote.
 
-    A kill may leave: `beside` cut short, but then `part` is there; `part` after `out` came to its place.
+    A kill may leave `beside` cut short, but then `part` is there; or `part` although `out` is complete.
     """
     from minrm.files.lines import loads
     from minrm.files.runs import tidy
@@ -76,7 +76,7 @@ def _finished(out: Path, part: Path, beside: Path, settings: Row) -> bool:
     if there != settings:
         told = f"no {beside.name} of minrm score lies beside it"
         for name in [name for name, value in settings.items() if there and there.get(name) != value][:1]:
-            told = f"its {name} is {(there or {}).get(name)!r}, asked for was {settings[name]!r}"
+            told = f"its {name} is {(there or {}).get(name)!r}, you asked for {settings[name]!r}"
         raise InputError(f"{out} holds another run, or something else: {told}; name another file, or remove this one")
     record = part.with_suffix(SETTINGS)
     if record.exists() and loads(record.read_bytes(), str(record)) == settings:
@@ -118,7 +118,7 @@ def _go_on(run: Any, load: Any, dataset: list[Row], path: Path, aggregate: str, 
 
 
 def placed(error: InputError, path: Path, numbers: Sequence[int]) -> InputError:
-    """The error with its place in the file; numbers: in the file, of the rows that it counts from 1."""
+    """The error with its place in the file. numbers: in the file, of the rows that the error counts from 1."""
     number = re.match(r"row (\d+)(.*)", str(error), re.DOTALL)
     text = f", row {numbers[int(number[1]) - 1]}{number[2]}" if number else f": {error}"
     return InputError(f"{path}{text}")
@@ -127,7 +127,7 @@ def placed(error: InputError, path: Path, numbers: Sequence[int]) -> InputError:
 def scores_of(model: Any, rows: Sequence[Row], aggregate: str = "product") -> list[Row]:
     """The columns that scoring adds to each row: score (and step_scores from a PRM), or two scores of a pair.
 
-    scored_by: orm, prm or bradley_terry. JSON has no -inf: the score of an empty solution by the last is null.
+    scored_by: orm, prm or bradley_terry. JSON has no -inf, so a Bradley–Terry score of an empty solution is null.
     """
     from minrm import OutcomeRewardModel
     from minrm.prm import aggregate_steps

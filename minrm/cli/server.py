@@ -23,7 +23,7 @@ def sample_from(
     fields: dict[str, Any] | None = None, concurrent: int = 8, retries: int = 10, timeout: float = 600,
     progress: bool = True,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """`n` solutions for each of `questions`, as rows like those of `sample`, appended in order to the file `path`.
+    """Rows like those of `sample`, `n` solutions for each of `questions`, appended in order to the file `path`.
 
     prompt: raw text for /completions; with chat it is the user's turn. batch_size: solutions in one request. fields: of
     each request, beside ours or in place of them (None leaves one out). concurrent: requests at a time. timeout:
@@ -63,14 +63,14 @@ def sample_from(
 
 
 def without_secrets(value: Any) -> Any:
-    """The fields of a request, as they are stored: without the values of those whose names speak of keys."""
+    """The fields of a request as they are stored: without the values of fields whose names speak of keys."""
     if isinstance(value, dict):
         return {name: "…" if SECRET.search(name) else without_secrets(inner) for name, inner in value.items()}
     return [without_secrets(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _warn(rows: list[dict[str, Any]], temperature: float) -> None:
-    """Tell of solutions that are empty, and why, and of those that are all equal."""
+    """Warn of empty solutions, with the reasons, and of samples that are all equal."""
     there = [row for row in rows if row["solution"].strip()]
     solved = {row["problem"] for row in there}
     if temperature and len(there) > len(solved) == len({(row["problem"], row["solution"]) for row in there}):
@@ -94,9 +94,9 @@ class Server(Client):
             raise InputError(f"{self.where}: name the model, one of {models or 'those it serves'}")
 
     def solutions(self, prompt: str, count: int, seed: int, name: str) -> list[dict[str, Any]]:
-        """`count` times solution, log_likelihood and tokens, from one request if the server can; name: for errors.
+        """`count` solutions with log_likelihood and tokens, from one request if the server can; name: for errors.
 
-        A server may refuse n, logprobs and seed. What it names, else the next of them, is left out from then on.
+        A server may refuse n, logprobs and seed. The field that it names, else the next one, is left out from then on.
         """
         text = {"messages": [{"role": "user", "content": prompt}]} if self.chat else {"prompt": prompt}
         refused, reply, solutions = set(self.refused), None, list[dict[str, Any]]()

@@ -1,4 +1,4 @@
-"""Lines of JSON, and files of one JSON object: what is not clearly that is refused in one line with its place."""
+"""Lines of JSON, and files of one JSON object: anything else is refused in one line that names its place."""
 
 import json
 from typing import Any
@@ -27,7 +27,7 @@ def unique(pairs: list[tuple[str, Any]]) -> Row:
     """The pairs as a dict. Raises ValueError for a name that comes twice, of which JSON would keep the last value."""
     row = dict(pairs)
     if len(row) < len(pairs):
-        raise ValueError(f"of {', '.join(name for name, _ in pairs)} one comes twice")
+        raise ValueError(f"one of the names {', '.join(name for name, _ in pairs)} comes twice")
     return row
 
 

@@ -15,7 +15,7 @@ _FILES = (".safetensors", ".bin", ".json", ".model", ".txt", ".jinja")  # that m
 
 @contextmanager
 def writing(path: str | Path) -> Iterator[None]:
-    """Turn what the system says to writing into one line that names the file. Raises InputError."""
+    """Turn the system's errors in writing into one line that names the file. Raises InputError."""
     try:
         yield
     except OSError as error:
@@ -32,9 +32,9 @@ def unwritten(path: str | Path, reason: object) -> InputError:
 
 @contextmanager
 def alone(path: str | Path) -> Iterator[None]:
-    """Hold a file or folder against other calls; the system lets go of it, whatever ends the process.
+    """Hold a file or folder against other calls; the system releases the lock, whatever ends the process.
 
-    Raises InputError where it is held. There are no such locks on Windows, nor in some file systems of networks.
+    Raises InputError where another call holds it. Windows and some network file systems have no such locks.
     """
     try:
         import fcntl
@@ -59,7 +59,7 @@ def alone(path: str | Path) -> Iterator[None]:
 def whole(path: Path) -> Iterator[Path]:
     """A path to write to, which takes the place of `path` when the block ends without an error. Raises InputError.
 
-    It lies in a hidden folder, which is held meanwhile; the next call removes what a killed one has left there.
+    The path lies in a hidden folder, held meanwhile; the next call removes what a killed one has left there.
     """
     folder = path.parent / f".{path.name}.minrm"
     with writing(path):
@@ -117,7 +117,7 @@ class RunFile:
             raise InputError(f"{self.path}: not the file of a run, since no {beside.name} lies beside it; {remedy}")
         there = loads(beside.read_bytes(), str(beside))
         if changed := [name for name in [*settings, *there] if there.get(name) != settings.get(name)]:
-            difference = f"its {changed[0]} is {there.get(changed[0])!r}, asked for was {settings.get(changed[0])!r}"
+            difference = f"its {changed[0]} is {there.get(changed[0])!r}, you asked for {settings.get(changed[0])!r}"
             raise InputError(f"{self.path} holds another run: {difference}; {remedy}")
         lines = content.split(b"\n")[:-1]  # bytes: a kill may cut inside a character
         with open(self.path, "r+b") as file:
@@ -131,14 +131,14 @@ class RunFile:
             file.truncate(sum(len(file.readline()) for _ in self.rows))
 
     def append(self, rows: list[Row]) -> None:
-        """Write rows behind those of the file."""
+        """Write rows after those of the file."""
         with writing(self.path), open(self.path, "ab") as file:
             file.write("".join(map(dumps, rows)).encode())
         self.rows += rows
 
 
 def name_of(source: str | Path) -> str:
-    """A model's name in records: of a folder its last part, without the user's way to it, and a digest of its files."""
+    """A model's name in records: of a folder its last part, without the path to it, and a digest of its files."""
     folder, total = Path(source), hashlib.sha256()
     if not folder.is_dir():
         return str(source)

@@ -13,9 +13,9 @@ _HEAD = re.compile(r"(score|classifier)\.")
 
 
 def check_weights(model: PreTrainedModel, report: dict[str, Any], name: str, base: bool = False) -> None:
-    """Refuse a checkpoint that does not fill the model, or of whose backbone or head something is left over.
+    """Refuse a checkpoint that does not fill the model, or that has tensors of a backbone or head left over.
 
-    report: from `read`. base: a classifier's head is new, and another one may be left over. Raises InputError.
+    report: from `read`. base: a classifier's head is new, and another head may be left over. Raises InputError.
     """
     new = base and model.get_output_embeddings() is None  # a language model's head is not new
     wrong = {key: f"{key} is {list(there)}, not {list(here)}" for key, there, here in report["mismatched_keys"]}
@@ -47,5 +47,5 @@ def check_causal(model: PreTrainedModel, name: str) -> None:
     ids[1, 4:] += size // 2
     states = model.base_model(ids % size, **context, use_cache=False).last_hidden_state[:, :4].float()
     if (states[0] - states[1]).abs().max() > 1e-4 * states.abs().max():  # not where they are NaN: scoring says that
-        what = "a token changes what it makes of those before it"
-        raise InputError(f"{name} is not a causal language model: {what}; take a base of GPT's kind")
+        what = "a token changes the states of the tokens before it"
+        raise InputError(f"{name} is not a causal language model: {what}; take a decoder, such as GPT-2")

@@ -47,7 +47,7 @@ def length_limit(model: Any) -> int | None:
 def checked_budget(model: Any, rows: Sequence[Sequence[int]], budget: int | None, numbers: Sequence[int] = ()) -> int:
     """The budget in tokens, by default what suits the model. numbers: of the rows, for messages, by default from 1.
 
-    Raises InputError for a budget that cannot be, and for a row beyond the model's limit.
+    Raises InputError for an impossible budget, and for a row beyond the model's limit.
     """
     check_numbers(1, batch_tokens=budget)
     limit = length_limit(model)

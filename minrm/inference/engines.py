@@ -17,14 +17,14 @@ ENGINES = ("vllm", "sglang")
 def engine_command(model: Any, folder: str, engine: str = "vllm") -> str:
     """The line for a shell that serves `folder`, which holds the reward model `model`, one of our three kinds.
 
-    Raises InputError where the engine would read the model otherwise than we do.
+    Raises InputError where the engine would read the model differently from us.
     """
     kind = model.auto_class.__name__.removeprefix("AutoModelFor")
     if engine not in ENGINES:
         raise InputError(f"no engine {engine!r}; the engines are {', '.join(ENGINES)}")
     if engine == "sglang":
         if kind == "TokenClassification":
-            raise InputError(f"{folder}: SGLang has no token classification, so no outcome reward model; vLLM has")
+            raise InputError(f"{folder}: SGLang has no token classification, so no outcome reward model; use vLLM")
         whole = ["--disable-radix-cache", "--chunked-prefill-size", "-1"]  # it reads all steps in one pass
         options = ["--is-embedding"] if kind == "SequenceClassification" else whole
         return shlex.join(["python", "-m", "sglang.launch_server", "--model-path", folder, *options])

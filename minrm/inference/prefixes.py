@@ -29,7 +29,7 @@ class Prefixes:
 
     @contextmanager
     def before(self, rows: Sequence[int]) -> Iterator[None]:
-        """Inside, the model takes each row of a batch for what follows one of the beginnings; rows: which, [B].
+        """A context in which the model reads each row of a batch as what follows a beginning. rows: which one, [B].
 
         The batch is padded on the right, so that no gap opens between the two.
         """
@@ -48,7 +48,7 @@ class Prefixes:
             hook.remove()
 
     def cache(self, rows: Tensor) -> Cache:
-        """The cache for `generate`, which changes it; rows: the beginning of each sequence, [B]."""
+        """A cache for `generate`, which may change it. rows: the number of each sequence's beginning, [B]."""
         past = copy.copy(self.past)
         past.layers = [copy.copy(layer) for layer in past.layers]
         past.batch_select_indices(rows)
@@ -71,7 +71,7 @@ class _Lent(Cache):
 def continuations(
     beginnings: Sequence[Sequence[int]], rows: Sequence[Sequence[int]], budget: int
 ) -> Iterator[tuple[list[tuple[int, ...]], Iterator[tuple[list[int], list[int]]]]]:
-    """Different beginnings to be read together, and the batches that go on from them: rows, and whose of these each is.
+    """Different beginnings to be read together, and the batches that go on from them: rows, and each row's beginning.
 
     beginnings: of each row, its first ids. Both a group of beginnings and a batch hold at most `budget` tokens.
     """
@@ -89,7 +89,7 @@ def continuations(
 def can_share(model: Any) -> bool:
     """Can texts go on from what the model has read once? Recurrent states, for one, change as they are read.
 
-    The model itself is asked, in a few tiny forwards, and once; if not, a warning says so.
+    The answer comes from a few tiny forward passes, once for each model; if it is no, a warning says so.
     """
     if not hasattr(model, "shares_prefixes"):
         try:

@@ -5,6 +5,7 @@ from minrm.metrics.measures import (
     Calibration,
     FirstErrorF1,
     calibration,
+    equal_length_auc,
     first_error_f1,
     first_error_threshold,
     pooled_auc,
@@ -15,7 +16,7 @@ from minrm.metrics.overoptimisation import GaoFit, fit_gao, kl_of_best_of_n, kl_
 from minrm.metrics.rewardbench2 import Ties, ties, top_share
 
 __all__ = [
-    "Calibration", "Estimate", "FirstErrorF1", "GaoFit", "Ties", "calibration", "curves", "first_error_f1",
-    "first_error_threshold", "fit_gao", "kl_of_best_of_n", "kl_with_repeats", "mean_minus_std", "over_seeds",
-    "paired_difference", "pooled_auc", "preference_accuracy", "ties", "top_share", "within_problem_auc",
+    "Calibration", "Estimate", "FirstErrorF1", "GaoFit", "Ties", "calibration", "curves", "equal_length_auc",
+    "first_error_f1", "first_error_threshold", "fit_gao", "kl_of_best_of_n", "kl_with_repeats", "mean_minus_std",
+    "over_seeds", "paired_difference", "pooled_auc", "preference_accuracy", "ties", "top_share", "within_problem_auc",
 ]  # fmt: skip

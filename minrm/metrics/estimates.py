@@ -22,7 +22,7 @@ class Estimate:
     """A mean over problems with its 95 % interval: floats, or arrays [K] where n was an array of K counts.
 
     draws: how many random subsets stand behind each value; None where the expectation is exact. per_problem: what was
-    averaged, [P] or [P, K].
+    averaged, [P] or [P, K]. least: the least value there can be, 0 for shares and -1 for differences.
     """
 
     mean: Any
@@ -30,6 +30,7 @@ class Estimate:
     high: Any
     draws: int | None = None
     per_problem: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
+    least: float = 0.0
 
     @property
     def problems(self) -> int:
@@ -72,36 +73,47 @@ def paired_difference(a_per_problem: Any, b_per_problem: Any) -> Estimate:
     a, b = np.asarray(a_per_problem, dtype=np.float64), np.asarray(b_per_problem, dtype=np.float64)
     if a.shape != b.shape:
         raise InputError(f"a {a.shape} and b {b.shape} must hold the same problems, one to one")
-    gap = Estimate.over_problems(a).per_problem - Estimate.over_problems(b).per_problem
+    return _differences(Estimate.over_problems(a).per_problem - Estimate.over_problems(b).per_problem)
+
+
+def _differences(gap: np.ndarray) -> Estimate:
+    """The mean of differences, [P] or [P, K], with Bonett and Price's interval."""
     added = np.concatenate([gap, np.ones_like(gap[:1]), -np.ones_like(gap[:1])])
     centre, half = added.mean(axis=0), Z * np.sqrt(added.var(axis=0) / len(added))
     mean = gap.mean(axis=0)
-    return Estimate(_plain(mean), _plain((centre - half).clip(-1)), _plain((centre + half).clip(max=1)), None, gap)
+    low, high = (centre - half).clip(-1), (centre + half).clip(max=1)
+    return Estimate(_plain(mean), _plain(low), _plain(high), None, gap, least=-1.0)
 
 
 def over_seeds(estimates: Sequence[Estimate]) -> Estimate:
     """One estimate from those of several training runs over the same problems: their mean, with a wider 95 % interval.
 
-    The interval over problems (its mean over the runs) and Student's interval over the runs' means are added as
-    independent errors are: the root of the sum of squares, on either side. `per_problem` is averaged over the runs.
-    Raises InputError if there is no estimate, or they are of different numbers of problems or counts.
+    The interval over problems, of values that are first averaged over the runs, and Student's interval over the runs'
+    means are added as independent errors are: the root of the sum of squares, on either side. What varies by both
+    problem and run counts in both parts, so the interval errs on the wide side. Of estimates that are no means over
+    problems (F1 with a bootstrap) the ends of the intervals are averaged. Raises InputError if there is no estimate, or
+    the estimates have different numbers of problems or counts.
     """
     shapes = {np.shape(estimate.per_problem) for estimate in estimates}
     if len(shapes) != 1:
         raise InputError(f"estimates over values of shapes {sorted(shapes)}; give one or more over the same problems")
-    means, lows, highs = (np.array([getattr(e, name) for e in estimates]) for name in ("mean", "low", "high"))
-    mean, runs = means.mean(axis=0), len(estimates)
-    spread = _student(runs - 1) * means.std(axis=0, ddof=1) / np.sqrt(runs) if runs > 1 else 0.0
-    low = (mean - np.hypot((means - lows).mean(axis=0), spread)).clip(min=min(0, lows.min()))
-    high = (mean + np.hypot((highs - means).mean(axis=0), spread)).clip(max=max(1, highs.max()))
     per_problem = np.mean([estimate.per_problem for estimate in estimates], axis=0)
-    return Estimate(_plain(mean), _plain(low), _plain(high), estimates[0].draws, per_problem)
+    least, runs = min(estimate.least for estimate in estimates), len(estimates)
+    means = np.array([estimate.mean for estimate in estimates])
+    if not per_problem.size:
+        whole = Estimate(*np.mean([(one.mean, one.low, one.high) for one in estimates], axis=0))
+    else:
+        whole = Estimate.over_problems(per_problem) if least == 0 else _differences(per_problem)
+    spread = _student(runs - 1) * means.std(axis=0, ddof=1) / np.sqrt(runs) if runs > 1 else 0.0
+    low = (whole.mean - np.hypot(whole.mean - whole.low, spread)).clip(min=least)
+    high = (whole.mean + np.hypot(whole.high - whole.mean, spread)).clip(max=1)
+    return Estimate(whole.mean, _plain(low), _plain(high), estimates[0].draws, per_problem, least)
 
 
 def curves(ways: Mapping[str, Estimate], counts: Sequence[int]) -> list[dict[str, Any]]:
     """Rows of way, n, mean, low, high: a row for each way and count, as tables and the figures take them.
 
-    counts: the K counts of the estimates [K]. An estimate of a single number is a level: one row, its n None.
+    counts: the K counts of the estimates [K]. An estimate of a single number is a level: one row whose n is None.
     """
     rows: list[dict[str, Any]] = []
     for way, e in ways.items():

@@ -24,10 +24,33 @@ def within_problem_auc(scores: Any, correct: Any) -> Estimate:
     return Estimate.over_problems(values)
 
 
+def equal_length_auc(scores: Any, correct: Any, lengths: Any) -> Estimate:
+    """How often a right solution outscores a wrong one of the same problem *and the same length*; mean over problems.
+
+    Of a problem: Σ ([s_i > s_j] + ½ [s_i = s_j]) / number of pairs, over all pairs of a right solution i and a wrong
+    one j with l_i = l_j. Length itself gets 0.5 here, so a score above it has seen more than the length.
+
+    scores, correct: as in `within_problem_auc`; lengths: alike, in any unit (the course counts words). Problems without
+    such a pair are left out. Raises InputError if no problem counts, or the shapes differ.
+    """
+    rows, values = _pairs_of_rows(scores, correct), []
+    for problem, ((score, good), length) in enumerate(zip(rows, map(np.asarray, lengths), strict=True)):
+        if length.shape != good.shape:
+            raise InputError(f"problem {problem}: lengths {length.shape} and correct {good.shape} must pair up")
+        groups = [length == value for value in np.unique(length)]
+        mixed = [(score[same], good[same]) for same in groups if 0 < good[same].sum() < same.sum()]
+        if mixed:
+            pairs = [own.sum() * (~own).sum() for _, own in mixed]
+            values.append(np.average([_auc(*group) for group in mixed], weights=pairs))
+    if not values:
+        raise InputError(f"none of {len(rows)} problems has a right and a wrong solution of equal length; sample more")
+    return Estimate.over_problems(values)
+
+
 def pooled_auc(scores: Any, correct: Any) -> float:
     """How often a right solution outscores a wrong one of any problem, ties half: what most papers report.
 
-    scores, correct: as in `within_problem_auc`. It mixes knowing the solution with knowing the problem's difficulty.
+    scores, correct: as in `within_problem_auc`. Knowing the problem's difficulty raises this AUC. Raises InputError.
     """
     rows = _pairs_of_rows(scores, correct)
     score, good = (np.concatenate(parts) for parts in zip(*rows, strict=True))
@@ -38,7 +61,7 @@ def pooled_auc(scores: Any, correct: Any) -> float:
 
 @dataclass(frozen=True)
 class Calibration:
-    """A reliability table: edges [bins + 1], a row for each bin that is not empty, the expected calibration error.
+    """A reliability table: edges [bins + 1], a row for each bin that is not empty, and the expected calibration error.
 
     The error is Σ_b count_b / total · |observed_b - predicted_b| (Guo et al. 2017, eq. 3).
     """
@@ -55,9 +78,9 @@ class Calibration:
 def calibration(probabilities: Any, outcomes: Any, bins: int = 10) -> Calibration:
     """A reliability table: do things that get 70 % happen 70 % of the time? With the expected calibration error.
 
-    probabilities, outcomes: any equal shapes, values in [0, 1]; an outcome is 0 or 1 (soft labels in between do).
-    bins: how many of equal width; the last one holds 1. Samples count as independent: where many share a problem, the
-    true intervals are wider.
+    probabilities, outcomes: of one shape, values in [0, 1]; an outcome is 0 or 1, or a soft label between. bins: how
+    many, of equal width; the last one holds 1. Samples count as independent: where many share a problem, the true
+    intervals are wider. Raises InputError if shapes or values do not fit.
     """
     p, happened = (np.asarray(values, dtype=np.float64).ravel() for values in (probabilities, outcomes))
     if len(p) != len(happened) or not len(p) or not ((p >= 0) & (p <= 1)).all():  # NaN fails too
@@ -112,13 +135,13 @@ def first_error_f1(
 
 
 def first_error_threshold(step_scores: Sequence[Any], labels: Sequence[Sequence[float | None]]) -> float:
-    """The threshold of `first_error_f1` with the highest F1 on these solutions, to measure others by.
+    """The threshold at which `first_error_f1` is highest on these solutions, to be used on other solutions.
 
     ProcessBench's rule for scores that are no labels: chosen on GSM8K, used on every subset (Zheng et al. 2024, section
     4.1). Arguments and errors are those of `first_error_f1`. The search is exact: a solution whose first error is step
     e is judged rightly by the thresholds above the score of e, up to the least score before e; an error-free one by
-    those up to its least score. Between the ends of these intervals F1 is constant; of equally good stretches, the one
-    with the middle nearest to one half is taken, and its middle returned.
+    those up to its least score. F1 is constant between the ends of these intervals. Of the stretches with the highest
+    F1, the one whose middle is nearest to one half is chosen; its middle is returned.
     """
     first_error_f1(step_scores, labels)  # checks them
     ranges: dict[bool, list[tuple[float, float]]] = {True: [], False: []}  # above, up to; as in first_error_f1

@@ -43,9 +43,9 @@ def kl_with_repeats(scores: Any, n: Any) -> Array:
 
 @dataclass(frozen=True)
 class GaoFit:
-    """R(d) = d (alpha - beta d) through the gain over one sample; intervals are 95 %, over problems and seeds.
+    """A fit of R(d) = d (alpha - beta d) to the gain over one sample; intervals are 95 %, over problems and seeds.
 
-    d: [K] square roots of the KL; gain: what was measured, [K]; fitted: the curve there, [K]; residual: gain - fitted.
+    d: [K], roots of the KL in nats. gain: what was measured, [K]. fitted: the curve at d, [K]. residual: gain - fitted.
     """
 
     d: Array

@@ -14,9 +14,9 @@ from minrm.errors import InputError
 
 
 def top_share(scores: Any, correct: Any) -> float:
-    """1 if the right completion [N] has the highest score alone, 1/k if k share the highest, 0 if it has not.
+    """1 if the right completion alone has the highest score, 1/k if it shares it with k - 1 others, else 0.
 
-    correct: bool [N]. Raises InputError unless exactly one is right.
+    scores: [N]. correct: bool [N]. Raises InputError unless exactly one is right.
     """
     values, right = _scored(scores, correct)
     if right.sum() != 1:
@@ -31,7 +31,7 @@ class Ties:
 
     reference, tied: prompts in which every right answer outscores every wrong one, of those with one right answer and
     those with several. preferred: pairs in which the gap between right and wrong is wider than the spread of the right
-    answers; preferred_hard: in which the gap of the reference is so too. margin: how much wider, by tanh.
+    answers; preferred_hard: pairs in which the reference's gap is wider as well. margin: how much wider, by tanh.
     """
 
     reference: float
@@ -42,7 +42,7 @@ class Ties:
 
     @property
     def score(self) -> float:
-        """The publisher's sum; a perfect one may pass 1, by a hundredth at most."""
+        """The publisher's weighted sum of the parts; a perfect score may pass 1, by a hundredth at most."""
         accuracy, preferred = 0.3 * (self.reference + self.tied), 0.2 * (self.preferred + self.preferred_hard)
         return accuracy + preferred + 0.01 * self.margin
 
@@ -50,9 +50,9 @@ class Ties:
 def ties(reference: Mapping[Any, tuple[Any, Any]], tied: Mapping[Any, tuple[Any, Any]]) -> Ties:
     """The score of Ties, from the scores and correctness of each prompt's completions, by the number of the prompt.
 
-    reference: prompts with one right answer; tied: those with several. The same number makes a pair, and the last three
-    parts are means over pairs. Raises InputError where no prompt makes a pair, a prompt has no right or no wrong
-    answer, or a tied one has a single right answer.
+    reference: prompts with one right answer; tied: those with several. Prompts of one number are a pair, and the last
+    three parts are means over pairs. Raises InputError where there is no pair, a prompt has no right or no wrong
+    answer, or a tied prompt has a single right answer.
     """
     ones, several = _gaps(reference, 1), _gaps(tied, 2)
     both = sorted(ones.keys() & several.keys(), key=str)

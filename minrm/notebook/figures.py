@@ -99,6 +99,59 @@ def calibration_plot(table: Any, way: str = "ORM", label: str = "observed: share
 
 
 @in_our_style
+def stacked_chains(table: Any, most: int = 4) -> Figure:
+    """Different chains of thought stacked by the answer they reach, the likeliest chain first. Rows: answer, p, right.
+
+    A row is one chain with its probability (or share) p; the answers with the most mass are shown.
+    """
+    groups = _grouped(table_rows(table, "answer", "p", "right"), "answer")
+    heaviest = sorted(groups.values(), key=lambda rows: -sum(row["p"] for row in rows))[:most]
+    figure, axes = _figure(1.1 + 0.55 * len(heaviest))
+    for y, rows in enumerate(heaviest):
+        colour, left = (WAYS["PRM"].colour if rows[0]["right"] else OTHER), 0.0
+        for row in sorted(rows, key=lambda row: -row["p"]):
+            share = 100 * row["p"]
+            axes.barh(y, share, left=left, height=0.6, color=(colour, 0.45), edgecolor=colour, lw=0.8)
+            left += share
+        mark = "  ✓ right" if rows[0]["right"] else ""
+        text = f"{len(rows)} chain{'s' * (len(rows) > 1)}, {left:.0f} %{mark}"
+        axes.annotate(text, (left, y), (5, 0), textcoords="offset points", va="center")
+    _bar_names(axes, [str(rows[0]["answer"]) for rows in heaviest])
+    axes.set_xlim(0, 1.45 * max(sum(row["p"] for row in rows) for rows in heaviest) * 100)
+    axes.set(xlabel="probability (%); one box for each different chain", ylabel="final answer")
+    return figure
+
+
+@in_our_style
+def score_histogram(table: Any, label: str = "score", bins: int = 20) -> Figure:
+    """How scores are spread, for up to three kinds of solutions. Rows: kind, score. A kind's bars add up to 100 %."""
+    groups = {
+        kind: [row["score"] for row in rows]
+        for (kind,), rows in _grouped(table_rows(table, "kind", "score"), "kind").items()
+    }
+    figure, axes = _figure(3.4)
+    edges = np.histogram_bin_edges(np.concatenate(list(groups.values())), bins).tolist()
+    for (kind, scores), look, hatch in zip(
+        groups.items(), (WAYS["PRM"], WAYS["ORM"], WAYS["Bradley–Terry"]), ("///", "", "..."), strict=False
+    ):
+        shares = np.full(len(scores), 100 / len(scores))
+        axes.hist(
+            scores,
+            edges,
+            weights=shares,
+            histtype="stepfilled",
+            facecolor=(look.colour, 0.25),
+            edgecolor=look.colour,
+            hatch=hatch,
+            lw=1.5,
+            label=kind,
+        )
+    axes.set(xlabel=label, ylabel="solutions of the kind (%)")
+    axes.legend(frameon=False)
+    return figure
+
+
+@in_our_style
 def training_curve(table: Any, label: str = "loss (nats per supervised token)") -> Figure:
     """The loss along training. Rows: step, way, loss, and optionally split ("train" thin, any other with markers)."""
     rows = table_rows(table, "step", "way", "loss")

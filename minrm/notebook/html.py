@@ -64,23 +64,26 @@ def image(figure: Any, alt: str) -> str:
 def score_along_solution(pieces: Sequence[str], scores: Sequence[float | None]) -> Page:
     """A solution's tokens [T], coloured by the score at each: orange 0, white one half, blue 1; None: no score.
 
-    A token has its score as a tooltip, and below it where it has moved by 0.1.
+    A token has its score as a tooltip, and below it where it has moved by 0.1, and at the last one.
     """
     parts, written = [], -1.0
+    last = max((index for index, score in enumerate(scores) if score is not None), default=None)
     for index, (piece, score) in enumerate(zip(pieces, scores, strict=True)):
         if score is None:
             parts.append(_token(piece))
             continue
         if not 0 <= score <= 1:
             raise InputError(f"token {index} {piece!r} has score {score}, which is no probability in [0, 1]")
-        moved = written < 0 or abs(score - written) >= 0.1
+        moved = written < 0 or abs(score - written) >= 0.1 or index == last
         written = score if moved else written
         number = f'<sub style="font-size:.72em;font-weight:700">{score:.2f}</sub>' if moved else ""
         parts.append(_token(piece, f"score {score:.2f}", f"background:{_between(score)}", number))
     key = " ".join(_token(f"{p:g}", f"score {p:g}", f"background:{_between(p)}") for p in (0, 0.25, 0.5, 0.75, 1))
     scored = [score for score in scores if score is not None]
     text = f"{len(scored)} scored tokens, the last at {scored[-1]:.2f}" if scored else "no scored token"
-    return _page(parts, f"P(right) so far: {key} · a number below a token: the score has moved by 0.1", text)
+    return _page(
+        parts, f"P(right) so far: {key} · a number below a token: the score has moved by 0.1, or is the last", text
+    )
 
 
 def scored_steps(steps: Sequence[str], scores: Sequence[float], name: str = "") -> Page:

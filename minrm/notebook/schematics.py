@@ -13,32 +13,24 @@ WIDTH = 430  # of every schematic, in its own units: letters of 13 are readable 
 _SIZE, _HIGH = 13, 26  # of letters, of a token's box
 _WRONG = ["9", "+", "3", "=", "12", "¶", "12", "+", "5", "=", "17", "Answer", "17"]  # it should be 9 - 3; ¶: a new step
 _RIGHT = ["9", "-", "3", "=", "6", "¶", "6", "+", "5", "=", "11", "Answer", "11"]
+_ALT = {
+    "ORM": "The outcome reward model has the label 0 over every token and is read at the last one.",
+    "PRM": "The process reward model has a step token after each step, labelled minus and plus, and is read at both.",
+    "Bradley–Terry": "The Bradley-Terry model has no labels; it is read at the last token of a chosen and of a "
+    "rejected solution, and the loss compares the two.",
+}
 
 
 def three_models() -> Page:
     """One wrong solution as the three reward models see it: where labels are, what the loss reads, what is scored."""
-    every = {at: "0" for at, token in enumerate(_WRONG) if token != "¶"}
-    steps = ["◆" if token == "¶" else token for token in _WRONG] + ["◆"]
-    parts = [
-        _title("Outcome reward model", "the answer is wrong, so every token has the label 0", 16, "ORM"),
-        _solution(_WRONG, 62, "ORM", labels=every, read=[12]),
-        _text(4, 122, "score = P(1) at the last token"),
-        _title("Process reward model", "a step token ◆ ends each step and has the step's label", 158, "PRM"),
-        _solution(steps, 204, "PRM", labels={5: "-", 13: "+"}, read=[5, 13]),
-        _text(4, 272, "score = the product of P(+) at the step tokens"),
-        _title("Bradley–Terry", "no labels: one solution was preferred to the other", 308, "Bradley–Terry"),
-        _solution(_RIGHT, 340, "Bradley–Terry", labels={12: ""}, read=[12], name="chosen"),
-        _solution(_WRONG, 398, "Bradley–Terry", labels={12: ""}, read=[12], name="rejected"),
-        _text(4, 470, "loss = -log σ(score of chosen - score of rejected)"),
-        _legend(500),
-    ]
-    alt = (
-        "One solution as tokens, three times. The outcome reward model has the label 0 over every token and is read at "
-        "the last one. The process reward model has a step token after each step, labelled minus and plus, and is read "
-        "at both. The Bradley-Terry model has no labels; it is read at the last token of a chosen and of a rejected "
-        "solution, and the loss compares the two."
-    )
-    return _svg(parts, 510, alt)
+    parts = [*_outcome(16), *_process(158), *_pair(308), _legend(500)]
+    return _svg(parts, 510, "One solution as tokens, three times. " + " ".join(_ALT.values()))
+
+
+def one_model(way: str) -> Page:
+    """A solution as one reward model sees it, "ORM", "PRM" or "Bradley–Terry": the first picture of its chapter."""
+    draw, height = {"ORM": (_outcome, 126), "PRM": (_process, 134), "Bradley–Terry": (_pair, 182)}[way]
+    return _svg([*draw(16), _legend(height + 20)], height + 30, "A solution as tokens. " + _ALT[way])
 
 
 def from_policy_to_answer() -> Page:
@@ -63,6 +55,92 @@ def from_policy_to_answer() -> Page:
         "Best-of-N hands in the answer of the highest score, 11. A vote alone would be two against two."
     )
     return _svg(parts, 172, alt)
+
+
+def _outcome(y: int) -> list[str]:
+    every = dict.fromkeys(range(len(_WRONG)), "0")
+    return [
+        _title("Outcome reward model", "the answer is wrong, so every token has the label 0", y, "ORM"),
+        _solution(_WRONG, y + 46, "ORM", labels=every, read=[12]),
+        _text(4, y + 106, "score = P(1) at the last token"),
+    ]
+
+
+def _process(y: int) -> list[str]:
+    steps = ["◆" if token == "¶" else token for token in _WRONG] + ["◆"]
+    return [
+        _title("Process reward model", "a step token ◆ ends each step and has the step's label", y, "PRM"),
+        _solution(steps, y + 46, "PRM", labels={5: "-", 13: "+"}, read=[5, 13]),
+        _text(4, y + 114, "score = the product of P(+) at the step tokens"),
+    ]
+
+
+def _pair(y: int) -> list[str]:
+    return [
+        _title("Bradley–Terry", "no labels: one solution was preferred to the other", y, "Bradley–Terry"),
+        _solution(_RIGHT, y + 32, "Bradley–Terry", labels={12: ""}, read=[12], name="chosen"),
+        _solution(_WRONG, y + 90, "Bradley–Terry", labels={12: ""}, read=[12], name="rejected"),
+        _text(4, y + 162, "loss = -log σ(score of chosen - score of rejected)"),
+    ]
+
+
+def with_and_without_steps() -> Page:
+    """The same question answered at once and after written steps: the first picture of chapter 1."""
+    blue = WAYS["vote"].colour
+    parts = [
+        _text(4, 16, "At once", bold=True), _text(4, 34, "one pass through the model for the whole sum", faint=True),
+        _box(4, 46, 92, "9, 3, 5 → ?"), _arrow(98, 59, 246, 59), _box(250, 46, 60, "17 ✗"),
+        _text(4, 106, "With steps", blue, bold=True),
+        _text(4, 124, "each step is small, and the next one can read it", faint=True),
+        _box(4, 136, 92, "9, 3, 5 → ?"), _arrow(98, 149, 118, 149, blue), _box(122, 136, 92, "9 - 3 = 6", "vote"),
+        _arrow(216, 149, 236, 149, blue), _box(240, 136, 92, "6 + 5 = 11", "vote"), _arrow(334, 149, 354, 149, blue),
+        _box(358, 136, 60, "11 ✓", "vote", bold=True),
+    ]  # fmt: skip
+    alt = (
+        "Tom has 9 pens, 3 more than Mia, who buys 5. Asked at once, the model answers 17, which is wrong. With steps "
+        "it writes 9 - 3 = 6, then 6 + 5 = 11, and answers 11, which is right."
+    )
+    return _svg(parts, 172, alt)
+
+
+def search_tree() -> Page:
+    """Beam search: every step is scored, and only the best beginnings grow on: the first picture of chapter 9."""
+    green = WAYS["PRM"].colour
+    rows = (14, 60, 106, 152)
+    first, second = (0.92, 0.31, 0.88, 0.12), (0.95, 0.40, 0.84, 0.90)
+    parts = [_box(4, 84, 70, "question")]
+    for y, score in zip(rows, first, strict=True):
+        kept = score > 0.5
+        parts.append(_arrow(76, 97, 98, y + 13, green if kept else "currentColor"))
+        parts.append(_box(100, y, 84, f"step {score:.2f}", "PRM" if kept else "", kept))
+    for y, score, start in zip(rows, second, (14, 14, 106, 106), strict=True):
+        kept = score > 0.85
+        parts.append(_arrow(186, start + 13, 218, y + 13, green))
+        parts.append(_box(220, y, 84, f"step {score:.2f}", "PRM" if kept else "", kept))
+        parts += [_arrow(306, y + 13, 326, y + 13, green), _text(332, y + 18, "…")] if kept else []
+    parts += [_text(356, 92, "hand in", faint=True), _text(356, 110, "the best", faint=True)]
+    alt = (
+        "A question grows into four first steps, which the PRM scores 0.92, 0.31, 0.88 and 0.12. The two best go on "
+        "with two next steps each; of these four the best two go on again. The best-scored end is handed in."
+    )
+    return _svg(parts, 190, alt)
+
+
+def training_loop() -> Page:
+    """The policy writes, the reward judges, the policy changes, and begins again: the first picture of chapter 10."""
+    green = WAYS["PRM"].colour
+    rows, rewards, gains = (14, 60, 106), (0.92, 0.31, 0.12), ("more likely", "less likely", "less likely")
+    parts = [_box(4, 60, 64, "policy")]
+    for y, reward, gain in zip(rows, rewards, gains, strict=True):
+        parts += [_arrow(70, 73, 92, y + 13), _box(94, y, 78, "solution"), _arrow(174, y + 13, 196, y + 13, green)]
+        parts += [_box(198, y, 104, f"reward {reward:.2f}", "PRM", reward > 0.5)]
+        parts += [_arrow(304, y + 13, 326, y + 13, green), _text(332, y + 18, gain)]
+    parts += [_text(4, 168, "… and again, with the changed policy", faint=True)]
+    alt = (
+        "The policy writes three solutions of one question. The rewards are 0.92, 0.31 and 0.12. The first solution "
+        "becomes more likely, the other two less likely. Then the changed policy writes again."
+    )
+    return _svg(parts, 178, alt)
 
 
 def solution_as_row() -> Page:

@@ -24,12 +24,14 @@ WAYS = {
     "direct": Look("#666666", "x", (0, (1, 2))),
     "greedy": Look("#666666", "P", (0, (6, 3))),
     "one sample": Look("#666666", "+", (0, (4, 2, 1, 2))),
+    "longest": Look("#666666", "p", (0, (1, 1.5))),
     "vote": Look("#1c51a9", "o", "-"),
     "weighted vote": Look("#1672dc", "h", (0, (5, 1.5))),
     "likelihood": Look("#ce7900", "v", (0, (1, 1))),
     "ORM": Look("#b93f13", "s", "-"),
     "PRM": Look("#00a874", "^", "-"),
     "Bradley–Terry": Look("#af82c5", "D", "-"),
+    "exact checker": Look("#1a1a1a", "X", "-"),
     "pass@N": Look("#000000", "*", (0, (2, 1.5))),
 }
 

@@ -26,10 +26,10 @@ T4_WEIGHTS = 13.0  # GB: of a T4's 16 PyTorch sees 15.8; the rest is for CUDA it
 def load_published(
     name: str | Path, like: str | None = None, *, tokenizer: Any = None, device: Any = None, dtype: Any = None
 ) -> Any:
-    """The reward model of that name: published on the hub, a folder in a published layout, or a checkpoint of ours.
+    """A reward model by name: one published on the hub, a folder in a published layout, or a checkpoint of ours.
 
     like: the family of `minrm.published.formats` by which a folder, or another hub name, is read. dtype: by default
-    what the device computes best in. A published one is a `PublishedProcessModel` or a `PublishedRewardModel`.
+    what the device computes best in. Returns a `PublishedProcessModel`, a `PublishedRewardModel` or one of our kinds.
     """
     if like is not None and like not in FORMATS:
         raise InputError(f"no family {like!r}; the families are {', '.join(FORMATS)}")
@@ -66,7 +66,7 @@ def our_kind(name: str | Path) -> type[RewardModel]:
 
 def sizes() -> list[dict[str, Any]]:
     """A row for each published model: name, family, billions of parameters, GB at two bytes each, whether a T4 has room
-    (`T4_WEIGHTS`); computed, nothing was run there."""
+    (`T4_WEIGHTS`). All is computed; nothing was run on a T4."""
     return [
         {"model": name, "family": family, "billions": count, "GB": 2 * count, "fits a T4": 2 * count <= T4_WEIGHTS}
         for name, (family, count) in MODELS.items()
@@ -74,7 +74,7 @@ def sizes() -> list[dict[str, Any]]:
 
 
 class Published(nn.Module):
-    """What both kinds share: ids, and the numbers read at their positions. `.model` is the transformers module."""
+    """What both published kinds share: ids, and the numbers read at positions. `.model` is the transformers module."""
 
     def __init__(self, model: Any, tokenizer: Any, form: Format) -> None:
         super().__init__()

@@ -77,7 +77,7 @@ def _add_own_head(model: Any, folder: Path, architecture: str, heads: dict[str, 
 
 
 def sentencepiece() -> PreTrainedTokenizerFast:
-    """Llama 2's and Mistral's kind: spaces become ▁, a start token is added; no pad token."""
+    """A tokenizer of Llama 2's and Mistral's kind: spaces become ▁, a start token is added; no pad token."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)
     specials = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
@@ -89,7 +89,7 @@ def sentencepiece() -> PreTrainedTokenizerFast:
 
 
 def byte_level(specials: list[str], template: str) -> PreTrainedTokenizerFast:
-    """Llama 3's and Qwen's kind: any text, a full stop and the line breaks after it may merge; adds no start token."""
+    """A tokenizer of Llama 3's and Qwen's kind: a full stop and line breaks after it may merge; adds no start token."""
     tokenizer = Tokenizer(models.BPE())
     split = pre_tokenizers.Split(Regex(WORDS), "isolated")
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(False, use_regex=False)])
@@ -101,7 +101,7 @@ def byte_level(specials: list[str], template: str) -> PreTrainedTokenizerFast:
 
 
 def llama_tokenizer() -> PreTrainedTokenizerFast:
-    """With Llama 3's special tokens and chat template; adds a start token."""
+    """A tokenizer with Llama 3's special tokens and chat template; it adds a start token."""
     start = "<|begin_of_text|>"
     tokenizer = byte_level([start, "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"], LLAMA_CHAT)
     tokenizer.bos_token, tokenizer.eos_token = start, "<|eot_id|>"
@@ -111,7 +111,7 @@ def llama_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def qwen_tokenizer(start: str | None = None) -> PreTrainedTokenizerFast:
-    """With Qwen's special tokens and chat template; knows a start token only by name, and adds none."""
+    """A tokenizer with Qwen's special tokens and chat template; it knows a start token only by name, and adds none."""
     tokenizer = byte_level(["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<extra_0>"], QWEN_CHAT)
     tokenizer.bos_token, tokenizer.eos_token, tokenizer.pad_token = start, "<|im_end|>", "<|endoftext|>"
     return tokenizer

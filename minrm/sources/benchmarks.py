@@ -6,9 +6,9 @@ from minrm.text import CORRECT, INCORRECT
 
 
 def processbench(path: Source = "Qwen/ProcessBench", split: str = "gsm8k", streaming: bool = False) -> Rows:
-    """ProcessBench (Zheng et al. 2024): where is the first error? By experts, for measuring only -> process rows.
+    """ProcessBench (Zheng et al. 2024): where is the first error? Labelled by experts, to measure only -> process rows.
 
-    `label` is the index of the first step with an error, from 0, or -1: the steps before it are good, it is bad, those
+    `label` is the index of the first step with an error, from 0, or -1: the steps before that one are good, and those
     after it carry no label. split: gsm8k, math, olympiadbench or omnimath; the column subset has its name, from the id.
     Dropped and counted: rows with a step without text.
     """

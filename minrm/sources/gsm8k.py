@@ -8,7 +8,7 @@ SOLVERS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verifica
 
 
 def gsm8k(path: Source = "openai/gsm8k", split: str = "train", worked: bool = False, streaming: bool = False) -> Rows:
-    """GSM8K (Cobbe et al. 2021): grade-school word problems -> problems {question, answer}, "18".
+    """GSM8K (Cobbe et al. 2021): grade-school word problems -> problems {question, answer}, the answer as "18".
 
     worked: adds the published worked answers, as right solutions (outcome schema) without the calculator's marks
     `<<48/2=24>>`. split: of the hub's data; a file is taken whole.
@@ -38,7 +38,7 @@ def gsm8k_solutions(path: Source, streaming: bool = False) -> Rows:
         question, truth = texts(record, where, "question", "ground_truth")
         answer = final_answer(truth)
         if answer is None:
-            raise InputError(f"{where}: ground_truth has no line 'A: …' with the final answer")
+            raise InputError(f"{where}: ground_truth has no line 'A: …' with the final answer; is this the file?")
         rows = []
         for model in SOLVERS:
             at, solved = f"{where}, {model}", get(record, model, dict, where)

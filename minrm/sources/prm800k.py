@@ -26,7 +26,7 @@ def prm800k(path: Source, neutral: str = "good", alternatives: bool = False, str
     The solution follows `chosen_completion`, else `human_completion` (a good step); where both are null it ends with
     its first bad completion. Steps after the first bad one carry no label, and neither do flagged and unrated ones.
 
-    neutral: a rating of 0 is "good" (the paper's choice), "bad" or "none" (no label); it never ends the labels.
+    neutral: a rating of 0 is "good" (as the paper scores it), "bad" or "none" (no label); it never ends the labels.
     alternatives: one more row for each completion that was rated but not chosen: the steps up to there, and its label
     alone. Dropped and counted: quality-control and screening rows, problems reported as broken, rows without any label,
     or with a step without text.

@@ -23,7 +23,7 @@ def rlhflow(
     """RLHFlow's process data (Xiong et al. 2024): GSM8K and MATH, labelled by rollouts -> process rows.
 
     problems: rows with a question, such as `gsm8k()`; they say where the question ends in the Deepseek data, which do
-    not mark the first step. Dropped and counted: rows in which neither a known question nor "Step 1:" says so, and rows
+    not mark the first step. Dropped and counted: rows with neither a known question nor "Step 1:", and rows
     with a step without text.
     """
     convert = _split_first(problems, reading.process_row)

@@ -30,7 +30,7 @@ def rollout_labels(
     counts = {"questions": len(questions), "solutions": len(solutions), "answers": len(answers)}
     if len(set(counts.values())) > 1 or isinstance(solutions, str):
         given = "a single text" if isinstance(solutions, str) else ", ".join(f"{v} {k}" for k, v in counts.items())
-        raise InputError(f"{given}; wanted lists with one question and one true answer for each solution")
+        raise InputError(f"{given}; expected lists with one question and one true answer for each solution")
     for number, solution in enumerate(solutions, start=1):
         check_text(solution, f"row {number}")
     starts = [beginnings(solution)[:-1] for solution in solutions]

@@ -46,8 +46,8 @@ def trl_preference(
 
     tokenizer: writes conversations by its chat template; a folder, hub name or tokenizer. Without one a single message
     by the user is the prompt itself, and several are paragraphs `User: …`, `Assistant: …`. Dropped and counted: pairs
-    with equal or empty responses, without a common prompt, that part before the last message or end with another
-    role's, or with a message that is no text or that the template refuses or leaves out.
+    with equal or empty responses or no common prompt, pairs that part before the last message or end with another
+    role's, and pairs with a message that is no text or that the template refuses or leaves out.
     """
     write: Callable[[list[Message]], str | None] = transcript
     if tokenizer is not None:

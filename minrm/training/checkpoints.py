@@ -23,7 +23,7 @@ MODEL = ("model*.safetensors", "config.json", "generation_config.json", "tokeniz
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Make the folder and hold it for this run. Raises InputError where another run writes there, or none can."""
+    """Make the folder and hold it for this run. Raises InputError if another run holds it, or it cannot be written."""
     with ExitStack() as stack:
         stack.enter_context(writing(folder))
         if first_process():
@@ -40,7 +40,7 @@ def held(folder: Path) -> Iterator[None]:
 def start_run(folder: Path, settings: dict[str, Any], resume: bool) -> dict[str, Any]:
     """The run's record: its settings, whether it is finished, then also its results. A new run gets a new record.
 
-    Raises InputError, before anything is written, if the folder holds another run or what no run wrote.
+    Raises InputError, before anything is written, if the folder holds another run, or files that no run wrote.
     """
     path = folder / "training.json"
     record = loads(path.read_bytes(), str(path)) if path.exists() else {}
@@ -61,7 +61,7 @@ def start_run(folder: Path, settings: dict[str, Any], resume: bool) -> dict[str,
 
 
 def finish(folder: Path) -> None:
-    """Remove what a run needed up to its end, also where a kill came between its record and this."""
+    """Remove what a run needed up to its end, also after a kill that came between the record and this call."""
     remove_checkpoints(folder)
     tidy(folder / "training.json")
     tidy(folder / "README.md")
@@ -74,13 +74,13 @@ def write_record(folder: Path, record: dict[str, Any]) -> None:
 
 
 def checkpoints(folder: Any) -> list[Path]:
-    """Folders named as the Trainer names them, oldest first, and no other: what lies beside them is not ours."""
+    """The checkpoint folders, named as the Trainer names them, oldest first; what lies beside them is not ours."""
     ours = [path for path in Path(folder).glob("checkpoint-*/") if re.fullmatch("checkpoint-[0-9]+", path.name)]
     return sorted(ours, key=lambda path: int(path.name.removeprefix("checkpoint-")))
 
 
 def last_checkpoint(folder: Any) -> str | None:
-    """The newest checkpoint that a run wrote to its end."""
+    """The newest checkpoint that a run wrote to its end; None if there is none."""
     complete = [str(path) for path in checkpoints(folder) if (path / STATE).exists() and written(path)]
     return complete[-1] if complete else None
 
@@ -98,7 +98,7 @@ def remove_checkpoints(folder: Any, keep: int = 0) -> None:
 
 
 def files(checkpoint: Path) -> dict[str, tuple[int, int]]:
-    """The files of a folder: their names → when they were written, and their sizes."""
+    """The files of a folder: name → (when it was written, in ns; its size in bytes)."""
     stats = {path.name: path.stat() for path in checkpoint.glob("*") if path.is_file()}
     return {name: (stat.st_mtime_ns, stat.st_size) for name, stat in stats.items()}
 

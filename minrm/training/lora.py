@@ -18,7 +18,7 @@ from minrm.errors import InputError
 
 
 def check(rank: int) -> None:
-    """Raises InputError for an impossible rank, and where peft is missing."""
+    """Refuse an impossible rank, and any rank above 0 where peft is missing. Raises InputError."""
     if not isinstance(rank, int) or rank < 0:
         raise InputError(f"lora is {rank!r}; it is the rank of the adapters, such as 16, or 0 to train all weights")
     if rank:
@@ -29,7 +29,7 @@ def check(rank: int) -> None:
 
 
 def add_adapters(model: Any, rank: int, seed: int = 0) -> Any:
-    """peft's object: `model.model` has adapters now, and all its other weights are frozen.
+    """peft's model around `model.model`, which now has adapters; all other weights are frozen, except new parameters.
 
     A is drawn with `seed`, and B = 0 at first. What is trained is float32 (float64 in a float64 model) whatever the
     frozen weights are: fp16's gradient scaler refuses half-precision gradients, and small updates vanish there.
@@ -56,7 +56,7 @@ def add_adapters(model: Any, rank: int, seed: int = 0) -> Any:
 
 
 def take_off(model: Any, adapters: Any, merge: bool) -> None:
-    """Make `model.model` a stock module again, the same object: as before `add_adapters`, or with them merged.
+    """Make `model.model` a stock module again, in place: as before `add_adapters`, or with the adapters merged.
 
     A merged model is left on the CPU in float32, to be saved: bfloat16 would round away small corrections, and
     a GPU may have no room for the base at twice its size.

@@ -33,7 +33,7 @@ Row = dict[str, Any]
 
 @dataclass
 class TrainingResult:
-    """history: dicts with step, epoch and loss, or eval_loss and eval_accuracy. dropped: rows that were not used."""
+    """The record of a run. history: dicts of step, epoch, and loss or eval_loss and eval_accuracy. dropped: a count."""
 
     output_dir: Path
     history: list[dict[str, float]]
@@ -47,10 +47,10 @@ def train(
     lora: int = 0, gradient_checkpointing: bool = False, dtype: Any = None, save_steps: int | None = None,
     eval_steps: int | None = None, log_steps: int | None = None, progress: bool = True,
 ) -> TrainingResult:  # fmt: skip
-    """The history of a run that trains `model` in place and saves it, with a model card, to `output_dir`.
+    """The result of a run that trains `model` in place and saves it, with a model card, to `output_dir`.
 
-    Calling `train` again resumes from the last checkpoint, or returns the finished run. Raises InputError for rows and
-    settings that do not fit, and for a folder that holds anything else, before it writes.
+    Calling `train` again resumes from the last checkpoint, or returns the finished run. Raises InputError
+    before anything is written if rows, settings or the folder do not fit, and after training if the loss overflows.
 
     - dataset: rows of the model's schema: a list of dicts or a `datasets.Dataset`.
     - eval_dataset: rows on which loss and accuracy are measured every `eval_steps` updates (by default, every epoch).
@@ -139,7 +139,7 @@ def _settings(model: Any, supervised: Callable[[Tensor], Tensor], **options: Any
     if isinstance(model, OutcomeRewardModel):
         options["supervised"] = getattr(supervised, "__qualname__", type(supervised).__name__)
     elif supervised is not every_token:
-        raise InputError(f"supervised is for an outcome reward model; {name} has no such choice")
+        raise InputError(f"supervised is for an outcome reward model; leave it out for {name}")
     return {"model": name, "parameters": size, **origin, "processes": int(os.environ.get("WORLD_SIZE", 1)), **options}
 
 

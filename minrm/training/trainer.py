@@ -124,7 +124,7 @@ class RewardTrainer(Trainer):
                 if differing := sorted(own.keys() ^ weights.keys()):
                     names = f"{', '.join(differing[:3])} and others, {len(differing)} in all"
                     raise InputError(
-                        f"{resume_from_checkpoint}: adapters that lack, or are too many ({names}); remove it"
+                        f"{resume_from_checkpoint}: adapter weights are missing or left over ({names}); remove it"
                     )
                 set_peft_model_state_dict(self.adapters, weights)
 
@@ -182,7 +182,7 @@ class ByLength(Sampler[int]):
 
 
 def with_gaps(collate: Collate, dummy: Row) -> Collate:
-    """A collate function without the rows that are None; where none is left, so that processes keep step, a dummy's."""
+    """`collate` without the rows that are None; where none is left, so that processes keep step, a dummy's batch."""
 
     def collated(batch: list) -> Row:
         rows = [row for row in batch if row is not None]

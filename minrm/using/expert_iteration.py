@@ -26,12 +26,12 @@ def expert_iteration(
     n: int = 8, keep: int = 1, epochs: float = 1, batch_size: int = 32, learning_rate: float = 3e-4,
     temperature: float = 1.0, max_new_tokens: int = 256, prompt: str = COT, seed: int = 0, progress: bool = True,
 ) -> list[Row]:  # fmt: skip
-    """One row a round: `round, policy` (its folder), `kept, reward, mean_reward, tokens`: what was kept, and of all.
+    """One row a round: `round, policy` (a folder), `kept, reward` (number, mean), `mean_reward, tokens` (of all).
 
-    Each round shares out `questions` anew: it samples `n` solutions for its part, keeps the `keep` best of each
-    question, and fine-tunes the policy of the round before on them. reward: (questions, solutions) → rewards, such as
-    `model.score`; None keeps solutions at random, the control that learns from as many texts. Ties go to chance.
-    Called again, it goes on with the round, the sample or the update at which it was stopped. Raises InputError.
+    Each round takes its own part of `questions`: it samples `n` solutions of each question, keeps the `keep` best, and
+    fine-tunes the policy of the round before on them. reward: (questions, solutions) → rewards, such as `model.score`;
+    None keeps solutions at random, the control that learns from as many texts. Ties go to chance. Called again, it
+    goes on with the round, the sample or the update at which it was stopped. Raises InputError.
     """
     if rounds < 1 or not 1 <= keep <= n or len(questions) < rounds:
         counts = f"rounds is {rounds}, keep {keep}, n {n}, with {len(questions)} questions"
@@ -89,6 +89,6 @@ def _start(folder: Path, settings: Row) -> None:
 
 
 def best(rewards: Sequence[float], chance: Sequence[float], n: int, keep: int) -> list[int]:
-    """The numbers of the `keep` solutions of the highest reward among each `n` in a row; ties by `chance`."""
+    """The places of the `keep` highest rewards among each `n` in a row; ties go to the lower `chance`."""
     groups = [range(start, start + n) for start in range(0, len(rewards), n)]
     return [at for own in groups for at in sorted(own, key=lambda at: (-rewards[at], chance[at]))[:keep]]

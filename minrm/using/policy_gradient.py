@@ -50,7 +50,7 @@ def kl_estimate(log_p: Tensor, reference: Tensor) -> Tensor:
 def policy_gradient_loss(
     log_p: Tensor, advantage: Tensor, mask: Tensor, reference: Tensor | None = None, kl: float = 0.0
 ) -> Tensor:
-    """-(Σ A log p) / tokens, plus `kl` times the mean of `kl_estimate` over tokens; a scalar.
+    """The REINFORCE loss, -(Σ A log p) / tokens, plus `kl` times the mean of `kl_estimate` over tokens: a scalar.
 
     log_p, reference: [B, T] of the sampled tokens under the policy and its start. advantage: [B]. mask: [B, T] bool,
     the solution's tokens. All tokens of the batch weigh the same (Yu et al. 2025, DAPO).
@@ -67,7 +67,7 @@ def policy_gradient(
     sampler: Callable[..., list[Row]] = sample, watch: dict[str, Reward] | None = None, save_steps: int = 50,
     seed: int = 0, progress: bool = True,
 ) -> list[Row]:  # fmt: skip
-    """One row an update: `update, reward, tokens, kl, entropy, best`, and the mean of each function of `watch`.
+    """One row an update: `update, reward, tokens, kl, entropy, question, best`, and each mean of `watch`.
 
     An update samples `group` solutions at temperature 1 for each of `batch` questions, and takes one step of AdamW.
     The trained policy is saved to `folder`; called again, the run goes on from its last save.
@@ -78,12 +78,12 @@ def policy_gradient(
     - sampler: called as `sample` is, so that an engine may stand behind it; its rows hold the tokens, `ids`.
 
     reward, tokens: means over solutions. kl: log p(solution) under the policy less that under its start, in nats, the
-    mean. entropy: -log p of a token, in nats, the mean. best: the solution of the highest reward, to be looked at.
-    Raises InputError.
+    mean. entropy: -log p of a token, in nats, the mean. best, question: the solution with the highest reward, and its
+    question. Raises InputError.
     """
     if min(updates, batch, save_steps) < 1 or group < 2 or len(questions) < batch:
-        counts = f"{len(questions)} questions, updates {updates}, batch {batch}, group {group}"
-        raise InputError(f"{counts}; a batch needs as many questions, a group two solutions")
+        counts = f"{len(questions)} questions, updates {updates}, batch {batch}, group {group}, save_steps {save_steps}"
+        raise InputError(f"{counts}; all are at least 1, a batch needs as many questions, a group two solutions")
     settings = {
         "policy": name_of(policy), "questions": digest(questions), "reward": label(reward),
         "updates": updates, "batch": batch, "group": group,
@@ -105,8 +105,10 @@ def policy_gradient(
             advantage = advantages(rewards.view(batch, group), normalise).flatten()
             noted = run.step(rows, advantage, kl)
             noted |= {name: sum(map(float, function(*texts))) / len(rows) for name, function in (watch or {}).items()}
-            best = texts[1][int(rewards.argmax())]
-            run.history.append({"update": update + 1, "reward": rewards.mean().item(), **noted, "best": best})
+            question, best = (column[int(rewards.argmax())] for column in texts)
+            run.history.append(
+                {"update": update + 1, "reward": rewards.mean().item(), **noted, "question": question, "best": best}
+            )
             if (update + 1) % save_steps == 0 or update + 1 == updates:
                 run.save()
             bar.update(1)
@@ -139,29 +141,29 @@ class Run:
             self.optimiser.load_state_dict(self.optimiser.state_dict() | {"state": state})
 
     def step(self, rows: list[Row], advantage: Tensor, kl: float) -> Row:
-        """One step of the optimiser on sampled rows; their means of tokens, kl and entropy before it."""
+        """The means of tokens, kl and entropy over sampled rows, before one step of the optimiser on these rows."""
         prompts = reward_model.encode(self.tokenizer, [row["question"] for row in rows], [""] * len(rows))
         texts = [ids + row["ids"] for (ids, _), row in zip(prompts, rows, strict=True)]
-        inputs = reward_model.pad(texts, self.tokenizer, side="right")
-        columns = torch.arange(inputs["input_ids"].shape[1])
-        first = torch.tensor([[len(ids)] for ids, _ in prompts])
-        mask = (columns >= first) & inputs["attention_mask"].bool()  # [B, T], the solution's tokens
-        mask = mask[:, 1:]  # no token is predicted before the first
-        inputs = {name: tensor.to(self.model.device) for name, tensor in inputs.items()}
-        log_p = token_log_probs(self.model, **inputs)
-        with torch.no_grad():
-            reference = token_log_probs(self.reference, **inputs)
-        loss = policy_gradient_loss(log_p, advantage, mask, reference, kl)
+        total = sum(len(row["ids"]) for row in rows)
+        noted = {"tokens": total / len(rows), "kl": 0.0, "entropy": 0.0}
         self.optimiser.zero_grad()
-        loss.backward()
+        for part, inputs in reward_model.batches(texts, self.tokenizer, self.model, None):
+            first = torch.tensor([[len(prompts[row][0])] for row in part])
+            real, places = inputs["attention_mask"].bool(), reward_model.positions(inputs["attention_mask"])
+            mask = (real.cpu() & (places.cpu() >= first))[:, 1:]  # the solution's tokens; nothing predicts the first
+            log_p = token_log_probs(self.model, **inputs)
+            with torch.no_grad():
+                reference = token_log_probs(self.reference, **inputs)
+            loss = policy_gradient_loss(log_p, advantage[part], mask, reference, kl)  # a mean over its own tokens
+            (loss * mask.sum() / total).backward()
+            noted["kl"] += (log_p - reference).detach()[mask].sum().item() / len(rows)
+            noted["entropy"] -= log_p.detach()[mask].sum().item() / total
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
-        gap = (log_p - reference).detach().masked_fill(~mask, 0).sum(dim=1)
-        tokens = mask.sum(dim=1).double().mean().item()
-        return {"tokens": tokens, "kl": gap.mean().item(), "entropy": -log_p[mask].mean().item()}
+        return noted
 
     def save(self) -> None:
-        """Write policy, optimiser and history; of earlier saves nothing is left."""
+        """Write policy, optimiser and history, and remove earlier saves."""
         place = self.folder / f"update-{len(self.history)}"
         loading.save(self.model, self.tokenizer, place)
         moments = self.optimiser.state_dict()["state"]

@@ -18,7 +18,7 @@ Reward = Callable[[list[str], list[str]], Sequence[float]]  # (questions, soluti
 def reward_function(model: Any, **how: Any) -> Callable[..., list[float]]:
     """A function (prompts, completions, **columns) → rewards, one float a completion, equal to `model.score`.
 
-    prompts, completions: texts, or lists of messages with role and content. Of messages the contents are read, one
+    prompts, completions: texts, or lists of messages with role and content. Messages are read as their contents, one
     below the other, without the system's. One newline at the end of a prompt belongs to the template, not to the
     question, and is taken off. columns: the other columns of the trainer's data set, not used. how: for `model.score`,
     such as `aggregate="min"`. An empty completion, which a Bradley–Terry model scores with -inf, gets the lowest
@@ -49,7 +49,7 @@ def _text(value: Any, where: str) -> str:
 
 
 def label(reward: Any) -> str:
-    """The name of a reward in the settings of a run, by which it is not taken up with another reward."""
+    """The name of a reward in the settings of a run, so that the run does not go on with another reward."""
     return getattr(reward, "__qualname__", type(reward).__name__)
 
 

@@ -1,8 +1,8 @@
 """Search with a reward model: solutions grow step by step, and only the best beginnings grow on.
 
-Best-of-N judges whole solutions; search judges each beginning and spends the tokens that are left where the judge sees
-most hope. Beam search compares all beginnings of a question (Snell et al. 2024, section 5.1); diverse verifier tree
-search compares only those of one tree, which keeps ideas apart (Beeching et al. 2024). In come questions, out come the
+Best-of-N judges whole solutions; search judges each beginning and spends the remaining tokens where the judge gives the
+highest scores. Beam search compares all beginnings of a question (Snell et al. 2024, section 5); diverse verifier tree
+search compares only those of one tree, which keeps ideas apart (Beeching et al. 2024). In come questions; out come the
 finished solutions as rows, best first, with what they cost.
 """
 
@@ -30,7 +30,7 @@ _WINDOW = 16  # tokens in which a header is looked for; none is longer
 
 @dataclass(frozen=True)
 class Beam:
-    """A beginning of a solution. tree: the first step that it grew from belongs to it; score: the judge's.
+    """A beginning of a solution. tree: the number of the tree that its first step belongs to; score: the judge's.
 
     tokens: generated on the way to it. state: "open" (it goes on), "done" (it has ended), or "cut" (the tokens for a
     step ran out).
@@ -60,9 +60,9 @@ def search(
     - diverse: keep the best of each of n / width trees, in place of the best of all (diverse verifier tree search).
     - max_steps, step_tokens: limits; a beginning that reaches one is given up.
 
-    score: the judge's, of the solution. tokens: of the solution. candidates: how many solutions of the question were
-    finished, each a row. generated, scored: tokens that the policy wrote and the judge read for the question. Where no
-    solution was finished, the best beginning is the only row. Raises InputError.
+    score, tokens: of the solution. candidates: how many solutions of the question were finished, each a row. generated,
+    scored: tokens that the policy wrote and the judge read for the question. Where no solution was finished, the best
+    beginning is the only row; its score is None if its last step was cut off. Raises InputError.
     """
     questions, settings = request(questions, n, prompt, temperature, step_tokens, seed, batch_size)
     if width < 1 or n % width or max_steps < 1:
@@ -138,9 +138,9 @@ def _grow(trees: list[Trees], policy: Any, judge: Any, seed: int, how: Row) -> N
 
 
 def keep(beams: Sequence[Beam], count: int, diverse: bool = False) -> list[Beam]:
-    """The `count` beams of the highest score, or with `diverse` the best of each tree.
+    """The `count` beams with the highest scores, or with `diverse` the best of each tree.
 
-    Of equal texts one is kept first, since the same beginning twice is no second idea; ties go to the earlier beam.
+    Repeated texts rank behind all different ones, since a repetition is no second idea; ties go to the earlier beam.
     """
     ranked = sorted(beams, key=lambda beam: -beam.score)
     if diverse:
@@ -167,7 +167,7 @@ class Policy:
         self.options |= {"eos_token_id": self.ends or None, "do_sample": bool(heat), **heat}
 
     def next_steps(self, questions: list[str], beams: list[Beam], seed: int) -> list[Beam]:
-        """Each beam with one step more, still with its old score."""
+        """Each beam with one more step, still with its old score."""
         texts = [self.prompt.replace("{question}", q) + beam.text for q, beam in zip(questions, beams, strict=True)]
         texts = [text + "\n" * bool(beam.text) for text, beam in zip(texts, beams, strict=True)]
         start = reward_model.start_ids(self.tokenizer)

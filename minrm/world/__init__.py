@@ -3,7 +3,7 @@
 The policy, the small language model, stands in `minrm.world.policy`: it needs torch, the rest does not.
 """
 
-from minrm.world.classroom import CLASS, CORRUPTED, FLAWLESS, Habits, write, write_direct, write_drill, write_sums
+from minrm.world.classroom import CLASS, CORRUPTED, FLAWLESS, Habits, write, write_direct
 from minrm.world.evaluation import Evaluation, evaluation  # here, so that the module never hides the function
 from minrm.world.generator import generate, read_problem
 from minrm.world.problems import ERRORS, ITEMS, LIMIT, NAMES, SPLITS, Event, Problem
@@ -13,5 +13,5 @@ from minrm.world.shipped import shipped
 __all__ = [
     "CLASS", "CORRUPTED", "ERRORS", "FLAWLESS", "ITEMS", "LIMIT", "NAMES", "SPLITS", "Evaluation", "Event", "Habits",
     "Problem", "evaluation", "generate", "read_problem", "recorded_curve", "recorded_scores", "recorded_settings",
-    "recorded_steps", "shipped", "write", "write_direct", "write_drill", "write_sums",
+    "recorded_steps", "shipped", "write", "write_direct",
 ]  # fmt: skip

@@ -12,11 +12,11 @@ from minrm.world.shipped import find
 
 
 class Evaluation(NamedTuple):
-    """P problems and N solutions of each, sampled at temperature 0.7; arrays [P, N] in the order of `recorded_scores`.
+    """P problems and N solutions of each, sampled at temperature 0.5; arrays [P, N] in the order of `recorded_scores`.
 
     problems: P rows with question, answer (the true one), direct and greedy (what the policy wrote without steps, and
     without sampling). answers: what each solution gives, or None. labels: for each solution, 1 or 0 for each step, from
-    the exact checker. log_likelihood: of the solution, in nats at temperature 1. tokens: its length.
+    the exact checker. log_likelihood: of the solution, in nats at temperature 1. tokens: the solution's length.
     """
 
     problems: list[dict[str, Any]]

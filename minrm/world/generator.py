@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from itertools import count, product
 
 from minrm.errors import InputError, check_numbers
-from minrm.world.problems import ITEMS, LIMIT, NAMES, SPLITS, Event, Problem, calculate
+from minrm.world.problems import FAR_ITEMS, FAR_NAMES, ITEMS, LIMIT, NAMES, SIGNS, SPLITS, Event, Problem, calculate
 
 
-def generate(n: int, seed: int, split: str | None = None, longer: bool = False) -> list[Problem]:
+def generate(n: int, seed: int, split: str | None = None, far: bool = False) -> list[Problem]:
     """`n` problems, the same on every machine and Python; with `split`, only of that part of the world.
 
-    The splits ("policy", "train", "evaluation") share no problem, not even up to the names: `Problem.split`. With
-    `longer`, a problem has one event more than the longest of its wording; nothing is trained on such problems.
+    The splits ("policy", "train", "development", "evaluation") share no problem, not even up to the names:
+    `Problem.split`. With `far`, names, things and verbs are different and numbers are larger; the policy reads few such
+    problems, reward models none. Raises InputError.
     """
     check_numbers(0, n=n, seed=seed)
     if split is not None and split not in SPLITS:
@@ -21,10 +22,13 @@ def generate(n: int, seed: int, split: str | None = None, longer: bool = False) 
     rng = random.Random(seed)
     problems: list[Problem] = []
     while len(problems) < n:
-        problem = _draw(rng, longer)
+        problem = _draw(rng, far)
         if split is None or problem.split == split:
             problems.append(problem)
     return problems
+
+
+VERBS, FAR_VERBS = ("buys", "finds", "loses", "sells"), ("wins", "drops")
 
 
 def pick(rng: random.Random, values: Sequence):
@@ -37,33 +41,35 @@ def between(rng: random.Random, low: int, high: int) -> int:
     return low + int(rng.random() * (high - low + 1))
 
 
-def _draw(rng: random.Random, longer: bool = False) -> Problem:
+def _draw(rng: random.Random, far: bool) -> Problem:
     """A random problem. The story is drawn first and then numbers until they fit, so that no kind of story is rarer
     because its numbers seldom fit."""
-    name = pick(rng, NAMES)
-    other, item = pick(rng, [other for other in NAMES if other != name]), pick(rng, ITEMS)
-    wording = pick(rng, ("plain", "plain", "consistent", "inconsistent"))
+    names, items, verbs = (FAR_NAMES, FAR_ITEMS, FAR_VERBS) if far else (NAMES, ITEMS, VERBS)
+    name = pick(rng, names)
+    other, item = pick(rng, [other for other in names if other != name]), pick(rng, items)
+    wording = pick(rng, ("plain", "plain", "plain", "consistent", "inconsistent"))
     kinds: list[str] = []
-    lengths = (1, 2, 2, 3) if wording == "plain" else (1, 2)
-    for _ in range(max(lengths) + 1 if longer else pick(rng, lengths)):
-        kinds.append(pick(rng, ("buys", "loses") if "boxes" in kinds else ("buys", "loses", "boxes")))
+    for _ in range(pick(rng, (1, 2, 3, 3) if wording == "plain" else (1, 2, 2))):
+        kinds.append(pick(rng, verbs if "boxes" in kinds else (*verbs, "boxes")))
     if rng.random() < 0.3:
         kinds[int(rng.random() * len(kinds))] = "gives"
-    for _ in range(500) if longer else count():  # a longer story may never fit: then another one is drawn
+    for _ in range(500) if far else count():  # a story of large numbers may never fit: then another one is drawn
         events = tuple(
             Event(kind, between(rng, 2, 9), between(rng, 2, 5)) if kind in ("boxes", "gives")
-            else Event(kind, between(rng, 2, 12)) for kind in kinds
+            else Event(kind, between(rng, 6 if far else 2, 12)) for kind in kinds
         )  # fmt: skip
         difference, more = (0, False) if wording == "plain" else (between(rng, 2, 9), rng.random() < 0.5)
-        problem = Problem(name, other, item, between(rng, 2, 28), events, wording, difference, more)
+        base = between(rng, 10 if far else 2, 28)
+        problem = Problem(name, other, item, base, events, wording, difference, more)
         if _fits(problem):
             return problem
-    return _draw(rng, longer)
+    return _draw(rng, far)
 
 
 def _fits(problem: Problem) -> bool:
     """Whether no two quantities coincide, and the true way and those of the misconceptions stay in range."""
-    if len(set(problem.quantities)) < len(problem.quantities):
+    quantities = problem.quantities
+    if len(set(quantities)) < len(quantities):
         return False
     inverted = 2 * problem.base - problem.start if problem.wording == "inconsistent" else problem.start
     for total, once in product((problem.start, inverted), (False, True)):
@@ -81,7 +87,7 @@ _QUESTION = re.compile(
     r"|That is (?P<d2>\d+) (?P<w2>more|fewer) than (?P<name2>\w+) has)\. )?(?P<events>.*) "
     r"How many \w+ does \w+ have now\?"
 )
-_EVENT = re.compile(r"\w+ (buys|loses|gives) (?:(\d+) boxes of )?(\d+) \w+(?: to each of (\d+) friends)?\.")
+_EVENT = re.compile(rf"\w+ ({'|'.join(SIGNS)}) (?:(\d+) boxes of )?(\d+) \w+(?: to each of (\d+) friends)?\.")
 
 
 def read_problem(question: str) -> Problem:

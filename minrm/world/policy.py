@@ -1,6 +1,6 @@
 """The small language model of the embedded world: its tokenizer, its shape and the corpus it reads.
 
-A Llama-architecture model of 0.9 million parameters in stock files. It is the *policy*: the model whose solutions are
+A Llama-architecture model of 1.9 million parameters in stock files. It is the *policy*: the model whose solutions are
 voted on and judged; `data/` has its training. `<|prm_label|>` is not in its vocabulary: adding that token is what the
 course teaches.
 """
@@ -13,16 +13,17 @@ from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from minrm.world.classroom import write, write_direct, write_drill
+from minrm.sampling import COT
+from minrm.sampling import DIRECT as DIRECT_PROMPT
+from minrm.world.classroom import CLASS, Habits, write, write_direct
 from minrm.world.generator import generate
-from minrm.world.problems import ITEMS, LIMIT, NAMES
+from minrm.world.problems import FAR_ITEMS, FAR_NAMES, ITEMS, LIMIT, NAMES, OPENINGS, SIGNS
 
 END = "<|end|>"  # ends every text; also the padding, as in many published models
-DRILLS, DIRECT = 0.1, 0.04  # shares of the corpus: pages of drills, which have no question, and bare answers
+DIRECT, FAR = 0.2, 0.05  # shares of the corpus: bare answers, where the prompt asks for them; far problems
 
 _WORDS = [
-    "has", "have", "now", "How", "many", "does", "more", "fewer", "than", "That", "is", "buys", "loses", "gives",
-    "boxes", "of", "to", "each", "friends", "So", "Is", "Yes", "No",
+    "has", "have", "now", "How", "many", "does", "more", "fewer", "than", "That", "is", "of", "to", "each", "friends",
 ]  # fmt: skip
 
 
@@ -34,7 +35,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     """
     pieces = [END] + [f"<0x{byte:02X}>" for byte in range(256)] + [chr(code) for code in range(32, 127)]
     pieces += ["\n", "\n\n", "# Answer\n\n"] + [f"Step: {number}:" for number in range(1, 10)]
-    words = [*_WORDS, *NAMES, *ITEMS, *map(str, range(LIMIT + 1)), *"+-*="]
+    words = [*_WORDS, *SIGNS, *OPENINGS, *NAMES, *FAR_NAMES, *ITEMS, *FAR_ITEMS, *map(str, range(LIMIT + 1)), *"+-*="]
     pieces += words + [" " + word for word in words]
     vocabulary = {piece: index for index, piece in enumerate(dict.fromkeys(pieces))}
     core = Tokenizer(BPE(vocab=vocabulary, merges=[], byte_fallback=True, ignore_merges=True))
@@ -47,26 +48,28 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def new_policy(
-    tokenizer: PreTrainedTokenizerFast, seed: int = 0, layers: int = 4, width: int = 128
+    tokenizer: PreTrainedTokenizerFast, seed: int = 0, layers: int = 4, width: int = 192
 ) -> LlamaForCausalLM:
     """An untrained policy in float32."""
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=width, intermediate_size=width * 11 // 4, num_hidden_layers=layers,
-        num_attention_heads=4, max_position_embeddings=512, tie_word_embeddings=True,
+        num_attention_heads=width // 32, max_position_embeddings=512, tie_word_embeddings=True,
         bos_token_id=None, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
     )  # fmt: skip
     return LlamaForCausalLM(config)
 
 
-def corpus(n: int, seed: int) -> Iterator[tuple[str, str]]:
-    """`n` texts of the class as (question with its newline, what follows): solved problems, bare answers, drills."""
+def corpus(n: int, seed: int, habits: Habits = CLASS) -> Iterator[tuple[str, str]]:
+    """`n` texts of the class as (prompt, what follows), two of each problem: solutions, and bare answers where they are
+    asked for."""
     rng = random.Random(seed)
-    for problem in generate(n, seed + 1, split="policy"):
-        kind = rng.random()
-        if kind < DRILLS:
-            yield "", write_drill(rng)
-        elif kind < DRILLS + DIRECT:
-            yield f"{problem.question}\n", write_direct(problem, rng)
+    near = iter(generate(-(-n // 2), seed + 1, split="policy"))
+    far = iter(generate(int(n * FAR) + 100, seed + 2, split="policy", far=True))
+    for text in range(n):
+        if text % 2 == 0:
+            problem = next(far if rng.random() < FAR else near)
+        if rng.random() < DIRECT:
+            yield DIRECT_PROMPT.replace("{question}", problem.question), write_direct(problem, rng, habits)
         else:
-            yield f"{problem.question}\n", write(problem, rng)[0]
+            yield COT.replace("{question}", problem.question), write(problem, rng, habits)[0]

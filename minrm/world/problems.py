@@ -15,6 +15,7 @@ The inconsistent wording ("Tom has 9 pens. That is 3 more than Mia has.") is kno
 import re
 import zlib
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from minrm.text import final_answer, split_steps
@@ -22,13 +23,19 @@ from minrm.text import final_answer, split_steps
 LIMIT = 30  # every number of the world lies in 0…LIMIT and is a single token of the policy
 NAMES = ("Mia", "Tom", "Ana", "Ben", "Eva", "Leo", "Zoe", "Max")
 ITEMS = ("pens", "books", "apples", "coins", "cards", "shells", "stamps", "marbles")
-SPLITS = {"policy": range(0, 60), "train": range(60, 80), "evaluation": range(80, 100)}
+FAR_NAMES, FAR_ITEMS = ("Ida", "Kai", "Noa", "Udo"), ("nuts", "keys", "bells", "seeds")  # rare: `generate(far=True)`
+SPLITS = {"policy": range(0, 60), "train": range(60, 77), "development": range(77, 80), "evaluation": range(80, 100)}
+SIGNS = {"buys": "+", "finds": "+", "wins": "+", "boxes": "+", "loses": "-", "sells": "-", "drops": "-", "gives": "-"}
+OPENINGS = ("Then", "Now", "Next", "So", "Here")  # a step may begin with one of them, which says nothing
 
 # The ways in which a step can be wrong, as `Problem.errors` names them.
 ERRORS = {
     "inversion": "adds where the comparison says subtract, or the other way round",
     "once": "takes a repeated amount only once",
+    "turned": "adds what an event takes away, or the other way round",
+    "twice": "takes an event a second time",
     "contradiction": "says the opposite of what it computes",
+    "misnamed": "says it of the wrong person",
     "slip": "miscalculates",
     "skip": "leaves out an event (an error of the last step)",
     "answer": "gives an answer that is not the last result (an error of the last step)",
@@ -39,7 +46,7 @@ ERRORS = {
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happens to the amount: `kind` is buys, loses, boxes or gives; `times` is 1 for the first two."""
+    """Something that happens to the amount: `kind` is one of SIGNS; `times` is 1 except for boxes and gives."""
 
     kind: str
     amount: int
@@ -48,7 +55,12 @@ class Event:
     @property
     def sign(self) -> str:
         """`+` or `-`: what the event does to the amount."""
-        return "+" if self.kind in ("buys", "boxes") else "-"
+        return SIGNS[self.kind]
+
+    @property
+    def verb(self) -> str:
+        """The verb in the event's sentence."""
+        return "buys" if self.kind == "boxes" else self.kind
 
     @property
     def total(self) -> int:
@@ -57,12 +69,9 @@ class Event:
 
     def sentence(self, name: str, item: str) -> str:
         """The event as a sentence of the question."""
-        return {
-            "buys": f"{name} buys {self.amount} {item}.",
-            "loses": f"{name} loses {self.amount} {item}.",
-            "boxes": f"{name} buys {self.times} boxes of {self.amount} {item}.",
-            "gives": f"{name} gives {self.amount} {item} to each of {self.times} friends.",
-        }[self.kind]
+        boxes = f"{self.times} boxes of " if self.kind == "boxes" else ""
+        each = f" to each of {self.times} friends" if self.kind == "gives" else ""
+        return f"{name} {self.verb} {boxes}{self.amount} {item}{each}."
 
 
 @dataclass(frozen=True)
@@ -125,12 +134,12 @@ class Problem:
 
     @property
     def split(self) -> str:
-        """The part of the world it belongs to, by its numbers and wording alone: renaming does not move it."""
+        """The part of the world that the problem belongs to, by its numbers and wording, not by its names."""
         return next(name for name, buckets in SPLITS.items() if self.bucket in buckets)
 
     @property
     def bucket(self) -> int:
-        """A number from 0 to 99, the checksum of its numbers and wording, by which problems are shared out."""
+        """A checksum of the problem's numbers and wording, from 0 to 99, which decides its `split`."""
         key = (self.base, self.wording, self.difference, self.more, [(e.kind, e.amount, e.times) for e in self.events])
         return zlib.crc32(repr(key).encode()) % 100
 
@@ -155,7 +164,10 @@ def calculate(a: int, sign: str, b: int) -> int:
 
 
 _STEP = re.compile(
-    r"(?:(?:So )?(?P<who>[A-Z][a-z]+) has (?P<by>[0-9]{1,4}) (?P<word>more|fewer): )?"
+    rf"(?:(?:{'|'.join(OPENINGS)}) )?"
+    r"(?P<claim>(?P<who>[A-Z][a-z]+) has (?P<by1>[0-9]{1,4}) (?P<word1>more|fewer): "
+    r"|(?P<by2>[0-9]{1,4}) (?P<word2>more|fewer) than (?P<whom>[A-Z][a-z]+): "
+    r"|(?P<verb>[a-z]+) (?P<number>[0-9]{1,4}): )?"
     r"(?P<a>[0-9]{1,4}) (?P<sign>[-+*]) (?P<b>[0-9]{1,4}) = (?P<c>[0-9]{1,4})"
 )
 
@@ -185,20 +197,29 @@ class Reading:
         if match is None:
             return "unreadable"
         a, b, c, sign = int(match["a"]), int(match["b"]), int(match["c"]), match["sign"]
-        slip = None if c == calculate(a, sign, b) else "slip"
         if sign == "*":
-            return self._product(a, b, c) or ("unfounded" if match["who"] else slip)
-        if self.compare and {a, b} == {self.problem.base, self.problem.difference}:
-            return self._comparison(match, a, c) or slip
-        error = self._event(a, sign, b) or ("unfounded" if match["who"] else slip)
-        self.total = c
-        return error
+            error = self._product(a, b, c)
+        elif self.compare and {a, b} == {self.problem.base, self.problem.difference}:
+            return self._comparison(match, a, c) or (None if c == calculate(a, sign, b) else "slip")
+        else:
+            error, truth = self._event(a, sign, b)
+            self.total = c
+            if error is None and match["verb"] and (match["verb"], int(match["number"])) != truth:
+                error = "contradiction"
+        misplaced = match["claim"] and (sign == "*" or not match["verb"])
+        return error or ("unfounded" if misplaced else None if c == calculate(a, sign, b) else "slip")
 
     def _product(self, a: int, b: int, c: int) -> str | None:
-        for event in self.pending:
-            if event.times > 1 and event not in self.written and sorted((a, b)) == sorted((event.amount, event.times)):
+        """Of which event `a * b` is the product; only one that is to come and has none yet."""
+        open_ = [event for event in self.pending if event.times > 1 and event not in self.written]
+        for error, factors in (
+            (None, lambda event: sorted((a, b)) == sorted((event.amount, event.times))),
+            ("once", lambda event: sorted((a, b)) == [1, event.amount]),
+            ("unfounded", lambda event: {a, b} & {event.amount, event.times}),  # meant, but wrongly read
+        ):
+            for event in filter(factors, open_):
                 self.written[event] = c
-                return None
+                return error
         return "unfounded"
 
     def _comparison(self, match: re.Match[str], a: int, c: int) -> str | None:
@@ -208,24 +229,41 @@ class Reading:
             return "inversion"
         if match["sign"] == "-" and a != problem.base:
             return "unfounded"
-        truth = (problem.name, str(problem.difference), "more" if problem.start_sign == "+" else "fewer")
-        return "contradiction" if match["who"] and match.group("who", "by", "word") != truth else None
+        if match["who"]:  # the comparison said of the person who is asked about
+            person, truth = (match["who"], problem.name), ("+" if match["word1"] == "more" else "-") == match["sign"]
+        elif match["whom"]:  # the question's own words
+            than = problem.other if problem.wording == "consistent" else problem.name
+            person, truth = (match["whom"], than), (match["word2"] == "more") == problem.more
+        else:
+            return "unfounded" if match["verb"] else None
+        if not truth or int(match["by1"] or match["by2"]) != problem.difference:
+            return "contradiction"
+        return None if person[0] == person[1] else "misnamed"
 
-    def _event(self, a: int, sign: str, b: int) -> str | None:
-        """Which event `a sign b` applies, taking it off the list; the total is on the left, or on the right of a +."""
+    def _event(self, a: int, sign: str, b: int) -> tuple[str | None, tuple[str, int] | None]:
+        """What is wrong with `a sign b`, and verb and amount of the event that it applies, which comes off the list.
+
+        The total is on the left, or on the right of a +.
+        """
         sides = [(a, b), (b, a)] if sign == "+" else [(a, b)]
         amounts = [amount for total, amount in sides if total == self.total]
-        fitting = [event for event in self.pending if event.sign == sign]
-        for event in fitting:
-            if any(amount in (event.total, self.written.get(event)) for amount in amounts):
-                self.pending.remove(event)
-                return None
-        for event in fitting:
-            if event.times > 1 and event.amount in amounts:
-                self.pending.remove(event)
-                return "once"
-        for event in self.pending:  # the event that was meant, though with another sign or on another number
+        done = [event for event in self.problem.events if event not in self.pending]
+        for error, events in (
+            (None, [event for event in self.pending if event.sign == sign]),
+            ("once", [event for event in self.pending if event.sign == sign and event.times > 1]),
+            ("turned", [event for event in self.pending if event.sign != sign]),
+            ("twice", [event for event in done if event.sign == sign]),
+        ):
+            for event, amount in product(events, amounts):
+                values = (event.amount,) if error == "once" else (event.total, self.written.get(event))
+                if amount in values:
+                    if event in self.pending:
+                        self.pending.remove(event)
+                    return error, (event.verb, amount)
+        for event in self.pending:  # the event that was meant, though on another number
             if b in (event.amount, event.total, self.written.get(event)):
                 self.pending.remove(event)
-                break
-        return "unfounded"
+                return "unfounded", None
+        if self.total is None:  # no event: the comparison was meant, though wrongly read
+            self.compare = False
+        return "unfounded", None

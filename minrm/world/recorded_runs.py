@@ -1,6 +1,6 @@
-"""The recorded runs of the embedded world: what each reward model said of every evaluation sample, seed by seed.
+"""The recorded runs of the embedded world: each reward model's scores of every evaluation sample, seed by seed.
 
-The variants are smaller runs on other labels or other rows. folder: another one that the recipe has filled.
+The variants learnt from other labels or other rows. folder: another one that the recipe has filled.
 """
 
 import json
@@ -17,21 +17,25 @@ from minrm.world.shipped import find
 
 SEEDS = range(5)
 KINDS = {"orm": "ORM", "prm": "PRM", "bradley_terry": "Bradley–Terry"}  # as files are named: as figures name them
-VARIANT_SEEDS = range(3)
-VARIANTS = {
+LABEL_SOURCES = {  # from five seeds, like KINDS
     "prm_checker": "PRM, exact checker", "prm_first_error": "PRM, until the first error",
     "prm_rollouts_hard": "PRM, rollouts (hard)", "prm_rollouts_soft": "PRM, rollouts (soft)",
-    "orm_equal_labels": "ORM, as many labels", "orm_few": "ORM, few labels", "prm_few": "PRM, few labels",
-    "orm_length": "ORM, hurried labels", "prm_sampled_only": "PRM, sampled only",
-    "prm_corrupted": "PRM, half corrupted",
+    "orm_equal_labels": "ORM, as many labels",
 }  # fmt: skip
+PROXIES = {  # from three
+    "orm_few": "ORM, few labels", "prm_few": "PRM, few labels", "orm_length": "ORM, hurried labels",
+    "orm_no_traps": "ORM, no traps seen", "bradley_terry_longer": "Bradley–Terry, longer preferred",
+    "prm_sampled_only": "PRM, sampled only", "prm_corrupted": "PRM, half corrupted",
+    "prm_active": "PRM, chosen labels", "prm_random": "PRM, random labels",
+}  # fmt: skip
+VARIANTS = LABEL_SOURCES | PROXIES
 
 
 def seeds_of(kind: str) -> range:
     """The seeds from which a model or a variant was trained. Raises InputError for another kind."""
     if kind not in KINDS | VARIANTS:
         raise InputError(f"no recorded run is called {kind!r}; there are {', '.join(KINDS | VARIANTS)}")
-    return SEEDS if kind in KINDS else VARIANT_SEEDS
+    return range(3) if kind in PROXIES else SEEDS
 
 
 def recorded_scores(kind: str, aggregate: str = "product", folder: str | Path | None = None) -> np.ndarray:
@@ -67,7 +71,7 @@ def recorded_curve(kind: str, folder: str | Path | None = None) -> list[dict[str
 
 
 def recorded_settings(kind: str, seed: int = 0, folder: str | Path | None = None) -> dict[str, Any]:
-    """How a run was made: epochs, batch size, learning rate, rows, minutes, and its history."""
+    """The settings of a recorded run: epochs, batch size, learning rate, rows, minutes; and its history."""
     return json.loads(_run(kind, seed, "json", folder).read_text())
 
 

@@ -18,5 +18,5 @@ def shipped(name: str) -> Path:
 
 
 def find(name: str, folder: str | Path | None) -> Path:
-    """The path of something shipped, or of its like in another folder that the recipe has filled."""
+    """The path of something shipped, or of the same file in another folder that the recipe has filled."""
     return shipped(name) if folder is None else Path(folder) / name

@@ -127,9 +127,10 @@ def test_a_very_long_explanation_is_cut_and_says_so(tmp_path):
     ],
 )
 def test_results_that_are_no_experiment_are_refused(results):
-    assert "each with `auc` and `best_of_n`; two should" in submissions.missing(results)
+    assert "each with `auc` and `best_of_n`; two should" in submissions.missing(results, FINAL_TOKEN)
 
 
 def test_the_results_of_an_experiment_count_also_beside_a_variant_that_is_not_complete():
-    assert submissions.missing(RESULTS) == "" and "no line `results" in submissions.missing(None)
-    assert submissions.missing({"my own": RESULTS["every token"][:1]} | RESULTS) == ""
+    assert submissions.missing(RESULTS, FINAL_TOKEN) == ""
+    assert "no line `results" in submissions.missing(None, FINAL_TOKEN)
+    assert submissions.missing({"my own": RESULTS["every token"][:1]} | RESULTS, FINAL_TOKEN) == ""

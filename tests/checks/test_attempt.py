@@ -8,12 +8,12 @@ import pytest
 from nbclient import NotebookClient
 
 import minrm.checks
-from minrm.checks import check_choose, check_final_token, check_last_number
+from minrm.checks import check_choose, check_final_token, check_last_number, check_next_beams
 from minrm.checks.attempt import LONGEST, WrongAnswer, attempt, call, close, compare, exercise
 
 ALL = [getattr(minrm.checks, name) for name in minrm.checks.__all__]
 CHECKS = [check for check in ALL if check.__doc__.startswith(f"Try `{check.__name__.removeprefix('check_')}(")]
-GRADED = (check_final_token, check_choose)  # an empty answer has no points
+GRADED = (check_final_token, check_choose, check_next_beams)  # an empty answer has no points
 VALUES = [check for check in ALL if check not in CHECKS]  # of these the answer is a value, not a function
 
 

@@ -55,7 +55,7 @@ test_pair_loss = trial(
         (lambda chosen, rejected: loss_by_hand(chosen, rejected) * len(chosen), "that is the sum over the pairs"),
         (lambda chosen, rejected: -loss_by_hand(chosen, rejected), "the loss is minus that"),
         (lambda c, r: [loss_by_hand([a], [b]) for a, b in zip(c, r)], "the losses one by one"),  # noqa: B905
-        (lambda c, r: loss_by_hand([sum(c) / len(c)], [sum(r) / len(r)]), "the loss of each pair first"),
+        (lambda c, r: loss_by_hand([sum(c) / len(c)], [sum(r) / len(r)]), "take each pair's loss first"),
         (lambda chosen, rejected: loss_by_hand(chosen, rejected) / math.log(2), "that is in bits"),
         (lambda c, r: np.mean(np.array(c) > np.array(r)), "which has no slope"),
         (lambda chosen, rejected: chosen.append(rejected.pop()), "changed its arguments"),
@@ -183,7 +183,7 @@ test_labels_needed = trial(
     [500, 1000, np.int64(2000), 250],
     [
         (200, "200 labels are too few: even 500 do not reach 0.790"),
-        (2001, "2,001 labels are more than it takes: 1,000 reach 0.790"),
+        (2001, "2,001 labels are too many: 1,000 reach 0.790"),
         (0, "labels_needed is 0; expected a whole number"),
         (1e3, "labels_needed is 1000.0; expected a whole number"),
         (True, "labels_needed is True; expected"),

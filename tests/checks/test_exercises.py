@@ -1,5 +1,6 @@
 """The exercises in the book: each folded solution passes its check, and the page of all exercises is in step."""
 
+import copy
 import re
 from functools import cache
 from itertools import combinations, islice
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from rubric import ASSIGNMENTS
 from transformers import PreTrainedTokenizerFast
 
 import minrm.checks
@@ -19,6 +21,7 @@ from minrm.metrics import kl_of_best_of_n, over_seeds, paired_difference, pooled
 from minrm.rows import read_rows
 from minrm.selection import best_of_n, majority_vote
 from minrm.text import final_answer, join_steps, split_steps
+from minrm.using import search
 from minrm.world import read_problem, recorded_scores, recorded_steps, shipped
 
 BOOK = Path(__file__).parents[2] / "book"
@@ -26,8 +29,6 @@ TITLE = re.compile(r"^\*\*(\d+)\. (.+?)\*\* \((\d+ minutes), (★{1,3})\)", re.M
 TIME = re.compile(r"\((\d+ minutes), (★{1,3})\)")
 HAND_IN = re.compile(r"^(check_\w+)\((\w+)[,)]", re.MULTILINE)
 FENCED = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-# checks whose exercises stand in no chapter yet
-WAITING = {"check_article_labels", "check_fooling", "check_padded", "check_update"}
 
 
 def exercises(chapter):
@@ -112,9 +113,11 @@ def chapter_3():
 
 
 def chapter_4():
-    """The recorded scores of the outcome reward model's first seed, on the first 16 problems only."""
+    """The recorded scores of the outcome reward model's first seed, and the samples, of the first 16 problems only."""
+    questions = recorded().question.to_numpy()[:16, None]
     return {
         "scores": recorded_scores("orm")[:1, :16], "correct": arrays("correct", 16),
+        "world": SimpleNamespace(questions=questions, solutions=arrays("solution", 16)),
         "np": np, "best_of_n": best_of_n, "pooled_auc": pooled_auc,
     }  # fmt: skip
 
@@ -135,7 +138,24 @@ def chapter_7():
     }  # fmt: skip
 
 
-MORE = {"check_labels_needed": (lambda count: count / 10_000, [500, 1000, 2000], 0.1)}  # what a check takes beside it
+WRONG = "Step: 1: 3 more than Mia: 9 + 3 = 12\nStep: 2: buys 5: 12 + 5 = 17\n\n# Answer\n\n17"
+
+
+class Judge:
+    """In place of a model: it likes every solution, and of the steps all but one."""
+
+    def score(self, questions, solutions):
+        return np.full(len(solutions), 0.9)
+
+    def step_scores(self, questions, solutions):
+        return [np.array([0.1 if "9 + 3" in step else 0.9 for step in split_steps(text)]) for text in solutions]
+
+
+MORE = {  # what a check takes beside the answer
+    "check_labels_needed": (lambda count: count / 10_000, [500, 1000, 2000], 0.1),
+    "check_fooling": (Judge(), "", "none"),  # the answer of no solution
+    "check_padded": (Judge(), "", "11", WRONG),
+}
 
 
 def chapter_6():
@@ -159,8 +179,25 @@ def chapter_8():
     gold = np.stack([best_of_n(own, correct, counts).per_problem for own in few])
     return {
         "np": np, "best_of_n": best_of_n, "kl_of_best_of_n": kl_of_best_of_n, "shape": shape, "counts": counts,
-        "few": few, "one": 2, "correct": correct, "fits": {"ORM, few labels": metrics.fit_gao(gold, counts, draws=20)},
+        "few": few, "correct": correct, "fits": {"ORM, few labels": metrics.fit_gao(gold, counts, draws=20)},
+        "prm": Judge(), "question": "", "wrong": WRONG,
     }  # fmt: skip
+
+
+def chapter_9():
+    """Two questions, few short steps, and no right answer."""
+    options = {"temperature": 0.5, "step_tokens": 16, "max_steps": 2, "progress": False}
+    return {
+        "np": np, "search": search, "folder": shipped("policy"), "asked": recorded().question.tolist()[:2],
+        "options": options, "few": recorded()[:2], "handed_in": lambda found, truth: np.zeros(len(truth)),
+    }  # fmt: skip
+
+
+def chapter_10():
+    """Stand-ins for what trains and samples: the solutions only call it."""
+    names = dict.fromkeys(("start", "tokenizer", "fresh"))
+    names |= {"train_against": lambda *_, **__: [0.0], "solved": lambda policy: np.zeros(1)}
+    return names | {"np": np, "copy": copy, "sample": lambda *_, **__: []}
 
 
 def what_a_label_means():
@@ -200,15 +237,15 @@ def test_the_cells_of_an_exercise_are_empty_and_its_check_asks_for_them(chapter)
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
-def test_a_chapter_has_two_to_four_exercises_each_folded(chapter):
+def test_a_chapter_has_two_to_five_exercises_each_folded(chapter):
     found = list(exercises(chapter))
-    assert 2 <= len(found) <= 4
+    assert 2 <= len(found) <= 5
     assert [title.split(".")[0] for title, *_ in found] == [str(n) for n in range(1, len(found) + 1)]
 
 
 def assigned():
     """Title, time, difficulty and check of the notebooks to hand in: pages of their own, without a folded solution."""
-    for path in sorted((BOOK / "exercises").glob("*.ipynb")):
+    for path in (assignment.notebook for assignment in ASSIGNMENTS.values()):
         texts = {cell["id"]: notebooks.source(cell) for cell in notebooks.read(path)["cells"]}
         head = next(iter(texts.values()))
         ((time, difficulty),), ((check, _),) = TIME.findall(head), HAND_IN.findall(texts["check"])
@@ -218,8 +255,7 @@ def assigned():
 def test_each_check_belongs_to_one_exercise():
     named = [check for *_, asked, _ in ALL for check, _ in HAND_IN.findall(asked)]
     named += [check for *_, check in assigned()]
-    named.remove("check_label_steps")  # chapter 5 has it too, until its section on labels goes
-    assert sorted([*named, *WAITING]) == sorted(minrm.checks.__all__)
+    assert sorted(named) == sorted(minrm.checks.__all__)
 
 
 def test_the_page_of_exercises_is_in_step_with_the_chapters():

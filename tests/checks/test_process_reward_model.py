@@ -96,7 +96,7 @@ test_log_score = trial(
         (but("min", max), "the most negative logarithm"),
         (but("last", lambda log_p: log_p[0]), "not the first"),
         (lambda log_p, how: np.exp(log_score(log_p, how)), "that is the score itself"),
-        (lambda log_p, how: -log_score(log_p, how), "turned round"),
+        (lambda log_p, how: -log_score(log_p, how), "the sign is wrong"),
         (lambda log_p, how: sum(log_p), "every `how` gives the product"),
         (lambda log_p, how: log_p.sort(), "changed its arguments"),
         (lambda log_p, how: log_p.mean(), "stopped with AttributeError"),

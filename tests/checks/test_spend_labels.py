@@ -58,17 +58,17 @@ def empties(scores, correct, count):
 
 
 WRONG = [
-    (no_care_for_right_answers, "of the chosen end wrong; four fifths of the labels are 8 (count * 4 // 5)"),
+    (no_care_for_right_answers, "of the chosen end wrong; expected 8, four fifths (count * 4 // 5)"),
     (lowest, "a wrong solution with the score"),
     (the_rest_at_hand, "a right solution with the score"),
     (wrong_alone, "the labels beyond the four fifths go to the highest scores that are left, right or wrong"),
     (the_rest_right_alone, "the labels beyond the four fifths"),
     (no_care_for_few, "a pool with too few wrong solutions (30 solutions, "),
     (lambda *pool: reference(*pool)[:-1], "that is 9 labels; expected 10"),
-    (lambda *pool: reference(*pool)[:-1] * 2, "a place stands there twice"),
+    (lambda *pool: reference(*pool)[:-1] * 2, "one place is there twice"),
     (lambda *pool: [place - 30 for place in reference(*pool)], "the pool has the places 0 to 29"),
     (lambda scores, *rest: [scores[k] for k in reference(scores, *rest)], "a place is a whole number"),
-    (lambda scores, *rest: [k in reference(scores, *rest) for k in range(len(scores))], "yes or no of every solution"),
+    (lambda scores, *rest: [k in reference(scores, *rest) for k in range(len(scores))], "yes or no to every solution"),
     (lambda *pool: None, "nothing came back"),
     (empties, "changed its argument"),
     (lambda scores, correct: [], "TypeError"),

@@ -139,7 +139,7 @@ test_step_pairs = trial(
         (whole, "return only the next step"),
         (swapped, "the wrong way round"),
         (same_label, "both steps have the same label"),
-        (lambda rows: [tuple(pair.values()) for pair in pairs_of(rows)], "expected is a list of dictionaries"),
+        (lambda rows: [tuple(pair.values()) for pair in pairs_of(rows)], "expected a list of dictionaries"),
         (lambda rows: [], "no pair for the prompt"),
         (lambda rows: rows.clear(), "changed its arguments"),
         (lambda rows: [row["steps"] for row in rows], "stopped with KeyError: 'steps'"),

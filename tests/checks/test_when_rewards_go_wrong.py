@@ -78,7 +78,7 @@ test_kl_of_two_grades = trial(
     [grades, grades_by_package, grades_by_arrays],
     [
         (lambda share, n: kl_of_best_of_n(n), "the bound for scores that never tie"),
-        (lambda share, n: yes(share, n) * np.log(yes(share, n) / share), "the yes alone"),
+        (lambda share, n: yes(share, n) * np.log(yes(share, n) / share), "the term of a yes alone"),
         (lambda share, n: np.log(yes(share, n) / share), "weigh it by how often"),
         (lambda share, n: -np.log(share), "the limit for large n"),
         (lambda share, n: kl(share, yes(share, n)), "KL(policy || best-of-n)"),
@@ -130,7 +130,7 @@ test_best_count = trial(
         (at(lambda a, b, n: math.log(n) ** 0.5 * (a - b * math.log(n) ** 0.5)), "not log n"),
         (at(lambda a, b, n: math.log(n) * (a - b * math.log(n))), "the curve against log n"),
         (at(lambda a, b, n: a - b * distance(n)), "the factor d in front is missing"),
-        (at(lambda a, b, n: distance(n) * (a + b * distance(n))), "beta d is taken off"),
+        (at(lambda a, b, n: distance(n) * (a + b * distance(n))), "beta d is subtracted"),
         (lambda a, b, c: min(c, key=lambda n: abs(distance(n) - a / 2 / b)), "is no maximum where beta"),
         (lambda a, b, c: c.index(count(a, b, c)), "the place in the list"),
         (lambda a, b, c: distance(count(a, b, c)), "that is the distance d"),

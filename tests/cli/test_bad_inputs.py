@@ -187,7 +187,7 @@ def test_a_run_of_sampling_that_is_not_finished_is_told(command, cut, refused, w
     path.write_bytes(path.read_bytes()[: -cut or None])
     path.with_suffix(".settings.json").write_text(json.dumps(RUN))
     before, after = READERS[command]
-    told = f"the run is not finished, {3 - (cut > 0)} of 4 samples are there; give the command that samples again"
+    told = f"the run is not finished, {3 - (cut > 0)} of 4 samples are there; give minrm sample again"
     assert told in refused(*before, path, *([*after, "--source", "samples"] if command == "prepare" else after))
 
 

@@ -189,7 +189,7 @@ REST = [COMPLETION | {"correct": False}] * 3
         (
             "rewardbench2",
             [COMPLETION, *REST[:2]],
-            "Math, prompt 1: 3 completions, 1 of them right; four with one right",
+            "Math, prompt 1: 3 completions, 1 of them right; it needs four with one right",
         ),
         ("rewardbench2", [COMPLETION, *REST] * 2, "Math, prompt 1: 8 completions, 2 of them right"),
         ("rewardbench2", [COMPLETION, *REST, COMPLETION | {"score": None}], "row 5: score is None; it should be"),
@@ -210,10 +210,10 @@ def test_scores_of_two_models_are_not_one_figure(written, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["a.jsonl", "b.jsonl"], "several files, --model and --out are of a benchmark"),
-        (["a.jsonl", "--model", "prm"], "several files, --model and --out are of a benchmark"),
+        (["a.jsonl", "b.jsonl"], "several files, --model and --out need --benchmark"),
+        (["a.jsonl", "--model", "prm"], "several files, --model and --out need --benchmark"),
         (["a.json", "--benchmark", "processbench", "--model", "prm"], "--model and --out belong together"),
-        (["a.json", "--benchmark", "processbench", "--figure", "a.png"], "a benchmark is a table, leave --figure out"),
+        (["a.json", "--benchmark", "processbench", "--figure", "a.png"], "a benchmark is a table; leave --figure out"),
         (["a.json", "--benchmark", "processbench", "--model", "prm", "-o", "o.jsonl"], "a.json: no such file"),
         (["a.jsonl", "--benchmark", "x", "--model", "prm", "-o", "o.jsonl"], "no benchmark 'x'"),
     ],

@@ -51,12 +51,12 @@ NO_API = "no solution in .*{}.*; does it speak OpenAI's API"
 @pytest.mark.parametrize(
     "answer, message",
     [
-        (refuse(404, "Not Found"), "404 .*Not Found.*; is that its model.* end in /v1.* asked with --chat"),
+        (refuse(404, "Not Found"), "404 .*Not Found.*; check the model's name.* ends in /v1.* add --chat"),
         (refuse(401, "who are you?"), "401 .*who are you.*; set OPENAI_API_KEY to a key that this server knows"),
         (refuse(403, "not to you"), "403 .*not to you.*; set OPENAI_API_KEY"),
         (refuse(400, "prompt too long"), "question 1: .*400 .*prompt too long.*; mend the question"),
-        (refuse(429, "busy", Retry_After="7200"), "429 .*busy.*; see its log, or lower --concurrent, then call again"),
-        (refuse(503, "down"), "503 .*down.*; see its log"),
+        (refuse(429, "busy", Retry_After="7200"), "429 .*busy.*; see the server's log, or lower --concurrent"),
+        (refuse(503, "down"), "503 .*down.*; see the server's log"),
         ((200, {"answer": 42}, {}), NO_API.format(42)),
         ((200, {"choices": []}, {}), NO_API.format("")),
         ((200, {"choices": "abc"}, {}), NO_API.format("abc")),
@@ -93,7 +93,7 @@ def test_a_list_of_models_that_cannot_be_had_stops_nothing(listing, draw):
 
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://x/v1", "", "http://", "somebody:pass-9@x"])
 def test_an_address_without_a_scheme_is_refused(url, draw):
-    with pytest.raises(InputError, match="the endpoint is no address; it begins with http:// or https://") as error:
+    with pytest.raises(InputError, match="the endpoint is no address; it must begin with http:// or https://") as error:
         draw(url)
     assert "pass-9" not in str(error.value)
 
@@ -107,5 +107,5 @@ def test_an_address_may_end_in_v1_or_not(ending, draw):
 
 def test_without_the_client_its_name_is_said(draw, monkeypatch):
     monkeypatch.setitem(sys.modules, "openai", None)
-    with FakeServer() as fake, pytest.raises(InputError, match="with the package openai: pip install openai"):
+    with FakeServer() as fake, pytest.raises(InputError, match="needs the package openai: pip install openai"):
         draw(fake)

@@ -48,7 +48,7 @@ def test_a_key_that_is_sent_as_a_field_is_not_stored(tmp_path):
     [
         (["--endpoint", "", "--model", "m"], "--endpoint is empty; is the variable set that it comes from?"),
         (["--endpoint", "http://127.0.0.1:9", "--model", " "], "--model is empty; is the variable set"),
-        (["--chat"], "--chat and --set are for a server, at --endpoint"),
+        (["--chat"], "--chat and --set need --endpoint, a server"),
         (["--endpoint", "http://x", "--model", "m", "--dtype", "float32"], "--dtype is for a model that runs"),
         (["--endpoint", "http://127.0.0.1:9", "--model", "m"], "refused; start the server there, mend the address"),
         (["--endpoint", "nowhere", "--model", "m"], "the endpoint is no address"),

@@ -16,7 +16,7 @@ DATA = Path(__file__).parents[2] / "data"
 sys.path.insert(0, str(DATA))
 import supervision  # noqa: E402 (a module of the recipe)
 
-QUICK = SimpleNamespace(epochs=1)
+QUICK = SimpleNamespace(small=True)
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def out(tmp_path):
     """A folder of the recipe, as it is before this unit, with two samples of each problem."""
     for name in ("training.parquet", "problems.parquet"):
         shutil.copy(shipped(name), tmp_path)
-    (tmp_path / "drilled").symlink_to(shipped("drilled"))
+    (tmp_path / "policy").symlink_to(shipped("policy"))
     samples = list(read_rows(shipped("evaluation.parquet")))
     write_rows([row for index, row in enumerate(samples) if index % 256 < 2], tmp_path / "evaluation.parquet")
     return tmp_path

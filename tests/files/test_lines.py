@@ -25,7 +25,7 @@ def test_a_line_is_read(line, row):
         (b'{"a": ', r"row 7: broken JSON \(.*\); it begins '\{\"a\":'; mend that line, or leave it out"),
         (b'{"a": "\xe4\xb9', r"row 7: broken JSON \(.*utf-8"),
         (b'{"a": "\\ud83d"}', r"row 7: broken JSON \(.*surrogates"),
-        (b'{"a": {"b": 1, "b": 2}}', r"row 7: broken JSON \(of b, b one comes twice"),
+        (b'{"a": {"b": 1, "b": 2}}', r"row 7: broken JSON \(one of the names b, b comes twice"),
         (b"[" * 10**5, r"row 7: broken JSON"),
         (b"[1]", r"row 7: a list; each row is a JSON object"),
     ],

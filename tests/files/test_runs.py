@@ -47,9 +47,9 @@ def test_a_run_goes_on_wherever_a_kill_cut_its_file(path):
 @pytest.mark.parametrize("change", [{"n": 3}, {"shard": 1}, {"model": None}])
 def test_another_run_is_refused_whether_a_setting_differs_or_is_new(change, path):
     before = path.read_bytes()
-    with pytest.raises(InputError, match=r"holds another run: its \w+ is .*, asked for was .*; name another file"):
+    with pytest.raises(InputError, match=r"holds another run: its \w+ is .*, you asked for .*; name another file"):
         RunFile(path, SETTINGS | change)
-    with pytest.raises(InputError, match=r"its n is 2, asked for was None"):
+    with pytest.raises(InputError, match=r"its n is 2, you asked for None"):
         RunFile(path, {"model": "m"})
     assert path.read_bytes() == before
     path.unlink()

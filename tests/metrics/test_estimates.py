@@ -97,23 +97,46 @@ def test_one_seed_changes_nothing_and_equal_seeds_add_no_width():
 
 
 @pytest.mark.parametrize("runs", [2, 5, 10, 11, 12, 16, 31, 200])
-def test_the_interval_over_seeds_is_students_where_problems_add_nothing(runs):
+@pytest.mark.parametrize("differences", [False, True])
+def test_students_interval_over_the_runs_is_added_to_that_of_the_averaged_problems(runs, differences):
     stats = pytest.importorskip("scipy.stats")
-    means = 0.5 + 0.01 * np.arange(runs) / runs
-    found = over_seeds([Estimate(m, m, m, None, np.full(3, m)) for m in means])
+    values = np.random.default_rng(runs).random((2, runs, 40))
+    if differences:
+        found = over_seeds([paired_difference(a, b) for a, b in zip(*values, strict=True)])
+        means, whole = (values[0] - values[1]).mean(axis=1), paired_difference(*values.mean(axis=1))
+    else:
+        found = over_seeds([Estimate.over_problems(run) for run in values[0]])
+        means, whole = values[0].mean(axis=1), Estimate.over_problems(values[0].mean(axis=0))
     half = stats.t.ppf(0.975, runs - 1) * np.std(means, ddof=1) / math.sqrt(runs)
-    assert (found.mean - found.low, found.high - found.mean) == pytest.approx((half, half), rel=3e-4)
+    expected = np.hypot(whole.mean - whole.low, half), np.hypot(whole.high - whole.mean, half)
+    assert found.mean == pytest.approx(means.mean())
+    assert (found.mean - found.low, found.high - found.mean) == pytest.approx(expected, rel=3e-4)
 
 
-def test_the_interval_over_problems_and_seeds_covers_the_truth():
-    """Problems of different difficulty, models of different skill, both drawn anew each time."""
-    rng, hits = np.random.default_rng(1), 0
+@pytest.mark.parametrize(("problem", "run", "both"), [(0.15, 0.03, 0.05), (0.05, 0.02, 0.3), (0.0, 0.0, 0.4)])
+def test_the_interval_over_problems_and_seeds_covers_the_truth(problem, run, both):
+    """Problems of different difficulty, models of different skill, and chance in each run of each problem."""
+    rng, hits, widths = np.random.default_rng(1), 0, []
     for _ in range(400):
-        values = 0.5 + 0.15 * rng.standard_normal((1, 60)) + 0.03 * rng.standard_normal((5, 1))
-        values = (values + 0.05 * rng.standard_normal((5, 60))).clip(0, 1)
+        skill = 0.5 + problem * rng.standard_normal((1, 60)) + run * rng.standard_normal((5, 1))
+        values = (skill + both * rng.choice([-1, 1], (5, 60))).clip(0, 1)
         found = over_seeds([Estimate.over_problems(row) for row in values])
         hits += found.low <= 0.5 <= found.high
-    assert 0.93 <= hits / 400 <= 0.995
+        widths.append(found.high - found.low)
+    assert hits / 400 >= 0.93
+    real = 2 * 1.96 * np.sqrt(problem**2 / 60 + run**2 / 5 + both**2 / 300)
+    assert np.mean(widths) < 1.9 * real  # five runs leave few degrees of freedom, and chance counts twice
+
+
+@pytest.mark.parametrize("centre", [-0.02, 0.04])
+def test_a_difference_over_seeds_is_cut_neither_at_zero_nor_at_the_lowest_seed(centre):
+    """Seeds that are far apart, though each is sure: the interval reaches beyond all of theirs."""
+    means = centre + np.array([-0.1, 0, 0.1])
+    seeds = [paired_difference(np.full(400, 0.5 + m / 2), np.full(400, 0.5 - m / 2)) for m in means]
+    assert over_seeds(seeds).low < min(seed.low for seed in seeds) < 0 < over_seeds(seeds).high
+    assert paired_difference([0.9, 0.8], [0.1, 0.1]).least == -1.0
+    shares = [Estimate.over_problems([share] * 9) for share in (0.05, 0.1, 0.6)]
+    assert over_seeds(shares).low == 0  # there is no smaller share
 
 
 @given(arrays(np.float64, (4, 12), elements=st.floats(0, 1)))
@@ -142,3 +165,12 @@ def test_an_estimate_and_several_ways_become_rows_of_a_table():
     assert [row["high"] for row in rows] == [*vote.high, greedy.high]
     with pytest.raises(ValueError):
         curves({"vote": vote}, [1, 2])
+
+
+def test_of_estimates_without_values_per_problem_the_ends_are_averaged():
+    runs = [Estimate(0.6, 0.5, 0.7), Estimate(0.6, 0.4, 0.8)]
+    found = over_seeds(runs)
+    assert (found.mean, found.low, found.high) == pytest.approx((0.6, 0.45, 0.75))
+    apart = over_seeds([Estimate(0.5, 0.5, 0.5), Estimate(0.6, 0.6, 0.6)])  # two runs: Student's t is 12.706
+    assert apart.mean == pytest.approx(0.55)
+    assert (apart.low, apart.high) == pytest.approx((0.0, 1.0))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from minrm.errors import InputError
 from minrm.metrics import (
     calibration,
+    equal_length_auc,
     first_error_f1,
     first_error_threshold,
     pooled_auc,
@@ -32,6 +33,30 @@ def test_auc_equals_the_count_over_all_pairs(rows):
     scores, correct = zip(*rows, strict=True)
     expected = pytest.approx(pairwise_auc(scores, correct))
     assert pooled_auc([scores], [correct]) == within_problem_auc([scores], [correct]).mean == expected
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.integers(0, 2)), max_size=20), max_size=4))
+@settings(deadline=None)
+def test_auc_at_equal_length_equals_the_count_over_all_pairs_of_one_length(problems):
+    values = []
+    for rows in problems:
+        pairs = [(a, b) for a, right, n in rows for b, other, m in rows if right and not other and n == m]
+        if pairs:
+            values.append(sum((a > b) + 0.5 * (a == b) for a, b in pairs) / len(pairs))
+    scores, correct, lengths = ([[row[k] for row in rows] for rows in problems] for k in range(3))
+    if values:
+        assert equal_length_auc(scores, correct, lengths).per_problem == pytest.approx(values)
+    else:
+        with pytest.raises(InputError, match=f"none of {len(problems)} problems"):
+            equal_length_auc(scores, correct, lengths)
+
+
+def test_length_itself_is_worth_nothing_at_equal_length():
+    rng = np.random.default_rng(3)
+    lengths = rng.integers(5, 9, (50, 40))
+    correct = rng.random(lengths.shape) < lengths / 10
+    assert within_problem_auc(lengths, correct).mean > 0.6
+    assert equal_length_auc(lengths, correct, lengths).mean == 0.5
 
 
 def test_problems_of_one_kind_are_left_out_and_the_rest_counted():
@@ -155,6 +180,7 @@ def test_preference_accuracy_counts_ties_half():
         (lambda: within_problem_auc([[1.0, 2.0], [1.0, np.nan]], [[1, 0], [1, 0]]), "problem 1: .*NaN"),
         (lambda: within_problem_auc([[1.0, 2.0]], [[1, 0.5]]), "must be 0 or 1"),
         (lambda: within_problem_auc([[1.0, 2.0]], [[1, 1]]), "none of 1 problems"),
+        (lambda: equal_length_auc([[1.0, 2.0]], [[1, 0]], [[1]]), r"problem 0: lengths \(1,\) and correct \(2,\)"),
         (lambda: pooled_auc([[1.0, 2.0]], [[1, 1]]), "all 2 solutions are right"),
         (lambda: calibration([0.5], [1, 0]), "1 probabilities and 2 outcomes"),
         (lambda: calibration([1.5], [1]), r"in \[0, 1\]"),

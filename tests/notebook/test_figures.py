@@ -179,3 +179,21 @@ def test_no_other_places_are_nearer(values, gap):
         max(min(v[a : b + 1].mean() for b in range(i, size)) for a in range(i + 1)) + offsets[i] for i in range(size)
     ]
     np.testing.assert_allclose(spread(values, gap), expected, atol=1e-6)
+
+
+def test_a_histogram_of_scores_gives_every_kind_the_same_area_whatever_its_number():
+    rows = [{"kind": "right", "score": s} for s in (0.9, 0.8, 0.95)] + [{"kind": "wrong", "score": 0.1}] * 40
+    figure = figures.score_histogram(rows, bins=10)
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["right", "wrong"]
+    for patch in figure.axes[0].patches:
+        x, y = patch.get_xy().T
+        heights = {(a, b): top for a, b, top in zip(x, x[1:], y, strict=False) if b > a and top > 0}
+        assert sum(heights.values()) == pytest.approx(100)
+
+
+def test_chains_are_stacked_by_their_answer_and_the_heaviest_answer_is_on_top():
+    rows = [{"answer": "17", "p": 0.3, "right": False}] + [{"answer": "11", "p": 0.1, "right": True}] * 5
+    axes = figures.stacked_chains(rows).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["11", "17"]
+    assert len(axes.patches) == 6 and sum(bar.get_width() for bar in axes.patches) == pytest.approx(80)
+    assert {text.get_text() for text in axes.texts} == {"5 chains, 50 %  ✓ right", "1 chain, 30 %"}

@@ -11,7 +11,10 @@ from PIL import ImageFont
 from minrm.notebook import schematics
 
 PICTURES = {"three_models": schematics.three_models(), "from_policy_to_answer": schematics.from_policy_to_answer()}
-ALL = PICTURES | {"solution_as_row": schematics.solution_as_row(), "joined_or_apart": schematics.joined_or_apart()}
+ALL = PICTURES | {way: schematics.one_model(way) for way in ("ORM", "PRM", "Bradley–Terry")}
+ALL |= {"with_and_without_steps": schematics.with_and_without_steps(), "search_tree": schematics.search_tree()}
+ALL |= {"training_loop": schematics.training_loop()}
+ALL |= {"solution_as_row": schematics.solution_as_row(), "joined_or_apart": schematics.joined_or_apart()}
 FOLDER = Path(__file__).parents[2] / "book/_pictures"
 
 

@@ -1,4 +1,4 @@
-"""The student's notebook of "Supervise only the final token": it runs as it should, and stops where it should."""
+"""The student's notebook of "Supervise only the final token" runs to its end, in the time that it promises."""
 
 import json
 from pathlib import Path
@@ -24,28 +24,6 @@ def run(cells, **instead):
         if cell["cell_type"] == "code":
             exec(compile(instead.get(name.replace("-", "_"), notebooks.source(cell)), name, "exec"), names)
     return names
-
-
-def test_it_holds_no_outputs_and_the_cells_that_the_grader_looks_for(cells):
-    code = [cell for cell in cells.values() if cell["cell_type"] == "code"]
-    assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
-    order = list(cells)
-    assert order.index("final-token") < order.index("check") < order.index("experiment") < order.index("explanation")
-    assert notebooks.source(cells["final-token"]).splitlines()[0].startswith("def final_token(solution_mask")
-    assert cells["explanation"]["cell_type"] == "markdown"
-    assert notebooks.source(cells["explanation"]).startswith("## What I see and why")
-
-
-def test_what_stands_behind_the_check_is_not_for_the_grader(cells):
-    """Training takes minutes; a grader runs what comes before it only."""
-    code = [name for name, cell in cells.items() if cell["cell_type"] == "code"]
-    ignored = [name for name in code if "otter_ignore" in notebooks.tags(cells[name])]
-    assert ignored == code[code.index("check") + 1 :] and "experiment" in ignored
-
-
-def test_as_it_is_it_stops_at_the_check_and_says_what_to_do(cells):
-    with pytest.raises(AssertionError, match="NotImplementedError: write final_token here, run this cell"):
-        run(cells)
 
 
 def test_with_the_reference_it_runs_to_its_end(cells, capsys, monkeypatch, tmp_path):

@@ -11,14 +11,7 @@ import pytest
 
 BOOK = Path(__file__).parents[2] / "book"
 PAGES = sorted([*BOOK.glob("*.md"), *BOOK.glob("*.ipynb"), *BOOK.glob("exercises/*.ipynb")])
-LINKING = {
-    "five_minutes",
-    "01_chain_of_thought",
-    "02_self_consistency",
-    "03_steps_and_tokens",
-    "what_a_label_means",
-    "gpu",
-}
+LINKING = {"five_minutes", "what_a_label_means", "gpu"}  # and the chapters
 LINK = re.compile(r"\]\(#([^)]+)\)")
 
 
@@ -42,7 +35,7 @@ def test_a_link_within_the_book_leads_to_a_term_or_a_label_and_a_page_links_a_te
     assert set(linked) <= terms() | labels
     once = [target for target in linked if target in terms()]
     assert len(once) == len(set(once))
-    assert len(once) >= 5 or page.stem not in LINKING
+    assert len(once) >= 5 or not (page.stem in LINKING or page.stem[0].isdigit())
 
 
 def test_a_term_with_capitals_is_found_in_lower_case():

@@ -91,9 +91,9 @@ def test_a_real_policy_gives_what_sampling_by_hand_gives():
 
 
 def test_bad_input_is_one_clear_error():
-    with pytest.raises(InputError, match="1 questions, 2 solutions, 1 answers; wanted lists"):
+    with pytest.raises(InputError, match="1 questions, 2 solutions, 1 answers; expected lists"):
         rollout_labels("policy", [QUESTION], [SOLUTION] * 2, ["10"])
-    with pytest.raises(InputError, match="a single text; wanted lists"):
+    with pytest.raises(InputError, match="a single text; expected lists"):
         rollout_labels("policy", [QUESTION], SOLUTION, ["10"])
     with pytest.raises(InputError, match="row 2: the solution is empty"):
         rollout_labels("policy", [QUESTION] * 2, [SOLUTION, " "], ["10"] * 2)

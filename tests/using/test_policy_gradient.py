@@ -1,11 +1,14 @@
 """Policy gradients: the formulas against plain loops, a reward that rises, and a run that is taken up again."""
 
 import json
+import shutil
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file
+from transformers import AutoTokenizer
 
 from minrm.errors import InputError
 from minrm.using import advantages, kl_estimate, policy_gradient, policy_gradient_loss
@@ -55,7 +58,7 @@ OPTIONS = {"batch": 4, "group": 4, "learning_rate": 3e-3, "kl": 0.0, "max_new_to
 
 
 def test_a_reward_for_short_texts_makes_them_short_and_a_penalty_keeps_the_policy_near_its_start(base, tmp_path):
-    options = OPTIONS | {"updates": 25, "learning_rate": 3e-2}
+    options = OPTIONS | {"updates": 25, "learning_rate": 3e-2, "group": 8}  # 4 may never write an end token
     watch = {"longest": lambda _, solutions: [max(map(len, solutions))] * len(solutions)}
     free = policy_gradient(base, short, QUESTIONS, tmp_path / "free", watch=watch, **options)
     assert [row["update"] for row in free] == list(range(1, 26))
@@ -90,6 +93,25 @@ def test_a_stopped_run_goes_on_and_ends_where_the_whole_one_ends(base, tmp_path)
         policy_gradient(base, short, QUESTIONS, tmp_path / "cut", **options | {"kl": 0.5})
     with pytest.raises(InputError, match="other settings"):
         policy_gradient(base, lambda questions, solutions: [0.0] * 16, QUESTIONS, tmp_path / "cut", **options)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_an_update_does_not_depend_on_batches_or_on_the_side_of_padding(side, base, tmp_path, monkeypatch):
+    history, weights = {}, {}
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    for budget in (64, 10**6):
+        monkeypatch.setattr("minrm.inference.batches.token_budget", lambda model, budget=budget: budget)
+        start = shutil.copytree(base, tmp_path / f"base-{budget}")
+        tokenizer.padding_side = "right" if budget == 10**6 else side
+        tokenizer.save_pretrained(start)
+        folder = tmp_path / str(budget)
+        history[budget] = policy_gradient(start, short, QUESTIONS, folder, **OPTIONS | {"updates": 1, "kl": 0.5})[0]
+        weights[budget] = load_file(folder / "update-1/model.safetensors")
+    for name in ("tokens", "kl", "entropy"):
+        assert history[64][name] == pytest.approx(history[10**6][name], rel=1e-4, abs=1e-5)
+    for name, tensor in weights[10**6].items():
+        apart = (tensor - weights[64][name]).abs() > 1e-4
+        assert apart.float().mean() < 0.01, name  # Adam makes a whole step of a gradient that is nearly zero
 
 
 def test_a_reward_that_is_not_finite_is_refused(base, tmp_path):

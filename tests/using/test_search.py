@@ -163,7 +163,7 @@ def test_a_killed_search_goes_on_where_it_was(tmp_path):
         assert search(POLICY, Checker(), QUESTIONS, 4, path=tmp_path / "cut.jsonl", **options) == rows
         assert (tmp_path / "cut.jsonl").read_bytes() == lines
     assert json.loads(lines.splitlines()[0]) == rows[0]
-    with pytest.raises(InputError, match="another run: its width is 2, asked for was 4"):
+    with pytest.raises(InputError, match="another run: its width is 2, you asked for 4"):
         search(POLICY, Checker(), QUESTIONS, 4, path=tmp_path / "whole.jsonl", **options | {"width": 4})
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from minrm.text import final_answer, split_steps
-from minrm.world import CLASS, CORRUPTED, FLAWLESS, LIMIT, generate, write, write_direct, write_drill, write_sums
+from minrm.world import CLASS, CORRUPTED, FLAWLESS, Event, Problem, generate, write, write_direct
 
-PROBLEMS = generate(1500, seed=11) + generate(40, seed=8, longer=True)
+PROBLEMS = generate(1500, seed=11) + generate(200, seed=8, far=True)
 
 
 @pytest.mark.parametrize("quick", [0.0, 1.0])
@@ -29,48 +29,39 @@ def test_every_planted_mistake_is_caught_at_its_own_step_and_nothing_else_is(hab
             text, planted = write(problem, rng, habits)
             assert problem.errors(text) == planted, (problem.question, text)
             seen.update(planted)
-    assert {"inversion", "once", "contradiction", "slip", "skip"} <= set(seen)
-    assert bool(seen["unfounded"]) == bool(habits.misread)
+    planted_by_all = {"inversion", "once", "turned", "twice", "contradiction", "misnamed", "skip"}
+    assert set(seen) == {None, *planted_by_all} | ({"unfounded", "slip"} if habits is CORRUPTED else set())
 
 
-def test_the_careful_hand_knows_more_than_one_way_and_a_direct_answer_has_no_steps():
-    problem = next(p for p in PROBLEMS if len(p.events) == 3 and any(e.times > 1 for e in p.events))
+def test_the_careful_hand_knows_more_orders_and_a_direct_answer_is_the_number_alone():
+    problem = Problem("Mia", "", "pens", 14, (Event("buys", 5), Event("loses", 3), Event("boxes", 4, 2)))
     rng = random.Random(3)
-    careful = {write(problem, rng, replace(FLAWLESS, quick=0.0))[0] for _ in range(100)}
-    quick = {write(problem, rng, replace(FLAWLESS, quick=1.0))[0] for _ in range(100)}
+    plain = replace(FLAWLESS, opening=0.0)
+    careful = {write(problem, rng, replace(plain, quick=0.0))[0] for _ in range(100)}
+    quick = {write(problem, rng, replace(plain, quick=1.0))[0] for _ in range(100)}
     assert len(quick) == 1 and len(careful) >= 4
-    assert write_direct(problem, rng, FLAWLESS) == f"# Answer\n\n{problem.answer}"
+    assert len({write(problem, rng, FLAWLESS)[0] for _ in range(100)}) > 80  # the openings
+    assert write_direct(problem, rng, FLAWLESS) == problem.answer
 
 
 def test_mistakes_come_at_the_rates_that_the_habits_say():
     rng = random.Random(4)
-    trapped = [p for p in PROBLEMS if p.traps == ("once",)]
+    trapped = [p for p in PROBLEMS if p.traps == ("once",) and all(e.kind != "boxes" for e in p.events)]
     for quick, rate in ((1.0, CLASS.once), (0.0, CLASS.careful_once)):
         fell = [("once" in write(p, rng, replace(CLASS, quick=quick, skip=0))[1]) for p in trapped for _ in range(20)]
         assert sum(fell) / len(fell) == pytest.approx(rate, abs=0.03)
 
 
-def test_drills_tell_the_truth_about_themselves():
-    rng = random.Random(7)
-    lines = [line for _ in range(200) for line in write_drill(rng).splitlines()]
-    for line in lines:
-        claim, _, verdict = line.removeprefix("Is ").partition("? ")
-        assert eval(claim.replace("=", "==")) == (verdict == "Yes")
-    assert sum(line.endswith("Yes") for line in lines) / len(lines) == pytest.approx(0.5, abs=0.05)
-
-
-def test_sums_are_labelled_by_what_they_say_and_wrong_by_little_or_by_anything():
-    rng = random.Random(8)
-    off: Counter = Counter()
-    for _ in range(300):
-        steps, labels = write_sums(rng)
-        assert len(steps) == len(labels) == 7
-        for step, label in zip(steps, labels, strict=True):
-            claim, _, shown = step.partition(" = ")
-            assert 0 <= int(shown) <= LIMIT and eval(claim) <= LIMIT
-            off[abs(int(shown) - eval(claim))] += 1
-            assert label == (int(shown) == eval(claim))
-    wrong = sum(off.values()) - off[0]
-    assert off[0] / (off[0] + wrong) == pytest.approx(0.51, abs=0.04)
-    assert (off[1] + off[2] + off[10]) / wrong == pytest.approx(0.6, abs=0.08)
-    assert sum(n > 0 for d, n in off.items() if d not in (0, 1, 2, 10)) > 15
+def test_a_mistake_neither_saves_nor_costs_words():
+    """Right and wrong solutions of a problem are as long: counting words would choose no better than chance."""
+    rng, gaps = random.Random(9), []
+    for problem in PROBLEMS[:400]:
+        lengths: dict[bool, list[int]] = {True: [], False: []}
+        for _ in range(40):
+            text, _ = write(problem, rng, CLASS)
+            lengths[final_answer(text) == problem.answer].append(len(text.split()))
+        if all(lengths.values()):
+            right, wrong = lengths[True], lengths[False]
+            above = sum((r > w) + (r == w) / 2 for r in right for w in wrong)
+            gaps.append(above / (len(right) * len(wrong)))
+    assert 0.45 < sum(gaps) / len(gaps) < 0.6

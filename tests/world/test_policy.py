@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 
 from minrm.text import STEP_TOKEN
 from minrm.world import LIMIT
-from minrm.world.policy import build_tokenizer, corpus
+from minrm.world.policy import DIRECT, build_tokenizer, corpus
+from minrm.world.problems import FAR_NAMES
 
 TOKENIZER = build_tokenizer()
 
@@ -29,9 +30,10 @@ def test_numbers_and_headers_are_single_tokens_and_the_step_token_is_not():
     assert STEP_TOKEN not in TOKENIZER.get_vocab() and len(TOKENIZER(STEP_TOKEN)["input_ids"]) > 1
 
 
-def test_the_corpus_is_the_same_every_time_and_holds_all_three_kinds_of_text():
+def test_the_corpus_is_the_same_every_time_and_bare_answers_come_only_where_they_are_asked_for():
     texts = list(corpus(400, seed=2))
     assert texts == list(corpus(400, seed=2)) != list(corpus(400, seed=3))
-    drills = sum(not question for question, _ in texts)
-    direct = sum(text.startswith("# Answer") for _, text in texts)
-    assert drills / 400 == pytest.approx(0.1, abs=0.05) and 4 <= direct <= 40
+    direct = [text for prompt, text in texts if prompt.endswith("# Answer\n\n")]
+    assert all(text.isdigit() for text in direct) and len(direct) / 400 == pytest.approx(DIRECT, abs=0.05)
+    assert all(text.startswith("Step: 1: ") for prompt, text in texts if not prompt.endswith("# Answer\n\n"))
+    assert sum(name in prompt for prompt, _ in texts for name in FAR_NAMES) > 0

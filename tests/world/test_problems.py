@@ -42,7 +42,10 @@ def test_a_solution_is_judged_as_a_row_that_outcome_and_process_models_learn_fro
 
 
 def test_right_solutions_in_every_order_and_way():
+    assert check("Then 3 more than Mia: 9 - 3 = 6", "6 + 5 = 11", "Now 11 - 8 = 3", answer="3") == [None] * 3
     assert check("Mia has 3 fewer: 9 - 3 = 6", "6 + 5 = 11", "4 * 2 = 8", "11 - 8 = 3", answer="3") == [None] * 4
+    assert check("9 - 3 = 6", "Then buys 5: 6 + 5 = 11", "2 * 4 = 8", "gives 8: 11 - 8 = 3", answer="3") == [None] * 4
+    assert check("9 - 3 = 6", "buys 5: 5 + 6 = 11", "gives 8: 11 - 8 = 3", answer="3") == [None] * 3
     assert check("4 * 2 = 8", "9 - 3 = 6", "6 + 5 = 11", "11 - 8 = 3", answer="3") == [None] * 4
     assert check("2 * 4 = 8", "9 - 3 = 6", "5 + 6 = 11", "11 - 8 = 3", answer="3") == [None] * 4
     assert check("9 - 3 = 6", "6 + 5 = 11", "11 - 8 = 3", answer="3") == [None] * 3
@@ -64,7 +67,20 @@ def test_each_kind_of_mistake_is_named_at_its_own_step():
     assert check("9 + 5 = 14", "14 - 8 = 6", answer="6") == ["unfounded", "skip"]
     assert check("9 - 3 = 6", "6 + 5 = 11", "11 - 7 = 4", answer="4") == [None, None, "unfounded"]
     assert check("Let me think.", "9 - 3 = 6", "6 + 5 = 11", "11 - 8 = 3", answer="3") == ["unreadable"] + [None] * 3
-    assert check("Tom has 3 fewer: 9 - 3 = 6", "6 + 5 = 11", "11 - 8 = 3", answer="3") == ["contradiction", None, None]
+    assert check("Tom has 3 fewer: 9 - 3 = 6", "6 + 5 = 11", "11 - 8 = 3", answer="3") == ["misnamed", None, None]
+    assert check("3 more than Tom: 9 - 3 = 6", "6 + 5 = 11", "11 - 8 = 3", answer="3") == ["misnamed", None, None]
+    assert check("3 fewer than Mia: 9 - 3 = 6", "6 + 5 = 11", "11 - 8 = 3", answer="3") == ["contradiction", None, None]
+    for claim in ("loses 5", "gives 5", "buys 4", "finds 5"):
+        assert check("9 - 3 = 6", f"{claim}: 6 + 5 = 11", "11 - 8 = 3", answer="3") == [None, "contradiction", None]
+    assert check("buys 3: 9 - 3 = 6", "6 + 5 = 11", "11 - 8 = 3", answer="3") == ["unfounded", None, None]
+    assert check("9 - 3 = 6", "6 + 5 = 11", "gives 8: 4 * 2 = 8", "11 - 8 = 3", answer="3")[2] == "unfounded"
+    assert check("9 - 3 = 6", "6 - 5 = 1", answer="1") == [None, "turned"]
+    assert check("9 - 3 = 6", "loses 5: 6 - 5 = 1", answer="1") == [None, "turned"]
+    assert check("9 - 3 = 6", "6 + 5 = 11", "11 - 5 = 6", "6 - 8 = 0", answer="0")[2:] == ["unfounded", "slip"]
+    assert check("9 - 3 = 6", "6 + 5 = 11", "11 + 5 = 16", "16 - 8 = 8", answer="8") == [None, None, "twice", None]
+    assert check("9 - 3 = 6", "6 + 5 = 11", "1 * 2 = 2", "11 - 2 = 9", answer="9") == [None, None, "once", None]
+    assert check("9 - 3 = 6", "6 + 5 = 11", "4 * 3 = 9", "11 - 9 = 2", answer="2")[2:] == ["unfounded", None]
+    assert check("9 - 4 = 5", "5 + 5 = 10", "10 - 8 = 2", answer="2") == ["unfounded", None, None]
 
 
 @given(st.text() | st.text("Step: 123\n#Answer+-*=hasmorefewMi 0987").map(lambda t: "Step: 1: " + t))

@@ -99,7 +99,7 @@ def judge(entry: Entry, way: str, assignment: Assignment, seconds: float = 30, m
         output, failure = sandbox.run(way, task, seconds, memory_mb)
         if reason := failure or _code(output, verdict, assignment):
             verdict.miss("Function", reason)
-        if lack := missing(work.results):
+        if lack := missing(work.results, assignment):
             verdict.miss("Experiment", f"experiment: {lack}")
         else:
             verdict.experiment = POINTS["experiment"]

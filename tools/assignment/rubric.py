@@ -18,12 +18,14 @@ SEEDS = 2  # of each variant of the experiment, at least
 
 
 class Assignment(NamedTuple):
-    """name: of the notebook, its handout and its tests. function: what students write. helpers: files of its tests."""
+    """name: of the notebook, its handout and its tests. function: what students write. helpers: files of its tests.
+    measures: what the experiment prints for each seed."""
 
     name: str
     function: str
     title: str
     helpers: tuple[str, ...] = ()
+    measures: tuple[str, str] = ("auc", "best_of_n")
 
     @property
     def notebook(self) -> Path:
@@ -53,4 +55,5 @@ FINAL_TOKEN = Assignment(
     "final_token", "final_token", "Supervise only the final token", helpers=("reference.py", "trained.py")
 )
 SPEND = Assignment("spend_500_labels", "choose", "Spend 500 labels")
-ASSIGNMENTS = {assignment.name: assignment for assignment in (FINAL_TOKEN, SPEND)}
+SEARCH = Assignment("search_with_a_budget", "next_beams", "Search with a budget", measures=("solved", "tokens"))
+ASSIGNMENTS = {assignment.name: assignment for assignment in (FINAL_TOKEN, SPEND, SEARCH)}

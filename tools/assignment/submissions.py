@@ -196,12 +196,14 @@ def _results(notebook: Any) -> dict[str, Any] | None:
     return results if isinstance(results, dict) else None
 
 
-def missing(results: dict[str, Any] | None) -> str:
+def missing(results: dict[str, Any] | None, assignment: Assignment) -> str:
     """Why the printed results do not count as the experiment; nothing if they do. A person looks at the numbers."""
     if results is None:
         return "no line `results: …` is stored in the notebook; run the experiment and save it with its outputs"
     variants = [runs for runs in results.values() if isinstance(runs, list)]
-    seeds = [[run for run in runs if isinstance(run, dict) and {"auc", "best_of_n"} <= run.keys()] for runs in variants]
+    needed = {*assignment.measures}
+    seeds = [[run for run in runs if isinstance(run, dict) and needed <= run.keys()] for runs in variants]
     complete = sum(len(runs) >= SEEDS for runs in seeds)
-    lack = f"{complete} variants in the results have {SEEDS} seeds, each with `auc` and `best_of_n`; two should"
+    each = " and ".join(f"`{measure}`" for measure in assignment.measures)
+    lack = f"{complete} variants in the results have {SEEDS} seeds, each with {each}; two should"
     return lack if complete < 2 else ""

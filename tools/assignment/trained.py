@@ -37,7 +37,7 @@ def train_losses(final_token: Callable[[Tensor], Tensor], seed: int) -> list[flo
     """The loss of each update, trained on solutions drawn with `seed`."""
     samples = pd.read_parquet(shipped("training.parquet")).sample(UPDATES * BATCH, random_state=seed)
     rows = samples.to_dict("records")
-    model = OutcomeRewardModel.from_base(shipped("drilled"), seed=0)
+    model = OutcomeRewardModel.from_base(shipped("policy"), seed=0)
     torch.manual_seed(0)
     options: dict[str, Any] = {"batch_size": BATCH, "learning_rate": 1e-3, "log_steps": 1, "progress": False}
     with tempfile.TemporaryDirectory() as folder:
