@@ -51,8 +51,8 @@ def record(seed: int, out: Path, scale: Any) -> None:
         model.model.set_attn_implementation("eager")  # as in runs.py
         settings: dict[str, Any] = {"epochs": epochs_for(size, updates), "batch_size": BATCH, "learning_rate": 1e-3}
         settings |= {"seed": seed, "supervised": variants[variant], "progress": False, "resume": False, "dtype": DTYPE}
-        result = train(model, rows[:size], out / "work" / f"supervision-{seed}", **settings)
-        run = {"variant": variant, "rows": size, "updates": int(result.history[-1]["step"]), "seed": seed}
+        train(model, rows[:size], out / "work" / f"supervision-{seed}", **settings)
+        run = {"variant": variant, "rows": size, "updates": updates, "seed": seed}
         done.append(run | worth(model, out) | {"minutes": round((time.monotonic() - began) / 60, 2)})
         with open(work, "a") as file:
             file.write(json.dumps(done[-1]) + "\n")
