@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from minrm import best_of_n, majority_vote, pass_at_n, weighted_vote
+from minrm.errors import InputError
 from minrm.metrics import (
     Estimate,
     curves,
@@ -113,10 +114,13 @@ def _judging(scores: np.ndarray, world: Evaluation, words: np.ndarray) -> dict[s
     told = world.sound | ~world.correct
     sound, lengths = ([own[keep] for own, keep in zip(array, told, strict=True)] for array in (world.sound, words))
     runs = [[own[keep] for own, keep in zip(run, told, strict=True)] for run in scores]
-    return {
-        "AUC of sound against wrong": over_seeds([within_problem_auc(run, sound) for run in runs]),
-        "the same at equal length": over_seeds([equal_length_auc(run, sound, lengths) for run in runs]),
-    }
+    try:
+        return {
+            "AUC of sound against wrong": over_seeds([within_problem_auc(run, sound) for run in runs]),
+            "the same at equal length": over_seeds([equal_length_auc(run, sound, lengths) for run in runs]),
+        }
+    except InputError:  # in small there may be no problem with both
+        return {}
 
 
 def _intervals(estimate: Estimate, counts: list[int]) -> dict[str, str]:
